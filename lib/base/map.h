@@ -1,0 +1,12 @@
+#pragma once
+#include "base/base.h"
+/* String keys to pointers.  Keys are copied; values are borrowed unless map_free is given a way. */
+struct map;
+struct map *map_new(void) _must_check_;
+struct map *map_free(struct map *, void (*free_value)(void *)); /* returns NULL; fn may be NULL */
+void *map_get(const struct map *, const char *key);             /* NULL when absent */
+void *map_put(struct map *, const char *key, void *value);      /* returns the replaced value */
+void *map_remove(struct map *, const char *key);                /* returns the removed value */
+size_t map_size(const struct map *);
+/* In no order; *iter starts at 0; false at the end.  Removing the current entry is allowed. */
+bool map_next(const struct map *, size_t *iter, const char **ret_key, void **ret_value);

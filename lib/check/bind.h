@@ -1,0 +1,16 @@
+#pragma once
+#include "check/settings.h"
+/*
+ * `:name` in SQL becomes $1, $2 ... (PostgreSQL) or ?1, ?2 ... (SQLite); `::cast`, strings, quoted
+ * identifiers, dollar quotes and comments are left alone.  Values are bound, never pasted.
+ */
+struct bind {
+	char *sql;
+	char **names; /* NULL-terminated, in order of their number */
+};
+int bind_parse(const char *sql, enum engine, struct bind *ret, struct err *) _must_check_;
+void bind_done(struct bind *);
+/* Names the engine fills besides params: first_seen (JSON object key -> Unix seconds), baseline,
+ * interval (seconds since this check last ran, NULL the first time), not_covered (JSON array of
+ * {check,reason,grant}), and every configured key of [database] (lists as JSON arrays). */
+extern const char *const bind_engine_names[];

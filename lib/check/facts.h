@@ -1,0 +1,51 @@
+#pragma once
+#include "check/check.h"
+/*
+ * What is known of one database at this moment, for `needs` and `@when`.  Filled by the monitor
+ * from the session's head query or the file's header; pure data.
+ */
+struct fact_extension {
+	char *name, *version;
+};
+struct fact_privilege {
+	char *name;   /* text of privilege (x) */
+	bool granted;
+};
+enum fact_role { FACT_ROLE_UNKNOWN = 0, FACT_PRIMARY, FACT_STANDBY };
+struct facts {
+	enum engine engine;
+	int version[3];        /* PostgreSQL 15.18: {15,18,0}; SQLite library {3,40,1} */
+	enum fact_role role;
+	char *flavour;         /* "community" unless told */
+	char *login;           /* role we are seen as; for GRANT texts */
+	char *datname;
+	bool superuser, pooled;
+	struct fact_extension *extensions;
+	size_t nextensions;
+	struct fact_privilege *privileges;
+	size_t nprivileges;
+	/* configured KEY: text of the option for this database or NULL.  borrowed arg. */
+	const char *(*configured)(const void *arg, const char *key);
+	const void *configured_arg;
+};
+void facts_done(struct facts *);
+
+enum cover { COVER_UNKNOWN = 0, COVER_YES, COVER_NOT };
+struct coverage {
+	enum cover cover;
+	const struct check_body *body, *items; /* chosen by @when; borrowed from the check */
+	char reason[200];                      /* why not */
+	char grant[400];                       /* the exact statement, or "" */
+};
+/* First body whose @when matches; COVER_NOT when a need is never met here, COVER_UNKNOWN for
+ * `privilege ... or unknown` that is missing. */
+void coverage_of(const struct check *, const struct facts *, struct coverage *ret);
+/*
+ * The privilege forms are
+ *   privilege (ROLE)                       membership, by pg_has_role
+ *   privilege (execute SIGNATURE)          by to_regprocedure and has_function_privilege
+ *   privilege (select RELATION)            by to_regclass and has_table_privilege
+ * SQL (one boolean expression, NULL-free) that the server answers, and the statement that grants.
+ */
+char *privilege_sql(const char *privilege) _must_check_;
+char *privilege_grant(const char *privilege, const char *login) _must_check_;

@@ -1,0 +1,32 @@
+#pragma once
+#include "check/check.h"
+/*
+ * What applies to one check on one database: the head, then [check ID], then [check DB/ID].  Most
+ * databases share the check's own defaults; a settings is made only where an override applies.
+ */
+struct settings {
+	const struct check *check; /* borrowed */
+	bool enabled;
+	char *disabled_reason;     /* for the API, or NULL */
+	struct threshold info, warning, critical, clear;
+	int64_t for_us[SEVERITY_N], clear_for_us, hold_us, interval_us, window_us;
+	size_t max_findings;
+	enum severity force;       /* `severity =`: every breach has this one; NONE: as judged */
+	enum severity cap;         /* severity_cap of the database; CRITICAL: none */
+	struct check_param *params;
+	size_t nparams;
+	char **ignore;             /* globs over object */
+};
+struct settings *settings_new(const struct check *, size_t max_findings) _must_check_;
+struct settings *settings_copy(const struct settings *) _must_check_;
+struct settings *settings_free(struct settings *);
+/*
+ * One key of a [check ...] section: warning critical clear for clear_for hold interval severity
+ * max_findings enabled ignore param.NAME.  A threshold for a check whose SQL returns severity is
+ * an error that names its params.
+ */
+int settings_set(struct settings *, const char *key, const char *value, struct err *);
+/* Whether the check's SQL decides severity itself (it has no thresholds of its own). */
+bool check_severity_by_sql(const struct check *);
+/* The form SQL sees: durations in seconds, sizes in bytes, percent as ratio, else as written. */
+char *check_param_text(const char *value) _must_check_;

@@ -1,0 +1,100 @@
+#pragma once
+#include "base/err.h"
+#include "base/words.h"
+/*
+ * The whole configuration: read, merged and validated as one; immutable after.  What checks and
+ * settings mean (ids, params, thresholds) is validated by the monitor, which knows the catalogue.
+ */
+struct err_list { /* every fault, "FILE:LINE: [section] key: what; did you mean X?" */
+	char **v;     /* NULL-terminated or NULL */
+};
+void err_list_add(struct err_list *, const char *fmt, ...) _printf_(2, 3);
+void err_list_done(struct err_list *);
+
+enum query_text { QUERY_TEXT_REDACTED = 0, QUERY_TEXT_FINGERPRINT, QUERY_TEXT_FULL };
+enum expect_role { EXPECT_ANY = 0, EXPECT_PRIMARY, EXPECT_STANDBY };
+
+/* Where a value came from, for messages about it later. */
+struct conf_origin {
+	char *file; /* NULL: built-in or environment */
+	int line;
+};
+struct conf_pair {
+	char *name, *value;
+};
+struct conf_daemon {
+	char *socket, *socket_group, *admin_group, *listen, *state_dir;
+	char **listen_hosts, **listen_allow;
+	bool socket_group_set, listen_api, sample_keys;
+	int64_t max_clients;
+	enum severity journal_level;
+	enum query_text query_text;
+};
+struct conf_database {
+	char *name;
+	struct conf_origin origin;
+	enum engine engine;
+	char *dsn;                    /* secret: never logged */
+	bool discovered;              /* from a socket folder, nobody configured it */
+	bool all_databases;           /* databases = * */
+	char **exclude_databases;
+	int64_t max_databases;
+	unsigned probes;              /* bits of enum probe */
+	struct conf_pair *labels;
+	size_t nlabels;
+	enum severity severity_cap;
+	enum expect_role expect_role;
+	int64_t interval_us[PROBE_N], reconnect_us, timeout_us, pool_recycle_us, pool_timeout_us;
+	int64_t pool_size, max_overflow, max_findings, copy_limit;
+	bool echo;
+	char *server;                 /* name given, or NULL */
+	char **enable, **disable, **schemas_exclude, **accept_missing;
+	char *note, *runbook_url;
+	/* every option that was set, by key, as SQL and `configured KEY` see it; lists as JSON arrays */
+	struct conf_pair *options;
+	size_t noptions;
+};
+/* [check ID], [check DB/ID] and [query NAME] as written; judged with the catalogue at hand. */
+struct conf_check {
+	char *database;               /* name or glob, NULL: all */
+	char *check;
+	struct conf_pair *keys;       /* merged over files */
+	struct conf_origin *origins;  /* of each key */
+	size_t nkeys;
+	struct conf_origin origin;    /* of the section */
+};
+struct conf_query {
+	char *name;
+	struct conf_origin origin;
+	char **databases;             /* names or globs */
+	enum probe probe;
+	char *sql, *warning, *critical, *message, *unit, *interval;
+};
+struct conf {
+	struct conf_daemon daemon;
+	struct conf_database *databases;
+	size_t ndatabases;
+	struct conf_database defaults; /* [defaults] over DB_* over built-in: for what is discovered */
+	struct conf_check *checks;
+	size_t nchecks;
+	struct conf_query *queries;
+	size_t nqueries;
+	char *checks_dir;             /* `checks.d` beside the main file */
+	char **not_in_effect;         /* "FILE:LINE: [section] key: not in effect in this version" */
+};
+#define CONF_DEFAULT_FILE "/etc/dbhealthd/dbhealthd.conf"
+/* path NULL: the default file, which may be absent.  All faults go to errors; -EINVAL if any. */
+int conf_load(const char *path, struct conf **ret, struct err_list *errors) _must_check_;
+/* Built-in values and DB_* alone: for `dbhealth check DSN`. */
+int conf_default(struct conf **ret, struct err_list *errors) _must_check_;
+struct conf *conf_free(struct conf *);
+DEFINE_CLEANUP(struct conf *, conf_free)
+/* A section like [defaults] under a name: discovered databases, databases = *, DSN arguments. */
+struct conf_database *conf_add_database(struct conf *, const char *name, const char *dsn,
+    const struct conf_database *like) _must_check_;
+/* Text of an option that was set for this database (a list: JSON array), or NULL. */
+const char *conf_database_get(const struct conf_database *, const char *key);
+bool conf_database_has_key(const char *key); /* whether [database] knows such a key */
+const struct conf_database *conf_find(const struct conf *, const char *name);
+/* --help-config: every section and key with type, default, help and an example, from the table. */
+char *conf_help(void) _must_check_;

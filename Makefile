@@ -46,11 +46,12 @@ $(B)/gen/checks.list: FORCE
 $(B)/gen/catalogue.c: lib/check/embed.awk $(CHECKS) $(B)/gen/checks.list
 	awk -f lib/check/embed.awk $(CHECKS) >$@.tmp && mv $@.tmp $@
 
+libs: $(B)/libdbhealth.a
 unit: $(UNIT_BIN)
 	@for t in $(UNIT_BIN); do $$t || exit 1; done
 clean:
 	rm -rf build
 FORCE:
-.PHONY: all unit clean FORCE
+.PHONY: all libs unit clean FORCE
 .SECONDARY:
 -include $(wildcard $(B)/*/*.d $(B)/*/*/*.d)

@@ -1,0 +1,97 @@
+"""Fixtures: a folder a test, servers and daemons made in it, all ended and removed after it."""
+import sys
+import pathlib
+
+import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+
+from support import Cli, Cluster, Daemon, Folder, Proxy, SqliteFile, Template, timed  # noqa: E402
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "timed: asserts latency; only with DBHEALTH_TIMED=1, plain build")
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if item.get_closest_marker("timed") and not timed():
+            item.add_marker(pytest.mark.skip(reason="latency is asserted with DBHEALTH_TIMED=1 only"))
+
+
+@pytest.fixture(scope="session")
+def template():
+    folder = Folder()
+    try:
+        yield Template(folder)
+    finally:
+        folder.remove()
+
+
+@pytest.fixture
+def folder():
+    made = Folder()
+    yield made
+    made.remove()
+
+
+@pytest.fixture
+def own(folder):
+    """own(thing): thing.remove() after the test, in reverse order, whatever happened."""
+    things = []
+
+    def keep(thing):
+        things.append(thing)
+        return thing
+
+    yield keep
+    faults = []
+    for thing in reversed(things):
+        try:
+            thing.remove()
+        except Exception as e:  # noqa: BLE001  the others must be removed too
+            faults.append(e)
+    if faults:
+        raise faults[0]
+
+
+@pytest.fixture
+def cluster(template, folder, own):
+    """cluster(name, tcp=, settings=, ...) starts a server."""
+    return lambda name="c", **more: own(Cluster(template, folder, name, **more))
+
+
+@pytest.fixture(scope="module")
+def module_cluster(template):
+    """One server for all tests of a module, for those that disturb nothing beyond their database."""
+    folder = Folder()
+    server = Cluster(template, folder)
+    try:
+        yield server
+    finally:
+        server.remove()
+        folder.remove()
+
+
+@pytest.fixture
+def daemon(folder, own):
+    """daemon(name, databases=..., ...) starts dbhealthd."""
+    return lambda name="d", **more: own(Daemon(folder, name, **more))
+
+
+@pytest.fixture
+def proxy(own):
+    """proxy(upstream)"""
+    return lambda upstream, **more: own(Proxy(upstream, **more))
+
+
+@pytest.fixture
+def sqlite(folder, own):
+    """sqlite(name, script, user=) makes a database file."""
+    return lambda name, script=None, **more: own(SqliteFile(folder.path / name, script, **more))
+
+
+@pytest.fixture
+def cli(folder):
+    """cli(argument, ...) runs dbhealth."""
+    return lambda *argv, **more: Cli(folder, *argv, **more)

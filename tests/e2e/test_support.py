@@ -1,0 +1,77 @@
+"""The helpers themselves: what they promise the other tests."""
+import psycopg2
+import pytest
+
+from support import SqliteFile, free_port, wait_until
+
+
+def connect(port, timeout=2):
+    return psycopg2.connect(host="127.0.0.1", port=port, user="postgres", dbname="postgres",
+                            connect_timeout=timeout)
+
+
+def test_server_stops_freezes_and_counts(cluster):
+    c = cluster(tcp=True)
+    assert c.one("SELECT pg_has_role('dbhealth', 'pg_monitor', 'member')")
+    with c.session(user="dbhealth", application_name="dbhealthd") as session:
+        assert c.connections() == 1
+        c.freeze_postmaster()
+        with session.cursor() as cursor:
+            cursor.execute("SELECT 1")
+        with pytest.raises(psycopg2.OperationalError):
+            connect(c.port)
+        c.resume()
+    session.close()
+    connect(c.port).close()
+    c.kill9()
+    c.start()
+    c.restart()
+    wait_until(lambda: c.max_connections_seen() == 1, 5, "its own log tells one session of dbhealth")
+
+
+def test_standby_follows(cluster):
+    c = cluster()
+    s = c.standby()
+    c.sql("CREATE TABLE t AS SELECT 1 AS a")
+    wait_until(lambda: s.sql("SELECT to_regclass('t') IS NOT NULL")[0][0], 10, "replays")
+    assert s.one("SELECT pg_is_in_recovery()")
+
+
+def test_proxy_modes(cluster, proxy):
+    c = cluster()
+    p = proxy(f"{c.socket_dir}/.s.PGSQL.{c.port}")
+    first = connect(p.port)
+    first.cursor().execute("SELECT 1")
+    assert p.open == 1
+    p.silent()
+    with pytest.raises(psycopg2.OperationalError):
+        connect(p.port)
+    first.cursor().execute("SELECT 1")
+    p.cut()
+    with pytest.raises(psycopg2.OperationalError):
+        first.cursor().execute("SELECT 1")
+    p.refuse()
+    with pytest.raises(psycopg2.OperationalError, match="refused"):
+        connect(p.port)
+    p.resume()
+    second = connect(p.port)
+    p.freeze()
+    p.resume()
+    second.cursor().execute("SELECT 1")
+    assert free_port() != p.port
+
+
+def test_sqlite_helpers(sqlite):
+    f = sqlite("a.db", "CREATE TABLE t(a); INSERT INTO t VALUES (1), (2)")
+    assert f.sql("SELECT count(*) FROM t") == [(2,)]
+    before = f.digest()
+    with f.exclusive_lock():
+        with pytest.raises(Exception, match="locked"):
+            f.connect(timeout=0).execute("SELECT * FROM t").fetchall()
+    assert f.digest() == before and f.neighbours() == []
+    f.damage_page(f.root_page("t"))
+    assert f.digest() != before
+    hot = sqlite("b.db", "CREATE TABLE t(a)")
+    hot.hot_journal()
+    assert hot.neighbours() == ["b.db-journal"]
+    assert isinstance(hot, SqliteFile)

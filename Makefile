@@ -13,7 +13,7 @@ LINK    := $(if $(SAN),-fsanitize=$(SAN),-pie -Wl,-z,relro,-z,now)
 CFLAGS  ?=
 ALL_CFLAGS = -std=gnu17 -D_GNU_SOURCE $(WARN) $(OPT) $(if $(WERROR),-Werror) -Ilib -I. -I$(B)/gen \
              -DDBHEALTHD_VERSION='"$(VERSION)"' $(shell pkg-config --cflags $(PKGS)) $(CFLAGS)
-LIBS    := $(shell pkg-config --libs $(PKGS)) -lm
+LIBS     = $(shell pkg-config --libs $(PKGS)) -lm
 
 LIB_SRC    := $(wildcard lib/*/*.c)
 DAEMON_SRC := $(wildcard daemon/*.c)
@@ -25,8 +25,9 @@ UNIT_BIN   := $(patsubst tests/unit/%.c,$(B)/unit/%,$(UNIT_SRC))
 
 all: $(B)/dbhealthd $(B)/dbhealth
 
-$(B)/libdbhealth.a: $(call obj,$(LIB_SRC)) $(B)/gen/catalogue.o
-	rm -f $@ && ar rcs $@ $^
+$(B)/libdbhealth.a: $(call obj,$(LIB_SRC)) $(if $(wildcard lib/check/embed.awk),$(B)/gen/catalogue.o)
+	@mkdir -p $(@D)
+	rm -f $@ && $(if $^,ar rcs $@ $^,printf '!<arch>\n' >$@)
 $(B)/dbhealthd: $(call obj,$(DAEMON_SRC)) $(B)/libdbhealth.a
 	$(CC) $(LINK) -o $@ $(call obj,$(DAEMON_SRC)) $(B)/libdbhealth.a $(LIBS)
 $(B)/dbhealth: $(call obj,$(CLI_SRC)) $(B)/libdbhealth.a

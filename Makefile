@@ -1,8 +1,16 @@
 # dbhealthd: one Makefile, all targets.  B is the build folder, SAN the sanitizers.
+#   make run                a demonstration on a fresh Debian: packages, build, sample databases
+#   make test               packages, build, every test
+#   make check              tests and lints, nothing is installed
+#   make B=build/asan SAN=address,undefined test
 B       ?= build/plain
 SAN     ?=
+WERROR  ?=
 VERSION := $(shell sed -n '1s/.*dbhealthd \([0-9.]*\).*/\1/p' CHANGES)
 PKGS    := libevent_core libevent_extra libpq sqlite3 jansson libsystemd ini_config libcrypto
+DESTDIR    ?=
+PREFIX     ?= /usr/local
+SYSCONFDIR ?= $(if $(filter /usr,$(PREFIX)),/etc,$(PREFIX)/etc)
 
 WARN    := -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
            -Wold-style-definition -Wpointer-arith -Wwrite-strings -Wundef -Wformat=2 -Wvla \
@@ -11,9 +19,12 @@ OPT     := $(if $(SAN),-O1 -g -fno-omit-frame-pointer -fsanitize=$(SAN) -fno-san
              -O2 -g -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE)
 LINK    := $(if $(SAN),-fsanitize=$(SAN),-pie -Wl,-z,relro,-z,now)
 CFLAGS  ?=
+# Asked once and only by a compilation: pkg-config itself may not be there before `make run`.
+PC_CFLAGS = $(eval PC_CFLAGS := $(shell pkg-config --cflags $(PKGS)))$(PC_CFLAGS)
+PC_LIBS   = $(eval PC_LIBS := $(shell pkg-config --libs $(PKGS)))$(PC_LIBS)
 ALL_CFLAGS = -std=gnu17 -D_GNU_SOURCE $(WARN) $(OPT) $(if $(WERROR),-Werror) -Ilib -I. -I$(B)/gen \
-             -DDBHEALTHD_VERSION='"$(VERSION)"' $(shell pkg-config --cflags $(PKGS)) $(CFLAGS)
-LIBS     = $(shell pkg-config --libs $(PKGS)) -lm
+             -DDBHEALTHD_VERSION='"$(VERSION)"' $(PC_CFLAGS) $(CFLAGS)
+LIBS       = $(PC_LIBS) -lm
 
 LIB_SRC    := $(wildcard lib/*/*.c)
 DAEMON_SRC := $(wildcard daemon/*.c)
@@ -35,11 +46,16 @@ $(B)/dbhealth: $(call obj,$(CLI_SRC)) $(B)/libdbhealth.a
 $(B)/unit/%: $(B)/tests/unit/%.o $(B)/libdbhealth.a
 	@mkdir -p $(@D)
 	$(CC) $(LINK) -o $@ $^ $(LIBS) -lcmocka
-$(B)/%.o: %.c
+$(B)/%.o: %.c $(B)/gen/flags
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
-$(B)/gen/catalogue.o: $(B)/gen/catalogue.c
+$(B)/gen/catalogue.o: $(B)/gen/catalogue.c $(B)/gen/flags
 	$(CC) $(ALL_CFLAGS) -c -o $@ $<
+# Objects made with other flags, or with another compiler, are not kept.
+$(B)/gen/flags: FORCE
+	@mkdir -p $(@D)
+	@printf '%s\n' '$(subst ','\'',$(CC) $(ALL_CFLAGS))' | cmp -s - $@ || \
+	 printf '%s\n' '$(subst ','\'',$(CC) $(ALL_CFLAGS))' >$@
 # The names of the last build are kept, so that a deleted check leaves the catalogue too.
 $(B)/gen/checks.list: FORCE
 	@mkdir -p $(@D)
@@ -48,11 +64,50 @@ $(B)/gen/catalogue.c: lib/check/embed.awk $(CHECKS) $(B)/gen/checks.list
 	awk -f lib/check/embed.awk $(CHECKS) >$@.tmp && mv $@.tmp $@
 
 libs: $(B)/libdbhealth.a
-unit: $(UNIT_BIN)
-	@for t in $(UNIT_BIN); do $$t || exit 1; done
+tests: $(UNIT_BIN)
+
+# ---- the README's two commands: they install what is missing ----
+run:
+	@conf/install-packages.sh build
+	@$(MAKE) --no-print-directory -s -j2 all
+	@B=$(B) conf/demo/run.sh
+test:
+	@conf/install-packages.sh build test
+	@$(MAKE) --no-print-directory -s -j2 all tests
+	@B=$(B) tests/run.sh unit e2e
+
+# ---- for those who have everything ----
+unit: tests
+	@B=$(B) tests/run.sh unit
+e2e: all
+	@B=$(B) tests/run.sh e2e
+lint:
+	@tests/lint/run.sh
+check: all tests
+	@B=$(B) tests/run.sh unit e2e
+	@tests/lint/run.sh
+asan:
+	@$(MAKE) --no-print-directory B=build/asan SAN=address,undefined all tests
+	@B=build/asan tests/run.sh unit e2e
+format:
+	clang-format -i $(LIB_SRC) $(DAEMON_SRC) $(CLI_SRC) $(UNIT_SRC) $(wildcard */*.h */*/*.h)
+print-cflags: $(B)/gen/flags
+	@printf '%s\n' '$(subst ','\'',$(ALL_CFLAGS))'
 clean:
 	rm -rf build
+
+MANUALS := $(wildcard docs/*.[158])
+install: all
+	install -D -m 755 $(B)/dbhealthd $(DESTDIR)$(PREFIX)/sbin/dbhealthd
+	install -D -m 755 $(B)/dbhealth $(DESTDIR)$(PREFIX)/bin/dbhealth
+	test -e $(DESTDIR)$(SYSCONFDIR)/dbhealthd/dbhealthd.conf || \
+	 install -D -m 640 conf/dbhealthd.conf $(DESTDIR)$(SYSCONFDIR)/dbhealthd/dbhealthd.conf
+	for m in $(MANUALS); do \
+	 install -D -m 644 $$m $(DESTDIR)$(PREFIX)/share/man/man$${m##*.}/$${m##*/} || exit 1; done
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/dbhealthd README.md CHANGES LICENSE
+	for c in $(CHECKS); do \
+	 install -D -m 644 $$c $(DESTDIR)$(PREFIX)/share/doc/dbhealthd/$${c#lib/} || exit 1; done
 FORCE:
-.PHONY: all libs unit clean FORCE
+.PHONY: all libs tests run test unit e2e lint check asan format print-cflags clean install FORCE
 .SECONDARY:
 -include $(wildcard $(B)/*/*.d $(B)/*/*/*.d)

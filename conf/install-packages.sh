@@ -1,0 +1,59 @@
+#!/bin/sh
+# Installs the Debian packages that a purpose needs: build, test, lint (several may be named).
+# Asks the package manager for nothing when all are there.
+set -eu
+
+build="gcc libc6-dev make pkg-config libevent-dev libpq-dev libsqlite3-dev libjansson-dev
+	libini-config-dev libsystemd-dev libssl-dev sqlite3"
+test="postgresql libcmocka-dev python3 python3-pytest python3-pytest-timeout python3-pytest-xdist
+	python3-psycopg2 python3-jsonschema sqlite3 iproute2 util-linux"
+lint="clang clang-format clang-tidy cppcheck mandoc shellcheck"
+
+missing=
+for purpose in "$@"; do
+	case $purpose in
+	build) list=$build ;;
+	test) list=$test ;;
+	lint) list=$lint ;;
+	*) echo "usage: $0 build|test|lint ..." >&2; exit 64 ;;
+	esac
+	for package in $list; do
+		status=$(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null) || status=absent
+		[ "$status" = installed ] || missing="$missing $package"
+	done
+done
+[ -n "$missing" ] || exit 0
+
+if [ "$(id -u)" = 0 ]; then
+	as_root=
+elif command -v sudo >/dev/null; then
+	as_root=sudo
+else
+	echo "$0: these packages are missing, and sudo to install them too:$missing" >&2
+	exit 1
+fi
+echo "installing:$missing"
+
+# The server's package would make and start a cluster "main"; tests make their own, privately.
+case $missing in
+*postgresql*)
+	if ! [ -e /etc/postgresql-common/createcluster.conf ]; then
+		$as_root mkdir -p /etc/postgresql-common
+		echo 'create_main_cluster = false' |
+		    $as_root tee /etc/postgresql-common/createcluster.conf >/dev/null
+	fi
+	;;
+esac
+
+apt() {
+	$as_root env DEBIAN_FRONTEND=noninteractive UCF_FORCE_CONFFOLD=1 apt-get -qq -y \
+	    -o Dpkg::Use-Pty=0 -o Dpkg::Options::=--force-confold -o Acquire::Retries=3 "$@" </dev/null
+}
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+# shellcheck disable=SC2086  # a list of words
+if ! { apt update && apt install --no-install-recommends $missing; } >"$log" 2>&1; then
+	tail -n 30 "$log" >&2
+	echo "$0: packages could not be installed:$missing" >&2
+	exit 1
+fi

@@ -1,0 +1,23 @@
+-- id: conn-latency
+-- title: new connections are slow
+-- engine: postgresql
+-- probe: connectivity
+-- topic: availability
+-- scope: server
+-- kind: gauge
+-- source: session
+-- default: on
+-- cost: cheap
+-- unit: seconds
+-- warning: > 5 x baseline and > 500ms else > 3s
+-- for: 2min
+-- metric: dbhealth_connect_seconds
+-- message: a new connection takes {value}: {connect_seconds} s to connect, {auth_seconds} s to authenticate, {query_seconds} s for the first query
+-- why: An overloaded host, slow name or LDAP service, or a slow disk shows in the time of a new
+--   connection long before connections fail.
+-- spares: times under half a second, however small the usual time is; a server whose usual time is
+--   not yet known (fewer than 20 connections seen) is told from 3 s on.
+-- fix: See which phase grew. connect: network, or a postmaster that cannot fork (memory, CPU).
+--   authenticate: name service, LDAP, RADIUS, TLS, password hashing. first query: CPU or disk.
+-- remedy.1: see what the sessions wait for | look | none | | helps
+-- remedy.1.text: SELECT state, wait_event_type, wait_event, count(*) FROM pg_stat_activity GROUP BY 1, 2, 3 ORDER BY 4 DESC;

@@ -1,0 +1,29 @@
+-- id: conn-up
+-- title: cannot connect
+-- engine: postgresql
+-- probe: connectivity
+-- topic: availability
+-- scope: database
+-- kind: finding
+-- source: session
+-- default: on
+-- cost: cheap
+-- unit: count
+-- critical: >= 1
+-- for: 0s
+-- metric: dbhealth_connect_failing
+-- message: cannot connect ({cause}): {detail}
+-- why: Applications that need a new connection fail now. The cause is part of the finding, because a
+--   name that does not resolve, a server that is full and a wrong password are mended by different
+--   people.
+-- spares: a single failed attempt: a lost or refused connect is tried again at once and after one
+--   second. A full server and a refused password need no second attempt.
+-- fix: Follow the cause. refused: is the server running, on this port, with this socket folder?
+--   timeout: a firewall that drops, or a frozen server. auth: role, password, pg_hba.conf.
+--   full: end sessions that idle, then use a pooler. starting: wait for recovery, read the log.
+--   no-database: the name in the DSN. tls: certificate and sslmode.
+-- evidence: SQLSTATE and words of the server, phase in which the connect ended
+-- remedy.1: read the server's state and log on its host | command | none | | helps
+-- remedy.1.text: pg_lsclusters; journalctl -u 'postgresql@*' -n 50
+-- remedy.2: start the server if it is stopped | command | none | pg_ctlcluster VERSION NAME stop | helps
+-- remedy.2.text: sudo systemctl start postgresql

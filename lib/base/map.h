@@ -8,5 +8,8 @@ void *map_get(const struct map *, const char *key);             /* NULL when abs
 void *map_put(struct map *, const char *key, void *value);      /* returns the replaced value */
 void *map_remove(struct map *, const char *key);                /* returns the removed value */
 size_t map_size(const struct map *);
-/* In no order; *iter starts at 0; false at the end.  Removing the current entry is allowed. */
+/*
+ * In the order of insertion; *iter starts at 0; false at the end.  Removing entries meanwhile is
+ * allowed, putting new ones is not.  Either ret may be NULL.
+ */
 bool map_next(const struct map *, size_t *iter, const char **ret_key, void **ret_value);

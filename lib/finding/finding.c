@@ -1,0 +1,633 @@
+/*
+ * The findings of one monitor: containers, counts, transitions, and what the store shall keep.
+ * How a sample moves a finding is in judge.c and event.c.
+ */
+#include "finding/internal.h"
+#include "base/str.h"
+
+const char *const finding_state_names[FINDING_STATE_N] = { "pending", "open", "resolved" };
+
+/* ---- groups ---- */
+
+struct group *
+group_find(const struct findings *fs, const char *scope, const char *check)
+{
+	const struct scope *s = map_get(fs->scopes, scope);
+
+	return s ? map_get(s->groups, check) : NULL;
+}
+
+struct group *
+group_make(struct findings *fs, const char *scope, const char *check, enum engine engine)
+{
+	struct scope *s = map_get(fs->scopes, scope);
+	struct group *g;
+
+	if (!s) {
+		s = xcalloc(1, sizeof(*s));
+		s->all = fs;
+		s->name = xstrdup(scope);
+		s->groups = map_new();
+		map_put(fs->scopes, scope, s);
+	}
+	g = map_get(s->groups, check);
+	if (!g) {
+		g = xcalloc(1, sizeof(*g));
+		g->scope = s;
+		g->check = xstrdup(check);
+		g->engine = engine;
+		g->by_key = map_new();
+		map_put(s->groups, check, g);
+	}
+	return g;
+}
+
+static void
+group_free(struct group *g)
+{
+	if (g->queued)
+		TAILQ_REMOVE(&g->scope->all->dirty_groups, g, dirty_link);
+	map_free(g->by_key, NULL);
+	map_free(g->known, free);
+	free(g->check);
+	free(g);
+}
+
+void
+group_collect(struct group *g)
+{
+	struct scope *s = g->scope;
+
+	if (map_size(g->by_key) > 0 || g->known || g->baselined)
+		return;
+	map_remove(s->groups, g->check);
+	group_free(g);
+	if (map_size(s->groups) > 0)
+		return;
+	map_remove(s->all->scopes, s->name);
+	map_free(s->groups, NULL);
+	free(s->name);
+	free(s);
+}
+
+static void
+gone_add(struct findings *fs, char *take_key)
+{
+	if (fs->ngone == fs->gone_cap) {
+		fs->gone_cap = MAX(fs->gone_cap * 2, 16);
+		fs->gone = xreallocarray(fs->gone, fs->gone_cap, sizeof(*fs->gone));
+	}
+	fs->gone[fs->ngone++] = take_key;
+}
+
+void
+group_drop(struct group *g, bool quiet, int64_t wall_us)
+{
+	size_t iter = 0;
+	void *value;
+
+	while (map_next(g->by_key, &iter, NULL, &value)) {
+		struct entry *e = value;
+
+		if (e->f.state == FINDING_OPEN && !quiet)
+			entry_resolve(e, "removed", wall_us);
+		else if (quiet || e->f.state == FINDING_PENDING)
+			entry_forget(e);
+	}
+	if (g->saved)
+		gone_add(g->scope->all, group_row_key(g));
+	g->known = map_free(g->known, free);
+	g->baselined = g->saved = false;
+	group_collect(g);
+}
+
+void
+group_mark(struct group *g)
+{
+	if (g->queued)
+		return;
+	TAILQ_INSERT_TAIL(&g->scope->all->dirty_groups, g, dirty_link);
+	g->queued = true;
+}
+
+struct known *
+group_known(struct group *g, const char *key)
+{
+	struct known *k;
+
+	if (!g->known)
+		g->known = map_new();
+	k = map_get(g->known, key);
+	if (k || map_size(g->known) >= KNOWN_MAX)
+		return k;
+	k = xcalloc(1, sizeof(*k));
+	map_put(g->known, key, k);
+	return k;
+}
+
+char *
+group_row_key(const struct group *g)
+{
+	const char *parts[] = { g->scope->name, g->check };
+	char id[SHA_ID_SIZE];
+
+	sha_id(parts, ARRAY_SIZE(parts), id);
+	return xasprintf("known-%s", id);
+}
+
+/* ---- entries ---- */
+
+struct entry *
+entry_find(const struct group *g, const char *key)
+{
+	return map_get(g->by_key, key);
+}
+
+struct entry *
+entry_make(struct group *g, const struct settings *settings, const char *key)
+{
+	const struct check *check = settings->check;
+	const char *parts[] = { engine_names[check->engine], g->scope->name, check->id, key };
+	struct entry *e = map_get(g->by_key, key);
+	struct finding *f;
+
+	if (e)
+		return e;
+	e = xcalloc(1, sizeof(*e));
+	f = &e->f;
+	e->group = g;
+	sha_id(parts, ARRAY_SIZE(parts), f->id);
+	f->engine = check->engine;
+	f->scope = xstrdup(g->scope->name);
+	f->check = xstrdup(check->id);
+	f->key = xstrdup(key);
+	f->probe = check->probe;
+	f->kind = check->kind;
+	f->count = 1;
+	map_put(g->by_key, key, e);
+	map_put(g->scope->all->by_id, f->id, e);
+	g->npending++;
+	return e;
+}
+
+static void
+entry_free(void *p)
+{
+	struct entry *e = p;
+
+	finding_done(&e->f);
+	free(e);
+}
+
+/* Leaves the counts and lists that belong to a state and severity. */
+static void
+entry_leave(struct entry *e)
+{
+	struct group *g = e->group;
+	struct findings *fs = g->scope->all;
+
+	if (e->f.state == FINDING_PENDING)
+		g->npending--;
+	if (e->f.state == FINDING_OPEN) {
+		g->nopen--;
+		g->open[e->f.severity]--;
+		g->scope->open[e->f.severity]--;
+		fs->open[e->f.severity]--;
+	}
+	if (e->shelved) {
+		TAILQ_REMOVE(&fs->resolved, e, resolved_link);
+		fs->nresolved--;
+		e->shelved = false;
+	}
+}
+
+static void
+entry_shelve(struct entry *e)
+{
+	struct findings *fs = e->group->scope->all;
+	struct entry *after = TAILQ_LAST(&fs->resolved, entry_list);
+
+	while (after && after->f.resolved_wall_us > e->f.resolved_wall_us)
+		after = TAILQ_PREV(after, entry_list, resolved_link);
+	if (after)
+		TAILQ_INSERT_AFTER(&fs->resolved, after, e, resolved_link);
+	else
+		TAILQ_INSERT_HEAD(&fs->resolved, e, resolved_link);
+	fs->nresolved++;
+	e->shelved = true;
+}
+
+void
+entry_set(struct entry *e, enum finding_state state, enum severity severity)
+{
+	struct group *g = e->group;
+
+	entry_leave(e);
+	e->f.state = state;
+	e->f.severity = severity;
+	if (state == FINDING_PENDING)
+		g->npending++;
+	if (state == FINDING_OPEN) {
+		g->nopen++;
+		g->open[severity]++;
+		g->scope->open[severity]++;
+		g->scope->all->open[severity]++;
+	}
+	if (state == FINDING_RESOLVED)
+		entry_shelve(e);
+}
+
+void
+entry_mark(struct entry *e, int64_t now_us)
+{
+	if (now_us)
+		e->marked_us = now_us;
+	if (e->queued)
+		return;
+	TAILQ_INSERT_TAIL(&e->group->scope->all->dirty, e, dirty_link);
+	e->queued = true;
+}
+
+/* until_us 0: no longer; INT64_MAX: until a person says so, which needs no list. */
+void
+entry_hold(struct entry *e, int64_t until_us)
+{
+	struct findings *fs = e->group->scope->all;
+	bool wanted = until_us > 0 && until_us < INT64_MAX;
+
+	e->f.hold_until_us = until_us;
+	if (wanted && !e->holding)
+		TAILQ_INSERT_TAIL(&fs->holding, e, hold_link);
+	if (!wanted && e->holding)
+		TAILQ_REMOVE(&fs->holding, e, hold_link);
+	e->holding = wanted;
+}
+
+void
+entry_forget(struct entry *e)
+{
+	struct group *g = e->group;
+	struct findings *fs = g->scope->all;
+
+	entry_leave(e);
+	entry_hold(e, 0);
+	if (e->queued)
+		TAILQ_REMOVE(&fs->dirty, e, dirty_link);
+	if (e->saved)
+		gone_add(fs, xstrdup(e->f.id));
+	map_remove(g->by_key, e->f.key);
+	map_remove(fs->by_id, e->f.id);
+	entry_free(e);
+}
+
+/*
+ * One counter for all findings, seeded by the wall clock when there is no state: so an event id
+ * never comes twice, not for a finding that was forgotten and opens again, nor after the state
+ * was lost.
+ */
+static void
+tell(struct entry *e, enum transition_kind kind, enum severity from, const char *reason,
+    int64_t wall_us)
+{
+	struct findings *fs = e->group->scope->all;
+	struct transition t = {
+		.kind = kind,
+		.finding = &e->f,
+		.from = from,
+		.to = kind == TRANSITION_RESOLVED ? SEVERITY_NONE : e->f.severity,
+		.wall_us = wall_us,
+		.reason = reason,
+	};
+
+	if (fs->sequence == 0)
+		fs->sequence = (uint64_t)MAX(wall_us, 0) / 1000000;
+	e->f.sequence = ++fs->sequence;
+	fs->sequence_dirty = true;
+	e->f.previous = from;
+	entry_mark(e, 0);
+	if (fs->on_transition)
+		fs->on_transition(&t, fs->arg);
+}
+
+void
+entry_open(struct entry *e, enum severity severity, int64_t wall_us)
+{
+	e->f.acked = e->f.stale = false;
+	e->f.since_wall_us = wall_us;
+	e->f.resolved_wall_us = 0;
+	entry_set(e, FINDING_OPEN, severity);
+	tell(e, TRANSITION_OPENED, SEVERITY_NONE, NULL, wall_us);
+}
+
+void
+entry_change(struct entry *e, enum severity severity, int64_t wall_us)
+{
+	enum severity from = e->f.severity;
+
+	if (severity > from)
+		e->f.acked = false;
+	entry_set(e, FINDING_OPEN, severity);
+	tell(e, TRANSITION_CHANGED, from, NULL, wall_us);
+}
+
+void
+entry_resolve(struct entry *e, const char *reason, int64_t wall_us)
+{
+	struct finding *f = &e->f;
+
+	assert(f->state == FINDING_OPEN);
+	memset(f->breach_since_us, 0, sizeof(f->breach_since_us));
+	memset(f->breach_samples, 0, sizeof(f->breach_samples));
+	f->good_since_us = 0;
+	f->good_samples = 0;
+	f->stale = false;
+	f->resolved_wall_us = wall_us;
+	entry_hold(e, 0);
+	entry_set(e, FINDING_RESOLVED, f->severity);
+	tell(e, TRANSITION_RESOLVED, f->severity, reason, wall_us);
+}
+
+void
+findings_evict(struct findings *fs)
+{
+	while (fs->nresolved > FINDINGS_RESOLVED_MAX) {
+		struct entry *oldest = TAILQ_FIRST(&fs->resolved);
+		struct group *g = oldest->group;
+
+		entry_forget(oldest);
+		group_collect(g);
+	}
+}
+
+/* ---- public ---- */
+
+struct findings *
+findings_new(transition_fn on_transition, void *arg)
+{
+	struct findings *fs = xcalloc(1, sizeof(*fs));
+
+	fs->on_transition = on_transition;
+	fs->arg = arg;
+	fs->by_id = map_new();
+	fs->scopes = map_new();
+	TAILQ_INIT(&fs->dirty);
+	TAILQ_INIT(&fs->holding);
+	TAILQ_INIT(&fs->resolved);
+	TAILQ_INIT(&fs->dirty_groups);
+	return fs;
+}
+
+struct findings *
+findings_free(struct findings *fs)
+{
+	size_t iter = 0, inner;
+	void *value;
+
+	if (!fs)
+		return NULL;
+	while (map_next(fs->scopes, &iter, NULL, &value)) {
+		struct scope *s = value;
+		void *group;
+
+		inner = 0;
+		while (map_next(s->groups, &inner, NULL, &group))
+			group_free(group);
+		map_free(s->groups, NULL);
+		free(s->name);
+		free(s);
+	}
+	map_free(fs->scopes, NULL);
+	map_free(fs->by_id, entry_free);
+	for (size_t i = 0; i < fs->ngone; i++)
+		free(fs->gone[i]);
+	free(fs->gone);
+	free(fs);
+	return NULL;
+}
+
+void
+group_stale(struct group *g, const char *item)
+{
+	size_t iter = 0;
+	void *value;
+
+	while (map_next(g->by_key, &iter, NULL, &value)) {
+		struct entry *e = value;
+
+		if (e->f.state != FINDING_OPEN || e->f.stale)
+			continue;
+		if (item && (!e->f.item || !streq(e->f.item, item)))
+			continue;
+		e->f.stale = true;
+		entry_mark(e, 0);
+	}
+}
+
+void
+findings_stale(struct findings *fs, const char *scope, const char *check)
+{
+	struct group *g = group_find(fs, scope, check);
+
+	if (g)
+		group_stale(g, NULL);
+}
+
+void
+findings_tick(struct findings *fs, int64_t now_us, int64_t wall_us)
+{
+	struct entry *e, *next;
+
+	for (e = TAILQ_FIRST(&fs->holding); e; e = next) {
+		next = TAILQ_NEXT(e, hold_link);
+		if (now_us >= e->f.hold_until_us)
+			entry_resolve(e, "hold passed", wall_us);
+	}
+	findings_evict(fs);
+	while ((e = TAILQ_FIRST(&fs->resolved)) &&
+	    wall_us - e->f.resolved_wall_us > FINDINGS_RESOLVED_AGE_US) {
+		struct group *g = e->group;
+
+		entry_forget(e);
+		group_collect(g);
+	}
+}
+
+void
+findings_drop(
+    struct findings *fs, const char *scope, const char *check, bool quiet, int64_t wall_us)
+{
+	struct scope *s = map_get(fs->scopes, scope);
+	_cleanup_strv_ char **checks = NULL;
+	size_t iter = 0;
+	const char *key;
+
+	if (!s)
+		return;
+	/* The scope goes away with its last group: walk over names of our own. */
+	while (map_next(s->groups, &iter, &key, NULL))
+		if (!check || streq(check, key))
+			strv_add(&checks, key);
+	for (char **c = checks; c && *c; c++)
+		group_drop(group_find(fs, scope, *c), quiet, wall_us);
+	findings_evict(fs);
+}
+
+void
+findings_retain(struct findings *fs, bool (*keep)(const char *scope, const char *check, void *arg),
+    void *arg, bool quiet, int64_t wall_us)
+{
+	_cleanup_strv_ char **drop = NULL;
+	size_t iter = 0, inner;
+	const char *scope, *check;
+	void *value;
+
+	while (map_next(fs->scopes, &iter, &scope, &value)) {
+		inner = 0;
+		while (map_next(((struct scope *)value)->groups, &inner, &check, NULL)) {
+			if (keep(scope, check, arg))
+				continue;
+			strv_add(&drop, scope);
+			strv_add(&drop, check);
+		}
+	}
+	for (char **d = drop; d && *d; d += 2)
+		group_drop(group_find(fs, d[0], d[1]), quiet, wall_us);
+	findings_evict(fs);
+}
+
+void
+findings_retain_items(struct findings *fs, const char *scope, const char *check,
+    bool (*exists)(const char *item, void *arg), void *arg, int64_t wall_us)
+{
+	struct group *g = group_find(fs, scope, check);
+	size_t iter = 0;
+	const char *item;
+	void *value;
+
+	if (!g)
+		return;
+	while (map_next(g->by_key, &iter, NULL, &value)) {
+		struct entry *e = value;
+
+		if (!e->f.item || exists(e->f.item, arg))
+			continue;
+		if (e->f.state == FINDING_OPEN)
+			entry_resolve(e, "removed", wall_us);
+		else if (e->f.state == FINDING_PENDING)
+			entry_forget(e);
+	}
+	iter = 0;
+	while (g->known && map_next(g->known, &iter, &item, &value)) {
+		if (exists(item, arg))
+			continue;
+		free(map_remove(g->known, item));
+		group_mark(g);
+	}
+	group_collect(g);
+	findings_evict(fs);
+}
+
+int
+findings_ack(struct findings *fs, const char *id, int64_t now_us, int64_t wall_us)
+{
+	struct entry *e = map_get(fs->by_id, id);
+
+	if (!e || e->f.state != FINDING_OPEN)
+		return -ENOENT;
+	if (e->f.acked)
+		return -EALREADY;
+	e->f.acked = true;
+	if (e->f.kind == KIND_EVENT)
+		entry_resolve(e, "acknowledged", wall_us);
+	else
+		entry_mark(e, now_us);
+	findings_evict(fs);
+	return 0;
+}
+
+bool
+findings_tracked(const struct findings *fs, const char *scope, const char *check, const char *key)
+{
+	const struct group *g = group_find(fs, scope, check);
+	const struct entry *e;
+
+	if (!g)
+		return false;
+	e = map_get(g->by_key, key);
+	if (e && e->f.state != FINDING_RESOLVED)
+		return true;
+	return g->baselined && g->known && map_get(g->known, key);
+}
+
+const struct finding *
+findings_get(const struct findings *fs, const char *id)
+{
+	return map_get(fs->by_id, id);
+}
+
+const struct finding *
+findings_next(const struct findings *fs, size_t *iter)
+{
+	void *value;
+
+	return map_next(fs->by_id, iter, NULL, &value) ? value : NULL;
+}
+
+size_t
+findings_count(const struct findings *fs, const char *scope, enum severity severity)
+{
+	const struct scope *s;
+
+	if (!scope)
+		return fs->open[severity];
+	s = map_get(fs->scopes, scope);
+	return s ? s->open[severity] : 0;
+}
+
+enum check_status
+findings_status(const struct findings *fs, const char *scope, const char *check)
+{
+	const struct group *g = group_find(fs, scope, check);
+
+	if (!g)
+		return CHECK_OK;
+	if (g->open[SEVERITY_CRITICAL])
+		return CHECK_CRITICAL;
+	if (g->open[SEVERITY_WARNING])
+		return CHECK_WARNING;
+	if (g->open[SEVERITY_INFO])
+		return CHECK_INFO;
+	return g->npending ? CHECK_PENDING : CHECK_OK;
+}
+
+bool
+findings_take_dirty(struct findings *fs, int64_t now_us, char **ret_key, char **ret_json)
+{
+	struct entry *e = TAILQ_FIRST(&fs->dirty);
+	struct group *g = TAILQ_FIRST(&fs->dirty_groups);
+
+	/* What is gone first: the same id may have come back since. */
+	if (fs->ngone > 0) {
+		*ret_key = fs->gone[--fs->ngone];
+		*ret_json = NULL;
+	} else if (e) {
+		TAILQ_REMOVE(&fs->dirty, e, dirty_link);
+		e->queued = false;
+		e->saved = true;
+		*ret_key = xstrdup(e->f.id);
+		*ret_json = finding_save(&e->f, now_us);
+	} else if (g) {
+		TAILQ_REMOVE(&fs->dirty_groups, g, dirty_link);
+		g->queued = false;
+		g->saved = true;
+		*ret_key = group_row_key(g);
+		*ret_json = known_save(g);
+	} else if (fs->sequence_dirty) {
+		fs->sequence_dirty = false;
+		*ret_key = xstrdup(SEQUENCE_ROW);
+		*ret_json = sequence_save(fs->sequence);
+	} else {
+		return false;
+	}
+	return true;
+}

@@ -13,4 +13,4 @@ void bind_done(struct bind *);
 /* Names the engine fills besides params: first_seen (JSON object key -> Unix seconds), baseline,
  * interval (seconds since this check last ran, NULL the first time), not_covered (JSON array of
  * {check,reason,grant}), and every configured key of [database] (lists as JSON arrays). */
-extern const char *const bind_engine_names[];
+extern const char *const bind_engine_names[]; /* NULL-terminated */

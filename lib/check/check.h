@@ -13,7 +13,10 @@ enum check_cost { COST_CHEAP = 0, COST_DEAR, COST_SCRUB };
 /* Where samples come from: SQL on the database; SQL on an empty database with only the facts of
  * the file (SQLite, readable when the file is not); the engine's own session or host facts. */
 enum check_source { SOURCE_SQL = 0, SOURCE_FILE, SOURCE_SESSION, SOURCE_HOST };
-extern const char *const check_kind_names[KIND_N];
+extern const char *const check_kind_names[KIND_N]; /* "" gauge rate ratio finding event scrub */
+extern const char *const check_scope_names[2];     /* database server */
+extern const char *const check_cost_names[3];      /* cheap dear scrub */
+extern const char *const check_source_names[4];    /* sql file session host */
 
 enum need_kind {
 	NEED_VERSION = 1, /* server >= V (also < <= > = !=) */
@@ -24,12 +27,15 @@ enum need_kind {
 	NEED_CONFIGURED,  /* configured KEY */
 };
 enum compare { CMP_NONE = 0, CMP_LT, CMP_LE, CMP_GT, CMP_GE, CMP_EQ, CMP_NE };
+enum compare compare_parse(const char **p); /* moves *p behind the operator */
+const char *compare_text(enum compare);
 /* One condition of `needs:` or `-- @when`. */
 struct need {
 	enum need_kind kind;
 	char *name;         /* extension, role, privilege text, flavour, key; else NULL */
 	enum compare cmp;   /* CMP_NONE where no version is compared */
 	int version[3];     /* major, minor, patch; missing parts 0 */
+	int nversion;       /* parts written: only these are compared */
 	bool or_uncovered;  /* privilege: missing is not covered; else unknown */
 	char *text;         /* as written, for people */
 };
@@ -53,14 +59,15 @@ struct check_remedy {
 	enum remedy_kind kind;
 	enum remedy_risk risk;
 	char *undo; /* "" when nothing to undo */
-	bool closes;
+	bool closes, told; /* told: the head said closes or helps */
 	char *text; /* `remedy.N.text:` message template for rows that bring no remedy column; or NULL */
 };
-/* One SQL text with the conditions of its `-- @when`; scrub checks also have `-- @items`. */
+/* One SQL text with the conditions of its `-- @when`; scrub checks also have `-- @items`.  Checks
+ * of source session and host have none; a scrub check may have nothing but `-- @items`. */
 struct check_body {
 	struct need_list when;
 	bool items;
-	char *sql;              /* parameters as :name */
+	char *sql;              /* one statement, without `;`, parameters as :name */
 	int line;               /* of the file where it begins */
 };
 struct check {
@@ -74,11 +81,12 @@ struct check {
 	enum unit unit;
 	bool on_by_default;
 	bool user;              /* [query] or checks.d: run as user SQL */
+	enum severity severity; /* finding, event, scrub without thresholds: of rows that bring none */
 	int64_t interval_us;    /* 0: the probe's */
 	struct threshold info, warning, critical, clear;
 	int64_t for_us[SEVERITY_N]; /* by severity; [SEVERITY_INFO] is that of warning */
 	int64_t window_us;      /* rate: sum over this time; 0: per second */
-	int64_t hold_us;        /* event: time without another; HOLD_ACK: until acknowledged */
+	int64_t hold_us;        /* event: time without another (1 d unless told); HOLD_ACK: until acknowledged */
 	struct need_list needs;
 	struct check_param *params;
 	size_t nparams;
@@ -92,7 +100,8 @@ struct check {
 };
 #define HOLD_ACK INT64_MAX
 
-/* Parses one file.  name is for messages ("FILE:LINE: what").  On error *ret is untouched. */
+/* Parses one file.  name is for messages ("FILE:LINE: what") and becomes the origin.  On error *ret
+ * is untouched. */
 int check_parse(const char *text, const char *name, struct check **ret, struct err *) _must_check_;
 /* A [query NAME] of the configuration; strings are copied. */
 struct check_query {
@@ -102,11 +111,12 @@ struct check_query {
 };
 int check_from_query(const struct check_query *, struct check **ret, struct err *) _must_check_;
 struct check *check_free(struct check *); /* returns NULL */
+const char *check_param_get(const struct check_param *, size_t n, const char *name); /* or NULL */
 DEFINE_CLEANUP(struct check *, check_free)
 
 /* All checks by (engine, id), sorted by id then engine. */
 struct catalogue;
-struct catalogue *catalogue_new(void); /* with the built-in checks, which always parse */
+struct catalogue *catalogue_new(void) _must_check_; /* with the built-in checks */
 struct catalogue *catalogue_free(struct catalogue *);
 /* Adds or (same engine and id) replaces; takes the check. */
 void catalogue_take(struct catalogue *, struct check *);
@@ -119,3 +129,4 @@ int catalogue_read_dir(struct catalogue *, const char *dir,
 size_t catalogue_count(const struct catalogue *);
 const struct check *catalogue_at(const struct catalogue *, size_t i);
 const struct check *catalogue_find(const struct catalogue *, enum engine, const char *id);
+DEFINE_CLEANUP(struct catalogue *, catalogue_free)

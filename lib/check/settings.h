@@ -10,6 +10,8 @@ struct settings {
 	char *disabled_reason;     /* for the API, or NULL */
 	struct threshold info, warning, critical, clear;
 	int64_t for_us[SEVERITY_N], clear_for_us, hold_us, interval_us, window_us;
+	bool interval_set;         /* interval_us is of [check], not of the head */
+	bool clear_for_set;        /* else clear_for_us follows for_us[SEVERITY_WARNING] */
 	size_t max_findings;
 	enum severity force;       /* `severity =`: every breach has this one; NONE: as judged */
 	enum severity cap;         /* severity_cap of the database; CRITICAL: none */
@@ -21,11 +23,13 @@ struct settings *settings_new(const struct check *, size_t max_findings) _must_c
 struct settings *settings_copy(const struct settings *) _must_check_;
 struct settings *settings_free(struct settings *);
 /*
- * One key of a [check ...] section: warning critical clear for clear_for hold interval severity
- * max_findings enabled ignore param.NAME.  A threshold for a check whose SQL returns severity is
- * an error that names its params.
+ * One key of a [check ...] section: info warning critical clear for clear_for hold interval
+ * severity max_findings enabled ignore param.NAME; a threshold `none` takes that level away.  A
+ * threshold for a check whose SQL returns severity is an error that names its params.
  */
-int settings_set(struct settings *, const char *key, const char *value, struct err *);
+int settings_set(struct settings *, const char *key, const char *value, struct err *) _must_check_;
+/* [check] interval, else the longer of the head's and the probe's. */
+int64_t settings_interval_us(const struct settings *, int64_t probe_us);
 /* Whether the check's SQL decides severity itself (it has no thresholds of its own). */
 bool check_severity_by_sql(const struct check *);
 /* The form SQL sees: durations in seconds, sizes in bytes, percent as ratio, else as written. */

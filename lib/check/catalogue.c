@@ -1,0 +1,250 @@
+/* All checks: the built-in ones, and those of a folder that join or replace them. */
+#include "base/log.h"
+#include "base/str.h"
+#include "check/check.h"
+#include "check/embedded.h"
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#define CATALOGUE_MAX_FILE ((off_t)256 << 10)
+
+struct catalogue {
+	struct check **v; /* owned, sorted by id, engine */
+	size_t n;
+};
+
+static int
+order(const char *id, enum engine engine, const struct check *c)
+{
+	int r = strcmp(id, c->id);
+
+	return r ? r : (int)engine - (int)c->engine;
+}
+
+/* Where (id, engine) is, or where it belongs; *ret_found tells which. */
+static size_t
+locate(const struct catalogue *cat, const char *id, enum engine engine, bool *ret_found)
+{
+	size_t low = 0, high = cat->n;
+
+	*ret_found = false;
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		int r = order(id, engine, cat->v[middle]);
+
+		if (r == 0) {
+			*ret_found = true;
+			return middle;
+		}
+		if (r < 0)
+			high = middle;
+		else
+			low = middle + 1;
+	}
+	return low;
+}
+
+void
+catalogue_take(struct catalogue *cat, struct check *c)
+{
+	bool found;
+	size_t i = locate(cat, c->id, c->engine, &found);
+
+	if (found) {
+		c->replaces = !cat->v[i]->user || cat->v[i]->replaces;
+		check_free(cat->v[i]);
+		cat->v[i] = c;
+		return;
+	}
+	cat->v = xreallocarray(cat->v, cat->n + 1, sizeof(struct check *));
+	memmove(cat->v + i + 1, cat->v + i, (cat->n - i) * sizeof(struct check *));
+	cat->v[i] = c;
+	cat->n++;
+}
+
+/* A built-in file that does not parse fails the lint; here it costs that one check only. */
+struct catalogue *
+catalogue_new(void)
+{
+	struct catalogue *cat = xcalloc(1, sizeof(*cat));
+
+	for (size_t i = 0; i < embedded_checks_n; i++) {
+		struct check *c = NULL;
+		struct err e = { 0 };
+
+		if (check_parse(embedded_checks[i].text, embedded_checks[i].path, &c, &e) < 0) {
+			log_error("built-in check left out: %s", e.msg);
+			continue;
+		}
+		free(c->origin);
+		c->origin = xstrdup("built-in");
+		catalogue_take(cat, c);
+		c->replaces = false;
+	}
+	return cat;
+}
+
+struct catalogue *
+catalogue_free(struct catalogue *cat)
+{
+	if (!cat)
+		return NULL;
+	for (size_t i = 0; i < cat->n; i++)
+		check_free(cat->v[i]);
+	free(cat->v);
+	free(cat);
+	return NULL;
+}
+
+size_t
+catalogue_count(const struct catalogue *cat)
+{
+	return cat->n;
+}
+
+const struct check *
+catalogue_at(const struct catalogue *cat, size_t i)
+{
+	assert(i < cat->n);
+	return cat->v[i];
+}
+
+const struct check *
+catalogue_find(const struct catalogue *cat, enum engine engine, const char *id)
+{
+	bool found;
+	size_t i = locate(cat, id, engine, &found);
+
+	return found ? cat->v[i] : NULL;
+}
+
+/* Owned by root or us, and nobody else may write: whoever may write it decides what SQL we run. */
+static int
+judge_stat(const struct stat *st, const char *path, struct err *e)
+{
+	if (st->st_uid != 0 && st->st_uid != geteuid())
+		return err_set(e, -EPERM, "%s: owned by uid %u, neither root nor us", path,
+		    (unsigned)st->st_uid);
+	if (st->st_mode & (S_IWGRP | S_IWOTH))
+		return err_set(e, -EPERM, "%s: writable by others (mode %04o)", path,
+		    (unsigned)st->st_mode & 07777);
+	return 0;
+}
+
+static int
+read_file(int dirfd, const char *file, const char *path, char **ret, struct err *e)
+{
+	_cleanup_close_ int fd = openat(dirfd, file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	_cleanup_free_ char *text = NULL;
+	struct stat st;
+	size_t len = 0;
+	ssize_t n;
+	int r;
+
+	if (fd < 0 && errno == ELOOP)
+		return err_set(e, -ELOOP, "%s: a symbolic link; only regular files are read", path);
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return err_set(e, -errno, "%s: %s", path, strerror(errno));
+	if (!S_ISREG(st.st_mode))
+		return err_set(e, -EINVAL, "%s: not a regular file", path);
+	r = judge_stat(&st, path, e);
+	if (r < 0)
+		return r;
+	if (st.st_size > CATALOGUE_MAX_FILE)
+		return err_set(e, -EFBIG, "%s: larger than %d kB", path, (int)(CATALOGUE_MAX_FILE >> 10));
+	text = xcalloc((size_t)CATALOGUE_MAX_FILE + 1, 1);
+	while (len < (size_t)CATALOGUE_MAX_FILE &&
+	       (n = read(fd, text + len, (size_t)CATALOGUE_MAX_FILE - len)) != 0) {
+		if (n < 0 && errno != EINTR)
+			return err_set(e, -errno, "%s: %s", path, strerror(errno));
+		len += n > 0 ? (size_t)n : 0;
+	}
+	if (strlen(text) != len)
+		return err_set(e, -EINVAL, "%s: holds a NUL byte", path);
+	*ret = TAKE_PTR(text);
+	return 0;
+}
+
+static int
+add_file(struct catalogue *cat, int dirfd, const char *file, const char *path, struct err *e)
+{
+	_cleanup_free_ char *text = NULL;
+	struct check *c = NULL;
+	const struct check *before;
+	int r = read_file(dirfd, file, path, &text, e);
+
+	if (r < 0)
+		return r;
+	r = check_parse(text, path, &c, e);
+	if (r < 0)
+		return r;
+	before = catalogue_find(cat, c->engine, c->id);
+	if (before && before->user) {
+		r = err_set(e, -EEXIST, "%s: %s is already declared by %s", path, c->id, before->origin);
+		check_free(c);
+		return r;
+	}
+	c->user = true;
+	catalogue_take(cat, c);
+	return 0;
+}
+
+static int
+is_check_file(const struct dirent *entry)
+{
+	size_t len = strlen(entry->d_name);
+
+	return entry->d_name[0] != '.' && len > 4 && streq(entry->d_name + len - 4, ".sql");
+}
+
+static int
+by_bytes(const struct dirent **a, const struct dirent **b)
+{
+	return strcmp((*a)->d_name, (*b)->d_name);
+}
+
+static int
+open_dir(const char *dir, struct err *e)
+{
+	_cleanup_close_ int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct stat st;
+	int r;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return err_set(e, -errno, "%s: %s", dir, strerror(errno));
+	r = judge_stat(&st, dir, e);
+	return r < 0 ? r : TAKE_FD(fd);
+}
+
+int
+catalogue_read_dir(struct catalogue *cat, const char *dir,
+    void (*on_error)(const char *path, const struct err *, void *arg), void *arg)
+{
+	struct err e = { 0 };
+	_cleanup_close_ int dirfd = open_dir(dir, &e);
+	struct dirent **entries;
+	int n, bad = 0;
+
+	if (dirfd == -ENOENT)
+		return 0;
+	n = dirfd < 0 ? -1 : scandirat(dirfd, ".", &entries, is_check_file, by_bytes);
+	if (n < 0) {
+		if (dirfd >= 0)
+			err_set(&e, -errno, "%s: %s", dir, strerror(errno));
+		on_error(dir, &e, arg);
+		return 1;
+	}
+	for (int i = 0; i < n; i++) {
+		_cleanup_free_ char *path = xasprintf("%s/%s", dir, entries[i]->d_name);
+
+		e = (struct err){ 0 };
+		if (add_file(cat, dirfd, entries[i]->d_name, path, &e) < 0) {
+			on_error(path, &e, arg);
+			bad++;
+		}
+		free(entries[i]);
+	}
+	free(entries);
+	return bad;
+}

@@ -1,0 +1,197 @@
+/* What of a check can be answered by one database as it is now. */
+#include "check/facts.h"
+#include "check/need.h"
+#include <stdio.h>
+
+void
+facts_done(struct facts *facts)
+{
+	free(facts->flavour);
+	free(facts->login);
+	free(facts->datname);
+	for (size_t i = 0; i < facts->nextensions; i++) {
+		free(facts->extensions[i].name);
+		free(facts->extensions[i].version);
+	}
+	free(facts->extensions);
+	for (size_t i = 0; i < facts->nprivileges; i++)
+		free(facts->privileges[i].name);
+	free(facts->privileges);
+	*facts = (struct facts){ 0 };
+}
+
+#define REASON(ret, ...) snprintf((ret)->reason, sizeof((ret)->reason), __VA_ARGS__)
+
+static enum cover
+meet_version(const struct need *need, const struct facts *facts, struct coverage *ret)
+{
+	if (facts->version[0] == 0) {
+		REASON(ret, "the server's version is not known yet");
+		return COVER_UNKNOWN;
+	}
+	if (version_compare(facts->version, need->cmp, need->version, need->nversion))
+		return COVER_YES;
+	REASON(ret, "needs %s; this is %d.%d", need->text, facts->version[0], facts->version[1]);
+	return COVER_NOT;
+}
+
+static enum cover
+meet_extension(const struct need *need, const struct facts *facts, struct coverage *ret)
+{
+	int have[3];
+
+	for (size_t i = 0; i < facts->nextensions; i++) {
+		const struct fact_extension *ext = &facts->extensions[i];
+
+		if (!streq(ext->name, need->name))
+			continue;
+		version_parse(ext->version, have);
+		if (version_compare(have, need->cmp, need->version, need->nversion))
+			return COVER_YES;
+		REASON(ret, "needs %s; %s is installed (ALTER EXTENSION %s UPDATE)", need->text,
+		    ext->version, need->name);
+		return COVER_NOT;
+	}
+	REASON(ret, "extension %s is not installed in this database (CREATE EXTENSION %s)", need->name,
+	    need->name);
+	return COVER_NOT;
+}
+
+static enum cover
+meet_role(const struct need *need, const struct facts *facts, struct coverage *ret)
+{
+	enum fact_role want = streq(need->name, "primary") ? FACT_PRIMARY : FACT_STANDBY;
+
+	if (facts->role == want)
+		return COVER_YES;
+	if (facts->role == FACT_ROLE_UNKNOWN) {
+		REASON(ret, "whether this is a primary or a standby is not known yet");
+		return COVER_UNKNOWN;
+	}
+	REASON(ret, "only on a %s", need->name);
+	return COVER_NOT;
+}
+
+static enum cover
+meet_privilege(const struct need *need, const struct facts *facts, struct coverage *ret)
+{
+	_cleanup_free_ char *grant = NULL;
+
+	if (facts->superuser)
+		return COVER_YES;
+	for (size_t i = 0; i < facts->nprivileges; i++) {
+		if (!streq(facts->privileges[i].name, need->name))
+			continue;
+		if (facts->privileges[i].granted)
+			return COVER_YES;
+		grant = privilege_grant(need->name, facts->login ? facts->login : "dbhealth");
+		REASON(ret, "needs the right (%s)", need->name);
+		if (grant && strlen(grant) < sizeof(ret->grant))
+			snprintf(ret->grant, sizeof(ret->grant), "%s", grant);
+		return need->or_uncovered ? COVER_NOT : COVER_UNKNOWN;
+	}
+	REASON(ret, "whether we have the right (%s) is not known yet", need->name);
+	return COVER_UNKNOWN;
+}
+
+static enum cover
+meet(const struct need *need, const struct facts *facts, struct coverage *ret)
+{
+	const char *value;
+	bool same;
+
+	switch (need->kind) {
+	case NEED_VERSION:
+		return meet_version(need, facts, ret);
+	case NEED_EXTENSION:
+		return meet_extension(need, facts, ret);
+	case NEED_ROLE:
+		return meet_role(need, facts, ret);
+	case NEED_PRIVILEGE:
+		return meet_privilege(need, facts, ret);
+	case NEED_FLAVOUR:
+		same = streq(facts->flavour ? facts->flavour : "community", need->name);
+		if (same == (need->cmp == CMP_EQ))
+			return COVER_YES;
+		REASON(ret, same ? "not on %s" : "only on %s", need->name);
+		return COVER_NOT;
+	case NEED_CONFIGURED:
+		value = facts->configured ? facts->configured(facts->configured_arg, need->name) : NULL;
+		if (value && *value)
+			return COVER_YES;
+		REASON(ret, "%s is not configured for this database", need->name);
+		return COVER_NOT;
+	}
+	return COVER_UNKNOWN;
+}
+
+/* NOT wins over UNKNOWN: what can never be answered here needs no right. */
+static enum cover
+meet_all(const struct need_list *list, const struct facts *facts, struct coverage *ret)
+{
+	enum cover worst = COVER_YES;
+
+	for (size_t i = 0; i < list->n; i++) {
+		struct coverage one = { 0 };
+		enum cover cover = meet(&list->v[i], facts, &one);
+
+		if (cover == COVER_YES || worst == COVER_NOT || (cover == worst))
+			continue;
+		worst = cover;
+		memcpy(ret->reason, one.reason, sizeof(ret->reason));
+		memcpy(ret->grant, one.grant, sizeof(ret->grant));
+	}
+	return worst;
+}
+
+/* The first body that applies.  When none does, ret tells why by the one that came nearest. */
+static enum cover
+choose(const struct check *c, const struct facts *facts, bool items, const struct check_body **ret_body,
+    struct coverage *ret)
+{
+	enum cover best = COVER_NOT;
+	bool any = false;
+
+	for (size_t i = 0; i < c->nbodies; i++) {
+		struct coverage one = { 0 };
+		enum cover cover;
+
+		if (c->bodies[i].items != items)
+			continue;
+		cover = meet_all(&c->bodies[i].when, facts, &one);
+		if (cover == COVER_YES) {
+			*ret_body = &c->bodies[i];
+			return COVER_YES;
+		}
+		if (!any || (cover == COVER_UNKNOWN && best == COVER_NOT)) {
+			best = cover;
+			memcpy(ret->reason, one.reason, sizeof(ret->reason));
+			memcpy(ret->grant, one.grant, sizeof(ret->grant));
+		}
+		any = true;
+	}
+	return any ? best : COVER_YES;
+}
+
+void
+coverage_of(const struct check *c, const struct facts *facts, struct coverage *ret)
+{
+	struct coverage cov = { .cover = COVER_NOT };
+
+	if (c->engine != facts->engine)
+		REASON(&cov, "only for %s", engine_names[c->engine]);
+	else if (c->scope == SCOPE_SERVER && facts->pooled && c->source == SOURCE_SQL)
+		REASON(&cov, "connected through a pooler: connect directly to the server");
+	else {
+		cov.cover = meet_all(&c->needs, facts, &cov);
+		if (cov.cover == COVER_YES)
+			cov.cover = choose(c, facts, false, &cov.body, &cov);
+		if (cov.cover == COVER_YES)
+			cov.cover = choose(c, facts, true, &cov.items, &cov);
+		if (cov.cover == COVER_YES)
+			cov.reason[0] = cov.grant[0] = '\0';
+		else
+			cov.body = cov.items = NULL;
+	}
+	*ret = cov;
+}

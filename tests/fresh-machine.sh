@@ -9,18 +9,15 @@ top=$PWD
 [ "$(id -u)" = 0 ] || { echo "$0: needs root" >&2; exit 77; }
 command -v debootstrap >/dev/null || { echo "$0: needs debootstrap" >&2; exit 77; }
 
+# Mounts and processes of a namespace of our own: they end with it.
+if [ -z "${FRESH_INSIDE:-}" ]; then
+	FRESH_INSIDE=1 exec unshare --mount --pid --fork --kill-child --propagation private "$0" "$@"
+fi
+
 work=$(mktemp -d /var/tmp/dbhealthd-fresh.XXXXXX)
 root=$work/root
-run_pid=
 clean() {
-	[ -z "$run_pid" ] || kill -TERM -- "-$run_pid" 2>/dev/null || true
-	# What still runs inside is found by its root folder, and by nothing else.
-	for proc in /proc/[0-9]*; do
-		[ "$(readlink "$proc/root" 2>/dev/null)" = "$root" ] && kill -KILL "${proc#/proc/}" || true
-	done
-	for m in dev/pts dev/shm dev sys proc; do
-		! mountpoint -q "$root/$m" || umount -l "$root/$m"
-	done
+	umount -l "$root/dev" "$root/sys" "$root/proc" 2>/dev/null || true
 	rm -rf --one-file-system "$work"
 }
 trap clean EXIT
@@ -37,7 +34,6 @@ fi
 mount -t proc proc "$root/proc"
 mount -t sysfs -o ro sysfs "$root/sys"
 mount --rbind /dev "$root/dev"
-mount --make-rslave "$root/dev"
 cp -L /etc/resolv.conf "$root/etc/resolv.conf"
 cp /etc/hosts "$root/etc/hosts"
 git clone -q --no-hardlinks "$top" "$root/root/dbhealthd"
@@ -75,7 +71,6 @@ if [ $shown = 1 ]; then
 else
 	say 1 "make run shows its status"
 fi
-run_pid=
 
 [ -z "${SHORT:-}" ] || export PYTEST="-k test_support"
 if inside "make test" >"$work/test.log" 2>&1 </dev/null; then say 0 "make test"; else say 1 "make test"; fi

@@ -6,7 +6,8 @@ folder=$1
 here=$(dirname "$0")
 mkdir -p "$folder"
 folder=$(cd "$folder" && pwd)
-mkdir -p -m 700 "$folder/state"
+mkdir -p "$folder/state"
+chmod 700 "$folder/state"
 rm -f "$folder"/*.db "$folder"/*.db-*
 
 sqlite3 -batch "$folder/shop.db" <"$here/shop.sql"

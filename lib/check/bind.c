@@ -11,9 +11,9 @@
 
 /* The keys of [database] that may be asked for; never the DSN. */
 const char *const bind_engine_names[] = { "first_seen", "baseline", "interval", "not_covered",
-	"accept_missing", "conventions", "conventions_exclude", "copy_limit", "expect_application_id",
-	"expect_encoding", "expect_journal_mode", "expect_migration", "expect_role",
-	"expect_standbys", "expect_user_version", "known_migrations", "max_overflow",
+	"accept_missing", "conventions", "conventions_exclude", "copy_limit",
+	"expect_application_id", "expect_encoding", "expect_journal_mode", "expect_migration",
+	"expect_role", "expect_standbys", "expect_user_version", "known_migrations", "max_overflow",
 	"migration_table", "migration_tool", "pool_size", "require_columns", "require_extensions",
 	"require_relationships", "require_tables", "schemas_exclude", "server", "superuser",
 	"users_table", NULL };
@@ -38,12 +38,14 @@ add_param(struct bind *bind, struct str *out, const struct sql_token *t, enum en
 	size_t number;
 
 	if (engine != ENGINE_POSTGRESQL && engine != ENGINE_SQLITE)
-		return err_set(e, -EINVAL, "%.*s: parameters cannot be used here", (int)t->len, t->s);
+		return err_set(
+		    e, -EINVAL, "%.*s: parameters cannot be used here", (int)t->len, t->s);
 	number = name_number(bind, t->s + 1, t->len - 1);
 	if (number > BIND_MAX_PARAMS)
 		return err_set(e, -EINVAL, "more than %d parameters", BIND_MAX_PARAMS);
 	/* LIMIT:n would become LIMIT$1, which is an identifier. */
-	if (out->len > 0 && (isalnum((unsigned char)out->s[out->len - 1]) || out->s[out->len - 1] == '_'))
+	if (out->len > 0 &&
+	    (isalnum((unsigned char)out->s[out->len - 1]) || out->s[out->len - 1] == '_'))
 		str_addc(out, ' ');
 	str_addf(out, "%c%zu", engine == ENGINE_SQLITE ? '?' : '$', number);
 	return 0;
@@ -66,7 +68,8 @@ bind_parse(const char *sql, enum engine engine, struct bind *ret, struct err *e)
 		if (t.kind == SQL_END)
 			break;
 		if (t.kind == SQL_POSITION)
-			return err_set(e, -EINVAL, "%.*s: parameters are written :name", (int)t.len, t.s);
+			return err_set(
+			    e, -EINVAL, "%.*s: parameters are written :name", (int)t.len, t.s);
 		if (t.kind != SQL_PARAM)
 			str_addn(&out, t.s, t.len);
 		else if ((r = add_param(&bind, &out, &t, engine, e)) < 0)

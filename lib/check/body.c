@@ -49,9 +49,12 @@ body_statement(const struct check *c, const char *sql, char **ret, int *ret_line
 		if (ended)
 			return err_set(e, -EINVAL, "a second statement; a body is one");
 		if (t.kind == SQL_POSITION)
-			return err_set(e, -EINVAL, "%.*s: parameters are written :name", (int)t.len, t.s);
-		if (t.kind == SQL_PARAM && c->engine != ENGINE_POSTGRESQL && c->engine != ENGINE_SQLITE)
-			return err_set(e, -EINVAL, "%.*s: parameters cannot be used here", (int)t.len, t.s);
+			return err_set(
+			    e, -EINVAL, "%.*s: parameters are written :name", (int)t.len, t.s);
+		if (t.kind == SQL_PARAM && c->engine != ENGINE_POSTGRESQL &&
+		    c->engine != ENGINE_SQLITE)
+			return err_set(
+			    e, -EINVAL, "%.*s: parameters cannot be used here", (int)t.len, t.s);
 		if (t.kind == SQL_PARAM && (r = check_name(c, &t, e)) < 0)
 			return r;
 		any = true;

@@ -135,7 +135,8 @@ judge_stat(const struct stat *st, const char *path, struct err *e)
 static int
 read_file(int dirfd, const char *file, const char *path, char **ret, struct err *e)
 {
-	_cleanup_close_ int fd = openat(dirfd, file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	_cleanup_close_ int fd =
+	    openat(dirfd, file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	_cleanup_free_ char *text = NULL;
 	struct stat st;
 	size_t len = 0;
@@ -152,7 +153,8 @@ read_file(int dirfd, const char *file, const char *path, char **ret, struct err 
 	if (r < 0)
 		return r;
 	if (st.st_size > CATALOGUE_MAX_FILE)
-		return err_set(e, -EFBIG, "%s: larger than %d kB", path, (int)(CATALOGUE_MAX_FILE >> 10));
+		return err_set(
+		    e, -EFBIG, "%s: larger than %d kB", path, (int)(CATALOGUE_MAX_FILE >> 10));
 	text = xcalloc((size_t)CATALOGUE_MAX_FILE + 1, 1);
 	while (len < (size_t)CATALOGUE_MAX_FILE &&
 	       (n = read(fd, text + len, (size_t)CATALOGUE_MAX_FILE - len)) != 0) {
@@ -181,7 +183,8 @@ add_file(struct catalogue *cat, int dirfd, const char *file, const char *path, s
 		return r;
 	before = catalogue_find(cat, c->engine, c->id);
 	if (before && before->user) {
-		r = err_set(e, -EEXIST, "%s: %s is already declared by %s", path, c->id, before->origin);
+		r = err_set(
+		    e, -EEXIST, "%s: %s is already declared by %s", path, c->id, before->origin);
 		check_free(c);
 		return r;
 	}

@@ -7,8 +7,10 @@ const char *const check_kind_names[KIND_N] = { "", "gauge", "rate", "ratio", "fi
 const char *const check_scope_names[2] = { "database", "server" };
 const char *const check_cost_names[3] = { "cheap", "dear", "scrub" };
 const char *const check_source_names[4] = { "sql", "file", "session", "host" };
-const char *const remedy_kind_names[REMEDY_KIND_N] = { "look", "sql", "command", "config", "manual" };
-const char *const remedy_risk_names[RISK_N] = { "none", "lock", "load", "ends-session", "data-loss" };
+const char *const remedy_kind_names[REMEDY_KIND_N] = { "look", "sql", "command", "config",
+	"manual" };
+const char *const remedy_risk_names[RISK_N] = { "none", "lock", "load", "ends-session",
+	"data-loss" };
 
 const char *
 check_param_get(const struct check_param *params, size_t n, const char *name)

@@ -7,7 +7,16 @@
  * A check as its file declares it.  Immutable once parsed; owned by the catalogue.  The format is
  * described in dbhealthd-checks(5).
  */
-enum check_kind { KIND_NONE = 0, KIND_GAUGE, KIND_RATE, KIND_RATIO, KIND_FINDING, KIND_EVENT, KIND_SCRUB, KIND_N };
+enum check_kind {
+	KIND_NONE = 0,
+	KIND_GAUGE,
+	KIND_RATE,
+	KIND_RATIO,
+	KIND_FINDING,
+	KIND_EVENT,
+	KIND_SCRUB,
+	KIND_N
+};
 enum check_scope { SCOPE_DATABASE = 0, SCOPE_SERVER };
 enum check_cost { COST_CHEAP = 0, COST_DEAR, COST_SCRUB };
 /* Where samples come from: SQL on the database; SQL on an empty database with only the facts of
@@ -32,12 +41,12 @@ const char *compare_text(enum compare);
 /* One condition of `needs:` or `-- @when`. */
 struct need {
 	enum need_kind kind;
-	char *name;         /* extension, role, privilege text, flavour, key; else NULL */
-	enum compare cmp;   /* CMP_NONE where no version is compared */
-	int version[3];     /* major, minor, patch; missing parts 0 */
-	int nversion;       /* parts written: only these are compared */
-	bool or_uncovered;  /* privilege: missing is not covered; else unknown */
-	char *text;         /* as written, for people */
+	char *name;        /* extension, role, privilege text, flavour, key; else NULL */
+	enum compare cmp;  /* CMP_NONE where no version is compared */
+	int version[3];    /* major, minor, patch; missing parts 0 */
+	int nversion;      /* parts written: only these are compared */
+	bool or_uncovered; /* privilege: missing is not covered; else unknown */
+	char *text;        /* as written, for people */
 };
 struct need_list {
 	struct need *v;
@@ -49,26 +58,34 @@ struct check_param {
 	char *value; /* as written; check_param_text gives the form SQL sees */
 };
 /* `remedy.N: title | kind | risk | undo [| closes|helps]`, N from 1 */
-enum remedy_kind { REMEDY_LOOK = 0, REMEDY_SQL, REMEDY_COMMAND, REMEDY_CONFIG, REMEDY_MANUAL, REMEDY_KIND_N };
+enum remedy_kind {
+	REMEDY_LOOK = 0,
+	REMEDY_SQL,
+	REMEDY_COMMAND,
+	REMEDY_CONFIG,
+	REMEDY_MANUAL,
+	REMEDY_KIND_N
+};
 enum remedy_risk { RISK_NONE = 0, RISK_LOCK, RISK_LOAD, RISK_ENDS_SESSION, RISK_DATA_LOSS, RISK_N };
 extern const char *const remedy_kind_names[REMEDY_KIND_N]; /* look sql command config manual */
-extern const char *const remedy_risk_names[RISK_N];        /* none lock load ends-session data-loss */
+extern const char *const remedy_risk_names[RISK_N]; /* none lock load ends-session data-loss */
 #define REMEDY_MAX 8
 struct check_remedy {
 	char *title;
 	enum remedy_kind kind;
 	enum remedy_risk risk;
-	char *undo; /* "" when nothing to undo */
+	char *undo;        /* "" when nothing to undo */
 	bool closes, told; /* told: the head said closes or helps */
-	char *text; /* `remedy.N.text:` message template for rows that bring no remedy column; or NULL */
+	char *text; /* `remedy.N.text:` message template for rows that bring no remedy column; or
+	               NULL */
 };
 /* One SQL text with the conditions of its `-- @when`; scrub checks also have `-- @items`.  Checks
  * of source session and host have none; a scrub check may have nothing but `-- @items`. */
 struct check_body {
 	struct need_list when;
 	bool items;
-	char *sql;              /* one statement, without `;`, parameters as :name */
-	int line;               /* of the file where it begins */
+	char *sql; /* one statement, without `;`, parameters as :name */
+	int line;  /* of the file where it begins */
 };
 struct check {
 	char *id, *title, *topic;
@@ -80,13 +97,15 @@ struct check {
 	enum check_kind kind;
 	enum unit unit;
 	bool on_by_default;
-	bool user;              /* [query] or checks.d: run as user SQL */
-	enum severity severity; /* finding, event, scrub without thresholds: of rows that bring none */
-	int64_t interval_us;    /* 0: the probe's */
+	bool user; /* [query] or checks.d: run as user SQL */
+	enum severity
+	    severity;        /* finding, event, scrub without thresholds: of rows that bring none */
+	int64_t interval_us; /* 0: the probe's */
 	struct threshold info, warning, critical, clear;
 	int64_t for_us[SEVERITY_N]; /* by severity; [SEVERITY_INFO] is that of warning */
-	int64_t window_us;      /* rate: sum over this time; 0: per second */
-	int64_t hold_us;        /* event: time without another (1 d unless told); HOLD_ACK: until acknowledged */
+	int64_t window_us;          /* rate: sum over this time; 0: per second */
+	int64_t hold_us; /* event: time without another (1 d unless told); HOLD_ACK: until
+	                    acknowledged */
 	struct need_list needs;
 	struct check_param *params;
 	size_t nparams;
@@ -95,8 +114,8 @@ struct check {
 	struct check_body *bodies;
 	size_t nbodies;
 	char *metric, *message, *why, *spares, *fix, *evidence, *doc, *reference; /* or NULL */
-	char *origin;           /* "built-in", or the path, or "[query NAME]" */
-	bool replaces;          /* a file of checks.d took the place of a built-in check */
+	char *origin;  /* "built-in", or the path, or "[query NAME]" */
+	bool replaces; /* a file of checks.d took the place of a built-in check */
 };
 #define HOLD_ACK INT64_MAX
 
@@ -121,8 +140,9 @@ struct catalogue *catalogue_free(struct catalogue *);
 /* Adds or (same engine and id) replaces; takes the check. */
 void catalogue_take(struct catalogue *, struct check *);
 /*
- * Reads the .sql files of a folder (regular files, owned by root or us, not writable by others).  A bad file is
- * reported by on_error and skipped; a missing folder is fine.  Returns the number of bad files.
+ * Reads the .sql files of a folder (regular files, owned by root or us, not writable by others).  A
+ * bad file is reported by on_error and skipped; a missing folder is fine.  Returns the number of
+ * bad files.
  */
 int catalogue_read_dir(struct catalogue *, const char *dir,
     void (*on_error)(const char *path, const struct err *, void *arg), void *arg);

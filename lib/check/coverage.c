@@ -52,8 +52,8 @@ meet_extension(const struct need *need, const struct facts *facts, struct covera
 		    ext->version, need->name);
 		return COVER_NOT;
 	}
-	REASON(ret, "extension %s is not installed in this database (CREATE EXTENSION %s)", need->name,
-	    need->name);
+	REASON(ret, "extension %s is not installed in this database (CREATE EXTENSION %s)",
+	    need->name, need->name);
 	return COVER_NOT;
 }
 
@@ -116,7 +116,8 @@ meet(const struct need *need, const struct facts *facts, struct coverage *ret)
 		REASON(ret, same ? "not on %s" : "only on %s", need->name);
 		return COVER_NOT;
 	case NEED_CONFIGURED:
-		value = facts->configured ? facts->configured(facts->configured_arg, need->name) : NULL;
+		value =
+		    facts->configured ? facts->configured(facts->configured_arg, need->name) : NULL;
 		if (value && *value)
 			return COVER_YES;
 		REASON(ret, "%s is not configured for this database", need->name);
@@ -146,8 +147,8 @@ meet_all(const struct need_list *list, const struct facts *facts, struct coverag
 
 /* The first body that applies.  When none does, ret tells why by the one that came nearest. */
 static enum cover
-choose(const struct check *c, const struct facts *facts, bool items, const struct check_body **ret_body,
-    struct coverage *ret)
+choose(const struct check *c, const struct facts *facts, bool items,
+    const struct check_body **ret_body, struct coverage *ret)
 {
 	enum cover best = COVER_NOT;
 	bool any = false;

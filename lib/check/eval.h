@@ -36,4 +36,5 @@ void eval_finish(struct eval *, const struct result *why, struct result *ret);
 
 /* Message of a finding: {object} {value} {detail} {warning} {critical} {eta} {label}, substituted
  * once, values in their unit.  The check's `message`, or "TITLE: DETAIL". */
-char *message_render(const char *template, const struct settings *, const struct sample *) _must_check_;
+char *message_render(
+    const char *template, const struct settings *, const struct sample *) _must_check_;

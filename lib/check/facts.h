@@ -8,16 +8,16 @@ struct fact_extension {
 	char *name, *version;
 };
 struct fact_privilege {
-	char *name;   /* text of privilege (x) */
+	char *name; /* text of privilege (x) */
 	bool granted;
 };
 enum fact_role { FACT_ROLE_UNKNOWN = 0, FACT_PRIMARY, FACT_STANDBY };
 struct facts {
 	enum engine engine;
-	int version[3];        /* PostgreSQL 15.18: {15,18,0}; SQLite library {3,40,1} */
+	int version[3]; /* PostgreSQL 15.18: {15,18,0}; SQLite library {3,40,1} */
 	enum fact_role role;
-	char *flavour;         /* "community" unless told */
-	char *login;           /* role we are seen as; for GRANT texts */
+	char *flavour; /* "community" unless told */
+	char *login;   /* role we are seen as; for GRANT texts */
 	char *datname;
 	bool superuser, pooled;
 	struct fact_extension *extensions;

@@ -16,7 +16,7 @@ struct splitter {
 	struct str value; /* of the last head line, while it goes on */
 	struct str sql;   /* of the last body */
 	int line;
-	bool in_sql; /* the last body has more than blanks and comments */
+	bool in_sql;    /* the last body has more than blanks and comments */
 	bool paragraph; /* an empty `--` was seen */
 	struct err *e;
 };
@@ -80,7 +80,8 @@ continue_value(struct splitter *s, const char *text)
 	bool own_line;
 
 	if (!last)
-		return err_set(s->e, -EINVAL, "%s:%d: the file begins with `-- id: NAME`", s->name, s->line);
+		return err_set(
+		    s->e, -EINVAL, "%s:%d: the file begins with `-- id: NAME`", s->name, s->line);
 	own_line = s->paragraph || str_starts(last->key, "remedy.");
 	if (s->value.len > 0)
 		str_addc(&s->value, own_line ? '\n' : ' ');
@@ -121,12 +122,12 @@ take_head_line(struct splitter *s, const char *rest)
 	}
 	if (key_len > 0 && (!indented || s->head->nlines == 0))
 		return add_line(s, text, key_len);
-	if (indented || (s->head->nlines > 0 &&
-			    goes_on_over_lines(s->head->lines[s->head->nlines - 1].key)))
+	if (indented ||
+	    (s->head->nlines > 0 && goes_on_over_lines(s->head->lines[s->head->nlines - 1].key)))
 		return continue_value(s, text);
 	return err_set(s->e, -EINVAL,
-	    "%s:%d: \"%.60s\" is neither `-- key: value` nor an indented continuation", s->name, s->line,
-	    text);
+	    "%s:%d: \"%.60s\" is neither `-- key: value` nor an indented continuation", s->name,
+	    s->line, text);
 }
 
 static void
@@ -151,8 +152,8 @@ begin_body(struct splitter *s, struct head_body **ret)
 
 	end_body(s);
 	if (head->nbodies == HEAD_MAX_BODIES)
-		return err_set(s->e, -EINVAL, "%s:%d: more than %d bodies", s->name, s->line,
-		    HEAD_MAX_BODIES);
+		return err_set(
+		    s->e, -EINVAL, "%s:%d: more than %d bodies", s->name, s->line, HEAD_MAX_BODIES);
 	head->bodies = xreallocarray(head->bodies, head->nbodies + 1, sizeof(*head->bodies));
 	*ret = &head->bodies[head->nbodies++];
 	**ret = (struct head_body){ .line = s->line };
@@ -180,8 +181,8 @@ take_annotation(struct splitter *s, const char *rest)
 		return 0;
 	}
 	if (!str_starts(text, "when") || !isspace((unsigned char)text[4]))
-		return err_set(s->e, -EINVAL, "%s:%d: @%.40s: only @when and @items are known", s->name,
-		    s->line, text);
+		return err_set(s->e, -EINVAL, "%s:%d: @%.40s: only @when and @items are known",
+		    s->name, s->line, text);
 	joined = body->when ? xasprintf("%s,%s", body->when, text + 5) : xstrdup(text + 5);
 	free(body->when);
 	body->when = TAKE_PTR(joined);
@@ -203,8 +204,9 @@ take_sql_line(struct splitter *s, const char *line)
 		text += 2 + strspn(text + 2, " \t");
 		key = xstrndup(text, key_length(text));
 		if (s->is_key(key))
-			return err_set(s->e, -EINVAL, "%s:%d: %s: the head ended at the blank line above",
-			    s->name, s->line, key);
+			return err_set(s->e, -EINVAL,
+			    "%s:%d: %s: the head ended at the blank line above", s->name, s->line,
+			    key);
 	}
 	if (s->head->nbodies == 0 && *text && !comment) {
 		r = begin_body(s, &body);
@@ -255,12 +257,13 @@ split(struct splitter *s, const char *text)
 
 		s->line++;
 		text += len + (text[len] == '\n');
-		for (size_t end = strlen(line); end > 0 && isspace((unsigned char)line[end - 1]); end--)
+		for (size_t end = strlen(line); end > 0 && isspace((unsigned char)line[end - 1]);
+		     end--)
 			line[end - 1] = '\0';
 		for (const char *p = line; *p; p++)
 			if (((unsigned char)*p < 0x20 && *p != '\t') || *p == 0x7f)
-				return err_set(s->e, -EINVAL, "%s:%d: a control character (0x%02x)", s->name,
-				    s->line, (unsigned char)*p);
+				return err_set(s->e, -EINVAL, "%s:%d: a control character (0x%02x)",
+				    s->name, s->line, (unsigned char)*p);
 		r = take_line(s, line, &in_head);
 		if (r < 0)
 			return r;

@@ -89,7 +89,8 @@ take_version(struct need *need, const char **p, bool required, struct err *e)
 		return 0;
 	need->cmp = compare_parse(p);
 	if (need->cmp == CMP_NONE)
-		return err_set(e, -EINVAL, "\"%s\": a comparison is missing, as in >= 14", need->text);
+		return err_set(
+		    e, -EINVAL, "\"%s\": a comparison is missing, as in >= 14", need->text);
 	word = take_word(p);
 	need->nversion = version_parse(word, need->version);
 	if (need->nversion == 0 || strspn(word, "0123456789.") != strlen(word))
@@ -129,7 +130,7 @@ take_privilege(struct need *need, const char **p, bool when, struct err *e)
 {
 	const char *q = *p;
 	int depth = 0;
-	_cleanup_free_ char *or = NULL, *what = NULL, *sql = NULL;
+	_cleanup_free_ char * or = NULL, *what = NULL, *sql = NULL;
 
 	if (*q != '(')
 		return err_set(e, -EINVAL, "\"%s\": a privilege stands in parentheses", need->text);
@@ -143,7 +144,8 @@ take_privilege(struct need *need, const char **p, bool when, struct err *e)
 	sql = privilege_sql(need->name);
 	if (!sql)
 		return err_set(e, -EINVAL,
-		    "\"%s\": a privilege is (ROLE), (execute SCHEMA.FUNCTION(TYPES)) or (select SCHEMA.TABLE)",
+		    "\"%s\": a privilege is (ROLE), (execute SCHEMA.FUNCTION(TYPES)) or (select "
+		    "SCHEMA.TABLE)",
 		    need->text);
 	*p = skip_blanks(q);
 	if (when && !**p)
@@ -152,7 +154,8 @@ take_privilege(struct need *need, const char **p, bool when, struct err *e)
 	what = take_word(p);
 	need->or_uncovered = streq(what, "uncovered");
 	if (!streq(or, "or") || (!need->or_uncovered && !streq(what, "unknown")))
-		return err_set(e, -EINVAL, "\"%s\": say `or unknown` or `or uncovered`", need->text);
+		return err_set(
+		    e, -EINVAL, "\"%s\": say `or unknown` or `or uncovered`", need->text);
 	return 0;
 }
 

@@ -54,8 +54,8 @@ static int
 set_id(struct check *c, const char *value, struct err *e)
 {
 	if (!is_id(value))
-		return err_set(e, -EINVAL, "\"%s\" is not small letters, digits and inner dashes, up to 63",
-		    value);
+		return err_set(e, -EINVAL,
+		    "\"%s\" is not small letters, digits and inner dashes, up to 63", value);
 	c->id = xstrdup(value);
 	return 0;
 }
@@ -99,7 +99,8 @@ set_cost(struct check *c, const char *value, struct err *e)
 static int
 set_source(struct check *c, const char *value, struct err *e)
 {
-	int i = word_index(value, check_source_names, ARRAY_SIZE(check_source_names), "a source", e);
+	int i =
+	    word_index(value, check_source_names, ARRAY_SIZE(check_source_names), "a source", e);
 
 	c->source = (enum check_source)MAX(i, 0);
 	return i;
@@ -188,14 +189,24 @@ set_metric(struct check *c, const char *value, struct err *e)
 
 	if (!islower((unsigned char)*value) ||
 	    strspn(value, "abcdefghijklmnopqrstuvwxyz0123456789_") != len || len > 100)
-		return err_set(e, -EINVAL, "\"%s\" is not small letters, digits and underscores", value);
+		return err_set(
+		    e, -EINVAL, "\"%s\" is not small letters, digits and underscores", value);
 	c->metric = xstrdup(value);
 	return 0;
 }
 
-#define TEXT(key)      { #key, .text = offsetof(struct check, key) }
-#define THRESHOLD(key) { #key, .threshold = offsetof(struct check, key) }
-#define WORD(key)      { #key, .set = set_##key }
+#define TEXT(key)                                                                                  \
+	{                                                                                          \
+#key, .text = offsetof(struct check, key)                                          \
+	}
+#define THRESHOLD(key)                                                                             \
+	{                                                                                          \
+#key, .threshold = offsetof(struct check, key)                                     \
+	}
+#define WORD(key)                                                                                  \
+	{                                                                                          \
+#key, .set = set_##key                                                             \
+	}
 static const struct head_key head_keys[] = { WORD(id), TEXT(title), WORD(engine), WORD(probe),
 	TEXT(topic), WORD(scope), WORD(interval), WORD(default), WORD(cost), WORD(kind), WORD(unit),
 	WORD(severity), THRESHOLD(info), THRESHOLD(warning), THRESHOLD(critical), THRESHOLD(clear),
@@ -225,16 +236,18 @@ unknown_key(const char *name, struct err *e)
 	for (size_t i = 0; i < ARRAY_SIZE(head_keys); i++)
 		names[i] = head_keys[i].name;
 	near = str_nearest(name, names, ARRAY_SIZE(names));
-	return err_set(e, -EINVAL, "unknown key%s%s%s", near ? "; did you mean " : "", near ? near : "",
-	    near ? "?" : "");
+	return err_set(e, -EINVAL, "unknown key%s%s%s", near ? "; did you mean " : "",
+	    near ? near : "", near ? "?" : "");
 }
 
 static int
 add_param(struct check *c, const char *name, const char *value, struct err *e)
 {
 	if (!islower((unsigned char)*name) ||
-	    strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_") != strlen(name) || strlen(name) > 63)
-		return err_set(e, -EINVAL, "a param's name is small letters, digits and underscores");
+	    strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_") != strlen(name) ||
+	    strlen(name) > 63)
+		return err_set(
+		    e, -EINVAL, "a param's name is small letters, digits and underscores");
 	for (size_t i = 0; bind_engine_names[i]; i++)
 		if (streq(bind_engine_names[i], name))
 			return err_set(e, -EINVAL, "the name belongs to the engine");
@@ -262,8 +275,8 @@ apply_line(struct check *c, const struct head_line *line, struct err *e)
 	if (key->set)
 		return key->set(c, line->value, e);
 	if (key->threshold)
-		return threshold_parse(line->value, (struct threshold *)(void *)((char *)c + key->threshold),
-		    e);
+		return threshold_parse(
+		    line->value, (struct threshold *)(void *)((char *)c + key->threshold), e);
 	*(char **)(void *)((char *)c + key->text) = xstrdup(line->value);
 	return 0;
 }
@@ -277,8 +290,8 @@ apply_lines(struct check *c, const struct head *head, const char *name, struct e
 
 		for (size_t j = 0; j < i; j++)
 			if (streq(head->lines[j].key, line->key))
-				return err_set(e, -EINVAL, "%s:%d: %s: already set in line %d", name,
-				    line->line, line->key, head->lines[j].line);
+				return err_set(e, -EINVAL, "%s:%d: %s: already set in line %d",
+				    name, line->line, line->key, head->lines[j].line);
 		r = apply_line(c, line, e);
 		if (r < 0)
 			return err_prefix(e, "%s:%d: %s", name, line->line, line->key);
@@ -320,7 +333,8 @@ judge_head(struct check *c, const struct head *head, const char *name, struct er
 
 	for (size_t i = 0; i < ARRAY_SIZE(required); i++)
 		if (!line_of(head, required[i]))
-			return err_set(e, -EINVAL, "%s:1: %s: missing in the head", name, required[i]);
+			return err_set(
+			    e, -EINVAL, "%s:1: %s: missing in the head", name, required[i]);
 	if (c->kind != KIND_RATE)
 		r = refuse(head, "window", "only for kind rate", name, e);
 	if (r >= 0 && c->kind != KIND_EVENT)
@@ -378,13 +392,15 @@ judge_bodies(const struct check *c, const char *name, struct err *e)
 		has_items = has_items || body->items;
 		if (*before && (*before)->when.n == 0)
 			return err_set(e, -EINVAL,
-			    "%s:%d: never chosen: the body of line %d has no @when and comes first", name,
-			    body->line, (*before)->line);
+			    "%s:%d: never chosen: the body of line %d has no @when and comes first",
+			    name, body->line, (*before)->line);
 		*before = body;
 	}
 	if (has_items != (c->kind == KIND_SCRUB))
-		return err_set(e, -EINVAL, has_items ? "%s:1: @items is for kind scrub" :
-						       "%s:1: kind scrub has an @items body", name);
+		return err_set(e, -EINVAL,
+		    has_items ? "%s:1: @items is for kind scrub"
+		              : "%s:1: kind scrub has an @items body",
+		    name);
 	return 0;
 }
 

@@ -1,6 +1,6 @@
 /*
- * `privilege (x)`: the question to the server and the statement that grants.  Names are looked up by
- * catalogue rows where to_regclass() would raise an error for a schema we may not use.
+ * `privilege (x)`: the question to the server and the statement that grants.  Names are looked up
+ * by catalogue rows where to_regclass() would raise an error for a schema we may not use.
  */
 #include "base/str.h"
 #include "check/facts.h"
@@ -34,7 +34,9 @@ take_identifier(const char **p)
 			return NULL;
 		q++;
 	} else
-		for (; isalnum((unsigned char)*q) || *q == '_' || *q == '$' || (unsigned char)*q >= 0x80; q++)
+		for (; isalnum((unsigned char)*q) || *q == '_' || *q == '$' ||
+		       (unsigned char)*q >= 0x80;
+		     q++)
 			str_addc(&out, (char)tolower((unsigned char)*q));
 	if (out.len == 0)
 		return NULL;
@@ -73,14 +75,15 @@ add_literal(struct str *out, const char *s)
 static bool
 must_quote(const char *s)
 {
-	static const char *const reserved[] = { "all", "analyse", "analyze", "and", "any", "array", "as",
-		"asc", "asymmetric", "authorization", "between", "both", "case", "cast", "check", "collate",
-		"column", "constraint", "create", "cross", "current_role", "current_user", "default",
-		"desc", "distinct", "do", "else", "end", "except", "false", "fetch", "for", "foreign",
-		"from", "full", "grant", "group", "having", "in", "initially", "inner", "intersect", "into",
-		"is", "join", "leading", "left", "like", "limit", "localtime", "natural", "none", "not",
-		"null", "offset", "on", "only", "or", "order", "outer", "primary", "public", "references",
-		"returning", "right", "select", "session_user", "some", "symmetric", "table", "then", "to",
+	static const char *const reserved[] = { "all", "analyse", "analyze", "and", "any", "array",
+		"as", "asc", "asymmetric", "authorization", "between", "both", "case", "cast",
+		"check", "collate", "column", "constraint", "create", "cross", "current_role",
+		"current_user", "default", "desc", "distinct", "do", "else", "end", "except",
+		"false", "fetch", "for", "foreign", "from", "full", "grant", "group", "having",
+		"in", "initially", "inner", "intersect", "into", "is", "join", "leading", "left",
+		"like", "limit", "localtime", "natural", "none", "not", "null", "offset", "on",
+		"only", "or", "order", "outer", "primary", "public", "references", "returning",
+		"right", "select", "session_user", "some", "symmetric", "table", "then", "to",
 		"trailing", "true", "union", "unique", "user", "using", "verbose", "when", "where",
 		"window", "with" };
 
@@ -133,7 +136,7 @@ role_sql(const char *role)
 	_cleanup_str_ struct str out = { 0 };
 
 	str_add(&out, "COALESCE((SELECT pg_catalog.pg_has_role(r.oid, 'USAGE') "
-		      "FROM pg_catalog.pg_roles AS r WHERE r.rolname = ");
+	              "FROM pg_catalog.pg_roles AS r WHERE r.rolname = ");
 	add_literal(&out, role);
 	str_add(&out, "), false)");
 	return str_take(&out);
@@ -147,7 +150,7 @@ execute_sql(const char *signature, const struct part *part)
 	str_add(&out, "CASE WHEN ");
 	schema_usable_sql(&out, part->schema);
 	str_add(&out, " THEN COALESCE(pg_catalog.has_function_privilege("
-		      "pg_catalog.to_regprocedure(");
+	              "pg_catalog.to_regprocedure(");
 	add_literal(&out, signature);
 	str_add(&out, ")::pg_catalog.oid, 'EXECUTE'), false) ELSE false END");
 	return str_take(&out);
@@ -158,9 +161,10 @@ select_sql(const struct part *part)
 {
 	_cleanup_str_ struct str out = { 0 };
 
-	str_add(&out, "COALESCE((SELECT pg_catalog.has_table_privilege(c.oid, 'SELECT') AND "
-		      "pg_catalog.has_schema_privilege(n.oid, 'USAGE') FROM pg_catalog.pg_class AS c "
-		      "JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace WHERE c.relname = ");
+	str_add(&out,
+	    "COALESCE((SELECT pg_catalog.has_table_privilege(c.oid, 'SELECT') AND "
+	    "pg_catalog.has_schema_privilege(n.oid, 'USAGE') FROM pg_catalog.pg_class AS c "
+	    "JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace WHERE c.relname = ");
 	add_literal(&out, part->name);
 	str_add(&out, " AND n.nspname = ");
 	add_literal(&out, part->schema);
@@ -187,8 +191,9 @@ form_of(const char *text, const char **ret_what, struct part *ret)
 	case FORM_ROLE:
 		return ret->schema || *ret->rest ? FORM_NONE : form;
 	case FORM_EXECUTE:
-		return ret->schema && *ret->rest == '(' && ret->rest[strlen(ret->rest) - 1] == ')' ?
-		    form : FORM_NONE;
+		return ret->schema && *ret->rest == '(' && ret->rest[strlen(ret->rest) - 1] == ')'
+		           ? form
+		           : FORM_NONE;
 	case FORM_SELECT:
 		return ret->schema && !*ret->rest ? form : FORM_NONE;
 	case FORM_NONE:
@@ -219,7 +224,8 @@ privilege_sql(const char *privilege)
 static void
 add_schema_grant(struct str *out, const char *schema, const char *login)
 {
-	if (streq(schema, "pg_catalog") || streq(schema, "information_schema") || streq(schema, "public"))
+	if (streq(schema, "pg_catalog") || streq(schema, "information_schema") ||
+	    streq(schema, "public"))
 		return;
 	str_add(out, "GRANT USAGE ON SCHEMA ");
 	add_identifier(out, schema);
@@ -240,9 +246,9 @@ privilege_grant(const char *privilege, const char *login)
 		return NULL;
 	if (part.schema)
 		add_schema_grant(&out, part.schema, login);
-	str_add(&out, form == FORM_EXECUTE ? "GRANT EXECUTE ON FUNCTION " :
-		      form == FORM_SELECT  ? "GRANT SELECT ON " :
-					     "GRANT ");
+	str_add(&out, form == FORM_EXECUTE  ? "GRANT EXECUTE ON FUNCTION "
+	              : form == FORM_SELECT ? "GRANT SELECT ON "
+	                                    : "GRANT ");
 	if (form == FORM_ROLE)
 		add_identifier(&out, part.name);
 	else

@@ -23,7 +23,8 @@ refuse_line_comments(const char *sql, enum engine engine, struct err *e)
 			return r;
 		if (t.kind == SQL_COMMENT && t.s[0] == '-')
 			return err_set(e, -EINVAL,
-			    "-- would swallow the rest of the statement, whose lines are joined: write /* */, or a file in checks.d");
+			    "-- would swallow the rest of the statement, whose lines are joined: "
+			    "write /* */, or a file in checks.d");
 	} while (t.kind != SQL_END);
 	return 0;
 }
@@ -54,8 +55,10 @@ fill(struct check *c, const struct check_query *q, struct err *e)
 	if (r < 0)
 		return r;
 	if (q->unit && *q->unit && unit_parse(q->unit, &c->unit) < 0)
-		return err_set(e, -EINVAL, "unit: \"%s\" is none of count, bytes, seconds, ratio", q->unit);
-	if (q->interval && *q->interval && (r = duration_parse(q->interval, &c->interval_us, e)) < 0)
+		return err_set(
+		    e, -EINVAL, "unit: \"%s\" is none of count, bytes, seconds, ratio", q->unit);
+	if (q->interval && *q->interval &&
+	    (r = duration_parse(q->interval, &c->interval_us, e)) < 0)
 		return err_prefix(e, "interval");
 	if (c->interval_us > 0 && c->interval_us < USEC_PER_SEC)
 		return err_set(e, -EINVAL, "interval: %s is less than 1s", q->interval);

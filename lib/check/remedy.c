@@ -48,8 +48,8 @@ parse_line(struct check_remedy *remedy, const char *value, struct err *e)
 		return err_set(e, -EINVAL, "write: title | kind | risk | undo [| closes or helps]");
 	kind = index_of(part[1], remedy_kind_names, REMEDY_KIND_N);
 	if (kind < 0)
-		return err_set(e, -EINVAL, "\"%s\" is not a kind (look, sql, command, config, manual)",
-		    part[1]);
+		return err_set(e, -EINVAL,
+		    "\"%s\" is not a kind (look, sql, command, config, manual)", part[1]);
 	risk = index_of(part[2], remedy_risk_names, RISK_N);
 	if (risk < 0)
 		return err_set(e, -EINVAL,
@@ -71,7 +71,8 @@ remedy_parse(struct check *c, const char *key, const char *value, struct err *e)
 	size_t i = (size_t)(key[0] - '1');
 
 	if (key[0] < '1' || i >= REMEDY_MAX || (key[1] && !streq(key + 1, ".text")))
-		return err_set(e, -EINVAL, "remedies are remedy.1 to remedy.%d and remedy.N.text", REMEDY_MAX);
+		return err_set(
+		    e, -EINVAL, "remedies are remedy.1 to remedy.%d and remedy.N.text", REMEDY_MAX);
 	if (!key[1])
 		return parse_line(&c->remedies[i], value, e);
 	c->remedies[i].text = xstrdup(value);
@@ -87,11 +88,11 @@ remedy_finish(struct check *c, const char *name, struct err *e)
 		const struct check_remedy *remedy = &c->remedies[i];
 
 		if (remedy->title && c->nremedies < i)
-			return err_set(e, -EINVAL, "%s:1: remedy.%zu: there is no remedy.%zu", name, i + 1,
-			    c->nremedies + 1);
+			return err_set(e, -EINVAL, "%s:1: remedy.%zu: there is no remedy.%zu", name,
+			    i + 1, c->nremedies + 1);
 		if (remedy->text && !remedy->title)
-			return err_set(e, -EINVAL, "%s:1: remedy.%zu.text: there is no remedy.%zu", name,
-			    i + 1, i + 1);
+			return err_set(e, -EINVAL, "%s:1: remedy.%zu.text: there is no remedy.%zu",
+			    name, i + 1, i + 1);
 		c->nremedies += remedy->title != NULL;
 		told = told || remedy->told;
 	}

@@ -20,7 +20,8 @@ params_dup(const struct check_param *from, size_t n)
 	struct check_param *to = n > 0 ? xcalloc(n, sizeof(*to)) : NULL;
 
 	for (size_t i = 0; i < n; i++)
-		to[i] = (struct check_param){ .name = xstrdup(from[i].name), .value = xstrdup(from[i].value) };
+		to[i] = (struct check_param){ .name = xstrdup(from[i].name),
+			.value = xstrdup(from[i].value) };
 	return to;
 }
 
@@ -125,14 +126,14 @@ param_list(const struct settings *s)
 }
 
 static int
-set_threshold(struct settings *s, const char *key, struct threshold *ret, const char *value,
-    struct err *e)
+set_threshold(
+    struct settings *s, const char *key, struct threshold *ret, const char *value, struct err *e)
 {
 	_cleanup_free_ char *params = param_list(s);
 
 	if (check_severity_by_sql(s->check))
-		return err_set(e, -EINVAL, "%s: %s decides the severity itself; set %s instead", key,
-		    s->check->id, *params ? params : "severity = or enabled =");
+		return err_set(e, -EINVAL, "%s: %s decides the severity itself; set %s instead",
+		    key, s->check->id, *params ? params : "severity = or enabled =");
 	if (streq(value, "none")) {
 		*ret = (struct threshold){ 0 };
 		return 0;
@@ -153,7 +154,8 @@ set_param(struct settings *s, const char *name, const char *value, struct err *e
 		strv_add(&names, p->name);
 		if (!streq(p->name, name))
 			continue;
-		if (number_parse(p->value, &number, NULL) >= 0 && number_parse(value, &number, e) < 0)
+		if (number_parse(p->value, &number, NULL) >= 0 &&
+		    number_parse(value, &number, e) < 0)
 			return -EINVAL;
 		free(p->value);
 		p->value = xstrdup(value);
@@ -169,8 +171,8 @@ set_param(struct settings *s, const char *name, const char *value, struct err *e
 static int
 set_enabled(struct settings *s, const char *value, struct err *e)
 {
-	static const char *const yes[] = { "yes", "true", "on", "1" }, *const no[] = { "no", "false",
-		"off", "0" };
+	static const char *const yes[] = { "yes", "true", "on", "1" }, *const no[] = { "no",
+		"false", "off", "0" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(yes); i++) {
 		if (strcasecmp(value, yes[i]) && strcasecmp(value, no[i]))
@@ -270,12 +272,13 @@ settings_set(struct settings *s, const char *key, const char *value, struct err 
 		int (*set)(struct settings *, const char *, struct err *);
 	} keys[] = { { "for", set_for }, { "clear_for", set_clear_for }, { "hold", set_hold },
 		{ "interval", set_interval }, { "severity", set_severity },
-		{ "max_findings", set_max_findings }, { "enabled", set_enabled }, { "ignore", set_ignore } };
+		{ "max_findings", set_max_findings }, { "enabled", set_enabled },
+		{ "ignore", set_ignore } };
 	struct {
 		const char *key;
 		struct threshold *threshold;
-	} limits[] = { { "info", &s->info }, { "warning", &s->warning }, { "critical", &s->critical },
-		{ "clear", &s->clear } };
+	} limits[] = { { "info", &s->info }, { "warning", &s->warning },
+		{ "critical", &s->critical }, { "clear", &s->clear } };
 	const char *names[ARRAY_SIZE(keys) + ARRAY_SIZE(limits)], *near;
 	size_t n = 0;
 
@@ -292,6 +295,6 @@ settings_set(struct settings *s, const char *key, const char *value, struct err 
 		names[n++] = limits[i].key;
 	}
 	near = str_nearest(key, names, n);
-	return err_set(e, -EINVAL, "unknown key%s%s%s", near ? "; did you mean " : "", near ? near : "",
-	    near ? "?" : "");
+	return err_set(e, -EINVAL, "unknown key%s%s%s", near ? "; did you mean " : "",
+	    near ? near : "", near ? "?" : "");
 }

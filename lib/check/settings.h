@@ -7,17 +7,17 @@
 struct settings {
 	const struct check *check; /* borrowed */
 	bool enabled;
-	char *disabled_reason;     /* for the API, or NULL */
+	char *disabled_reason; /* for the API, or NULL */
 	struct threshold info, warning, critical, clear;
 	int64_t for_us[SEVERITY_N], clear_for_us, hold_us, interval_us, window_us;
-	bool interval_set;         /* interval_us is of [check], not of the head */
-	bool clear_for_set;        /* else clear_for_us follows for_us[SEVERITY_WARNING] */
+	bool interval_set;  /* interval_us is of [check], not of the head */
+	bool clear_for_set; /* else clear_for_us follows for_us[SEVERITY_WARNING] */
 	size_t max_findings;
-	enum severity force;       /* `severity =`: every breach has this one; NONE: as judged */
-	enum severity cap;         /* severity_cap of the database; CRITICAL: none */
+	enum severity force; /* `severity =`: every breach has this one; NONE: as judged */
+	enum severity cap;   /* severity_cap of the database; CRITICAL: none */
 	struct check_param *params;
 	size_t nparams;
-	char **ignore;             /* globs over object */
+	char **ignore; /* globs over object */
 };
 struct settings *settings_new(const struct check *, size_t max_findings) _must_check_;
 struct settings *settings_copy(const struct settings *) _must_check_;

@@ -176,8 +176,8 @@ scan_plain(struct sql_scan *scan, struct sql_token *t)
 		t->kind = SQL_PARAM;
 		return skip_position(p);
 	}
-	if (sqlite ? *p == '?' || ((*p == '@' || *p == '$') && is_name(p[1])) :
-		     *p == '$' && isdigit((unsigned char)p[1])) {
+	if (sqlite ? *p == '?' || ((*p == '@' || *p == '$') && is_name(p[1]))
+	           : *p == '$' && isdigit((unsigned char)p[1])) {
 		t->kind = SQL_POSITION;
 		return skip_position(p);
 	}
@@ -215,9 +215,9 @@ sql_scan_next(struct sql_scan *scan, struct sql_token *ret, struct err *e)
 		end = scan_plain(scan, &t);
 	if (!end)
 		return err_set(e, -EINVAL, "%s that never ends",
-		    t.kind == SQL_COMMENT ? "a comment" :
-		    t.kind == SQL_QUOTED  ? "a quoted identifier" :
-					    "a string");
+		    t.kind == SQL_COMMENT  ? "a comment"
+		    : t.kind == SQL_QUOTED ? "a quoted identifier"
+		                           : "a string");
 	t.len = (size_t)(end - scan->p);
 	if (t.kind == SQL_OTHER && *t.s == '[')
 		scan->brackets++;

@@ -9,9 +9,9 @@ enum sql_token_kind {
 	SQL_END = 0,
 	SQL_BLANK,
 	SQL_COMMENT,
-	SQL_WORD,     /* keyword or plain identifier */
-	SQL_QUOTED,   /* quoted identifier, with its quotes */
-	SQL_STRING,   /* with quotes and a leading E */
+	SQL_WORD,   /* keyword or plain identifier */
+	SQL_QUOTED, /* quoted identifier, with its quotes */
+	SQL_STRING, /* with quotes and a leading E */
 	SQL_NUMBER,
 	SQL_PARAM,    /* :name, with the colon */
 	SQL_POSITION, /* the engine's own parameters: $1, ?, ?1, @x, $x */

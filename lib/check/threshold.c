@@ -183,7 +183,8 @@ judge(const struct threshold *t, double value, double baseline, bool cleared)
 		return false;
 	if (relative && isnan(baseline))
 		return t->fallback.op != CMP_NONE &&
-		       term_breached(&t->fallback, term_limit(&t->fallback, baseline, cleared), value);
+		       term_breached(
+		           &t->fallback, term_limit(&t->fallback, baseline, cleared), value);
 	for (size_t i = 0; i < ARRAY_SIZE(t->term); i++)
 		if (!term_breached(&t->term[i], term_limit(&t->term[i], baseline, cleared), value))
 			return false;
@@ -197,8 +198,8 @@ threshold_breached(const struct threshold *t, double value, double baseline)
 }
 
 bool
-threshold_holds(const struct threshold *limit, const struct threshold *clear, double value,
-    double baseline)
+threshold_holds(
+    const struct threshold *limit, const struct threshold *clear, double value, double baseline)
 {
 	if (isnan(value))
 		return false;

@@ -6,8 +6,8 @@
  * of the kept samples; `else OP VALUE` is used while there is no baseline.
  */
 struct threshold_term {
-	int op;             /* enum compare of check.h; 0: absent */
-	double value;       /* base unit, or the factor */
+	int op;       /* enum compare of check.h; 0: absent */
+	double value; /* base unit, or the factor */
 	bool times_baseline;
 };
 struct threshold {

@@ -23,7 +23,7 @@ while read -r folder allow; do
 done <<T
 lib/base	openssl/(evp|sha)\.h
 lib/conf	base/.*|ini_configobj\.h|ini_valueobj\.h|ini_comment\.h|ini_config[a-z]*\.h|ref_array\.h|collection\.h
-lib/check	base/.*
+lib/check	base/.*|jansson\.h
 lib/finding	base/.*|check/.*
 lib/worker	base/.*|$event
 lib/pg	base/.*|worker/.*|libpq-fe\.h|libpq/[a-z-]+\.h|postgres_ext\.h|openssl/[a-z0-9]+\.h|jansson\.h|$event

@@ -1,0 +1,600 @@
+/*
+ * Judges rows one by one as they come.  A row that cannot be judged never counts as good: it makes
+ * the run unknown, with the reason of the first such row.
+ */
+#include "check/eval.h"
+#include "base/sha.h"
+#include "base/str.h"
+#include "base/text.h"
+#include "check/column.h"
+#include "check/growth.h"
+#include "check/keep.h"
+#include "check/sql_scan.h"
+#include <math.h>
+#include <stdio.h>
+
+enum outcome {
+	ROW_JUDGED,  /* has a value, or needs none */
+	ROW_QUIET,   /* ratio: too little happened; good, without a value */
+	ROW_WAITING, /* no verdict yet */
+	ROW_BAD      /* reason noted */
+};
+
+/* A row while it is judged. */
+struct row {
+	const char *const *cells;
+	const size_t *lengths;
+	const char *object, *key; /* of the eval's buffers */
+	bool has_value, holds;
+	double value, counter;
+	struct growth growth;
+	enum severity severity;
+};
+
+struct eval {
+	const struct settings *settings; /* borrowed */
+	const struct check *check;       /* borrowed */
+	struct eval_context ctx;
+	struct columns cols;
+	struct keep *keep;
+	struct growths *growths; /* rate, ratio */
+	struct str object, key;
+	struct object_value values[RESULT_MAX_VALUES]; /* worst ones, in no order */
+	size_t nvalues;
+	double min_whole, sign; /* sign: -1 where less is worse */
+	size_t max_rows, max_bytes, nrows, bytes, nbreaching;
+	size_t njudged, nwaiting, nbad;
+	bool relative; /* a threshold names the baseline */
+	bool has_columns, truncated, broken;
+	struct result bad; /* text and grant of the first row that could not be judged */
+};
+
+/* The threshold that opens a finding first: clearing is measured from it. */
+static const struct threshold *
+lowest(const struct settings *s)
+{
+	return s->info.set ? &s->info : s->warning.set ? &s->warning : &s->critical;
+}
+
+static bool
+names_baseline(const struct settings *s)
+{
+	const struct threshold *all[] = { &s->info, &s->warning, &s->critical, &s->clear };
+
+	for (size_t i = 0; i < ARRAY_SIZE(all); i++)
+		if (all[i]->term[0].times_baseline || all[i]->term[1].times_baseline)
+			return true;
+	return false;
+}
+
+static bool
+is_numeric(const struct check *c)
+{
+	return c->kind == KIND_GAUGE || c->kind == KIND_RATE || c->kind == KIND_RATIO;
+}
+
+struct eval *
+eval_new(const struct settings *settings, const struct eval_context *ctx)
+{
+	struct eval *e = xcalloc(1, sizeof(*e));
+	const char *min_whole = check_param_get(settings->params, settings->nparams, "min_whole");
+	enum compare op = (enum compare)lowest(settings)->term[0].op;
+	bool user = settings->check->user;
+
+	e->settings = settings;
+	e->check = settings->check;
+	e->ctx = *ctx;
+	e->relative = names_baseline(settings);
+	e->keep = keep_new(settings->max_findings);
+	e->sign = op == CMP_LT || op == CMP_LE ? -1 : 1;
+	e->max_rows = user ? EVAL_USER_MAX_ROWS : EVAL_MAX_ROWS;
+	e->max_bytes = user ? EVAL_USER_MAX_BYTES : EVAL_MAX_BYTES;
+	if (!min_whole || number_parse(min_whole, &e->min_whole, NULL) < 0)
+		e->min_whole = 0;
+	if (e->check->kind == KIND_RATE || e->check->kind == KIND_RATIO) {
+		assert(ctx->series);
+		e->growths = growths_new(ctx->series, ctx->server_start);
+	}
+	return e;
+}
+
+struct eval *
+eval_free(struct eval *e)
+{
+	if (!e)
+		return NULL;
+	columns_done(&e->cols);
+	keep_free(e->keep);
+	growths_free(e->growths);
+	str_done(&e->object);
+	str_done(&e->key);
+	for (size_t i = 0; i < e->nvalues; i++)
+		free(e->values[i].object);
+	result_done(&e->bad);
+	free(e);
+	return NULL;
+}
+
+void
+eval_columns(struct eval *e, size_t n, const char *const *names)
+{
+	const char *missing;
+
+	columns_done(&e->cols);
+	columns_init(&e->cols, n, names);
+	e->has_columns = true;
+	missing = columns_missing(&e->cols, e->check);
+	if (missing) {
+		e->broken = true;
+		result_unknown(
+		    &e->bad, REASON_NO_VALUE, "the query returned no column %s", missing);
+	}
+}
+
+static const char *
+cell(const struct eval *e, const struct row *row, enum column_role role, size_t *ret_len)
+{
+	int i = e->cols.index[role];
+
+	*ret_len = i < 0 || !row->cells[i] ? 0 : row->lengths[i];
+	return i < 0 ? NULL : row->cells[i];
+}
+
+static void
+note_bad(struct eval *e, const struct row *row, const char *column, const char *what)
+{
+	_cleanup_free_ char *shown = show_text(row->object);
+
+	if (e->nbad++ > 0)
+		return;
+	result_unknown(
+	    &e->bad, REASON_NO_VALUE, "%s %s%s%.100s", column, what, *shown ? " for " : "", shown);
+}
+
+/* A row that says which right is missing; false when it does not. */
+static bool
+note_grant(struct eval *e, const struct row *row)
+{
+	size_t len, value_len;
+	const char *grant = cell(e, row, COLUMN_GRANT, &len);
+	_cleanup_free_ char *text = NULL, *shown = NULL;
+	size_t used = strlen(e->bad.grant);
+
+	if (!grant || len == 0 || cell(e, row, COLUMN_VALUE, &value_len))
+		return false;
+	text = text_from_peer(grant, len, sizeof(e->bad.grant));
+	shown = show_text(row->object);
+	if (e->nbad++ == 0 || e->bad.reason != REASON_PRIVILEGE) {
+		result_unknown(&e->bad, REASON_PRIVILEGE, "a right is missing%s%.100s",
+		    *shown ? " for " : "", shown);
+		used = 0;
+	}
+	/* Whole statements only; those that do not fit any more come up once the first were run. */
+	if (!strstr(e->bad.grant, text) && used + strlen(text) + 2 < sizeof(e->bad.grant))
+		snprintf(e->bad.grant + used, sizeof(e->bad.grant) - used, "%s%s",
+		    used > 0 ? " " : "", text);
+	return true;
+}
+
+/*
+ * Text of a cell for comparing, in a buffer that the next row takes over.  What is too long gets a
+ * digest of the whole at its end, so that two long names never become one.
+ */
+static const char *
+take_text(struct str *buf, const char *s, size_t len)
+{
+	bool plain = true;
+	_cleanup_free_ char *text = NULL;
+	char digest[SHA_ID_SIZE];
+
+	str_reset(buf);
+	for (size_t i = 0; i < len && plain; i++)
+		plain = (unsigned char)s[i] < 0x80 && s[i] != '\0';
+	if (plain && len <= TEXT_MAX_BYTES) {
+		str_addn(buf, s, len);
+		return str_text(buf);
+	}
+	if (len <= TEXT_MAX_BYTES) {
+		text = text_from_peer(s, len, TEXT_MAX_BYTES);
+		str_add(buf, text);
+	} else {
+		_cleanup_free_ char *whole = text_from_peer(s, len, EVAL_MAX_BYTES);
+		const char *part = whole;
+
+		sha_id(&part, 1, digest);
+		text = text_from_peer(s, len, TEXT_MAX_BYTES - SHA_ID_SIZE);
+		str_addf(buf, "%s#%s", text, digest);
+	}
+	return str_text(buf);
+}
+
+static enum outcome
+read_number(
+    struct eval *e, const struct row *row, enum column_role role, const char *name, double *ret)
+{
+	size_t len;
+	const char *s = cell(e, row, role, &len);
+
+	if (s && cell_number(s, len, ret))
+		return ROW_JUDGED;
+	note_bad(e, row, name, s ? "is not a finite number" : "is NULL");
+	return ROW_BAD;
+}
+
+/* The text of `reset`; NULL is an epoch of its own. */
+static char *
+read_reset(const struct eval *e, const struct row *row)
+{
+	size_t len;
+	const char *s = cell(e, row, COLUMN_RESET, &len);
+
+	return text_from_peer(s ? s : "", len, 60);
+}
+
+static enum outcome
+read_rate(struct eval *e, struct row *row)
+{
+	struct counter now = { .whole = NAN };
+	_cleanup_free_ char *reset = read_reset(e, row);
+	int64_t window_us = e->settings->window_us;
+
+	if (read_number(e, row, COLUMN_VALUE, "value", &now.value) == ROW_BAD ||
+	    read_number(e, row, COLUMN_AT, "at", &now.at_s) == ROW_BAD)
+		return ROW_BAD;
+	row->counter = now.value;
+	if (!growths_take(e->growths, row->key, reset, &now, &row->growth))
+		return ROW_WAITING;
+	row->has_value = true;
+	if (window_us > 0)
+		row->value = growths_window_sum(
+		    e->growths, row->key, &row->growth, now.at_s, (double)window_us / 1e6);
+	else
+		row->value = row->growth.value / row->growth.seconds;
+	return ROW_JUDGED;
+}
+
+static enum outcome
+read_ratio(struct eval *e, struct row *row)
+{
+	struct counter now = { .at_s = NAN };
+	_cleanup_free_ char *reset = read_reset(e, row);
+
+	if (read_number(e, row, COLUMN_PART, "part", &now.value) == ROW_BAD ||
+	    read_number(e, row, COLUMN_WHOLE, "whole", &now.whole) == ROW_BAD)
+		return ROW_BAD;
+	if (!growths_take(e->growths, row->key, reset, &now, &row->growth))
+		return ROW_WAITING;
+	if (row->growth.whole <= 0 || row->growth.whole < e->min_whole)
+		return ROW_QUIET;
+	row->has_value = true;
+	row->value = row->growth.value / row->growth.whole;
+	return ROW_JUDGED;
+}
+
+/* Kinds whose rows may do without a value, where no threshold asks for it. */
+static enum outcome
+read_optional(struct eval *e, struct row *row)
+{
+	size_t len;
+	const char *s = cell(e, row, COLUMN_VALUE, &len);
+
+	row->has_value = s && cell_number(s, len, &row->value);
+	if (row->has_value || check_severity_by_sql(e->check))
+		return ROW_JUDGED;
+	return read_number(e, row, COLUMN_VALUE, "value", &row->value);
+}
+
+static enum outcome
+read_value(struct eval *e, struct row *row)
+{
+	enum outcome outcome = ROW_BAD;
+
+	switch (e->check->kind) {
+	case KIND_GAUGE:
+	case KIND_EVENT:
+		outcome = read_number(e, row, COLUMN_VALUE, "value", &row->value);
+		row->has_value = outcome == ROW_JUDGED;
+		break;
+	case KIND_RATE:
+		return read_rate(e, row);
+	case KIND_RATIO:
+		return read_ratio(e, row);
+	case KIND_FINDING:
+	case KIND_SCRUB:
+		return read_optional(e, row);
+	case KIND_NONE:
+	case KIND_N:
+		break;
+	}
+	return outcome;
+}
+
+static void
+judge_value(struct eval *e, struct row *row)
+{
+	const struct settings *s = e->settings;
+	const struct threshold *limits[] = { &s->critical, &s->warning, &s->info };
+	const enum severity levels[] = { SEVERITY_CRITICAL, SEVERITY_WARNING, SEVERITY_INFO };
+	double baseline = NAN;
+
+	if (!row->has_value)
+		return;
+	if (e->relative && e->ctx.series)
+		baseline = series_baseline(e->ctx.series, row->object);
+	for (size_t i = 0; i < ARRAY_SIZE(limits) && row->severity == SEVERITY_NONE; i++)
+		if (threshold_breached(limits[i], row->value, baseline))
+			row->severity = levels[i];
+	row->holds = threshold_holds(lowest(s), &s->clear, row->value, baseline);
+}
+
+/* The row's own severity first, then thresholds, then the head's. */
+static bool
+judge(struct eval *e, struct row *row)
+{
+	size_t len;
+	const char *word = cell(e, row, COLUMN_SEVERITY, &len);
+	struct sql_token token = { .s = word, .len = len };
+
+	if (word) {
+		for (int s = SEVERITY_NONE; s < SEVERITY_N; s++)
+			if (sql_token_is(&token, severity_names[s])) {
+				row->severity = (enum severity)s;
+				row->holds = row->severity != SEVERITY_NONE;
+				return true;
+			}
+		note_bad(e, row, "severity", "is none of none, info, warning, critical");
+		return false;
+	}
+	if (!check_severity_by_sql(e->check))
+		judge_value(e, row);
+	else
+		row->severity = e->check->severity;
+	row->holds = row->holds || row->severity != SEVERITY_NONE;
+	return true;
+}
+
+static void
+apply_settings(const struct settings *s, struct row *row)
+{
+	if (row->severity == SEVERITY_NONE)
+		return;
+	if (s->force != SEVERITY_NONE)
+		row->severity = s->force;
+	row->severity = MIN(row->severity, s->cap);
+}
+
+static char *
+cell_copy(const struct row *row, size_t i, bool *ret_cut)
+{
+	*ret_cut = false;
+	return row->cells[i] ? cell_text(row->cells[i], row->lengths[i], ret_cut) : NULL;
+}
+
+static struct sample *
+make_sample(const struct eval *e, const struct row *row)
+{
+	struct sample *s = xcalloc(1, sizeof(*s));
+	const struct columns *cols = &e->cols;
+	bool cut;
+
+	*s = (struct sample){ .object = xstrdup(row->object),
+		.key = xstrdup(row->key),
+		.item = xstrdup(e->ctx.item),
+		.has_value = row->has_value,
+		.value = row->has_value ? row->value : 0,
+		.part = e->check->kind == KIND_RATIO && row->has_value ? row->growth.value : NAN,
+		.whole = e->check->kind == KIND_RATIO && row->has_value ? row->growth.whole : NAN,
+		.severity = row->severity,
+		.holds = row->holds };
+	if (cols->index[COLUMN_DETAIL] >= 0)
+		s->detail = cell_copy(row, (size_t)cols->index[COLUMN_DETAIL], &cut);
+	s->labels = cols->nlabels > 0 ? xcalloc(cols->nlabels, sizeof(*s->labels)) : NULL;
+	for (size_t i = 0; i < cols->nlabels; i++) {
+		char *value = cell_copy(row, cols->labels[i].index, &cut);
+
+		if (value)
+			s->labels[s->nlabels++] =
+			    (struct label){ .name = xstrdup(cols->labels[i].name), .value = value };
+	}
+	for (size_t i = 0; i < REMEDY_MAX; i++) {
+		int col = cols->index[COLUMN_REMEDY + i];
+		char *text = col >= 0 ? cell_copy(row, (size_t)col, &cut) : NULL;
+
+		/* Half a statement must never be run. */
+		if (text && (cut || !*text)) {
+			free(text);
+			text = NULL;
+		}
+		if (!text && i < e->check->nremedies && e->check->remedies[i].text)
+			text = message_render(e->check->remedies[i].text, e->settings, s);
+		s->remedies[i] = text;
+	}
+	return s;
+}
+
+static void
+keep_row(struct eval *e, const struct row *row)
+{
+	struct keep_rank rank = { .severity = row->severity,
+		.has_value = row->has_value,
+		.value = row->has_value ? row->value * e->sign : 0,
+		.key = row->key };
+	bool breaches = row->severity != SEVERITY_NONE;
+	bool tracked = e->ctx.tracked && e->ctx.tracked(e->ctx.tracked_arg, row->key);
+
+	if (breaches && !keep_has(e->keep, row->key))
+		e->nbreaching++;
+	if ((breaches || tracked) && keep_wants(e->keep, &rank, tracked))
+		keep_take(e->keep, &rank, tracked, make_sample(e, row));
+}
+
+/* NaN is the least of all. */
+static bool
+value_worse(const struct eval *e, double a, double b)
+{
+	return isnan(b) ? !isnan(a) : a * e->sign > b * e->sign;
+}
+
+static void
+note_value(struct eval *e, const struct row *row)
+{
+	struct object_value v = { .value = row->has_value ? row->value : NAN,
+		.counter = row->counter };
+	size_t least = 0;
+
+	if (row->has_value && e->ctx.series && series_has(e->ctx.series, row->object))
+		series_add(e->ctx.series, row->object, e->ctx.wall_us, row->value);
+	for (size_t i = 0; i < e->nvalues; i++) {
+		if (streq(e->values[i].object, row->object)) {
+			if (value_worse(e, v.value, e->values[i].value))
+				e->values[i].value = v.value;
+			return;
+		}
+		if (value_worse(e, e->values[least].value, e->values[i].value))
+			least = i;
+	}
+	if (e->nvalues < RESULT_MAX_VALUES)
+		least = e->nvalues++;
+	else if (value_worse(e, v.value, e->values[least].value))
+		free(e->values[least].object);
+	else
+		return;
+	v.object = xstrdup(row->object);
+	e->values[least] = v;
+}
+
+static bool
+count_row(struct eval *e, const size_t *lengths, const char *const *cells)
+{
+	if (e->nrows == e->max_rows) {
+		e->truncated = true;
+		return false;
+	}
+	for (size_t i = 0; i < e->cols.n; i++)
+		e->bytes += cells[i] ? lengths[i] : 0;
+	if (e->bytes > e->max_bytes) {
+		e->truncated = true;
+		return false;
+	}
+	e->nrows++;
+	return true;
+}
+
+bool
+eval_row(struct eval *e, const char *const *cells, const size_t *lengths)
+{
+	struct row row = { .cells = cells, .lengths = lengths, .counter = NAN };
+	enum outcome outcome;
+	size_t len;
+	const char *s;
+
+	if (!e->has_columns || e->broken || e->truncated || !count_row(e, lengths, cells))
+		return false;
+	s = cell(e, &row, COLUMN_OBJECT, &len);
+	row.object = take_text(&e->object, s ? s : "", len);
+	s = cell(e, &row, COLUMN_KEY, &len);
+	row.key = s ? take_text(&e->key, s, len) : row.object;
+	if (e->settings->ignore && str_glob_any(e->settings->ignore, row.object))
+		return true;
+	if (note_grant(e, &row))
+		return true;
+	outcome = read_value(e, &row);
+	if (outcome == ROW_BAD)
+		return true;
+	if (outcome == ROW_JUDGED && !judge(e, &row))
+		return true;
+	row.holds = row.holds || outcome == ROW_WAITING;
+	if (outcome == ROW_WAITING)
+		e->nwaiting++;
+	else
+		e->njudged++;
+	apply_settings(e->settings, &row);
+	keep_row(e, &row);
+	if (is_numeric(e->check))
+		note_value(e, &row);
+	return true;
+}
+
+static void
+hand_values(struct eval *e, struct result *ret)
+{
+	for (size_t i = 1; i < e->nvalues; i++) /* few: insertion sort, worst first */
+		for (size_t j = i;
+		     j > 0 && value_worse(e, e->values[j].value, e->values[j - 1].value); j--) {
+			struct object_value v = e->values[j];
+
+			e->values[j] = e->values[j - 1];
+			e->values[j - 1] = v;
+		}
+	for (size_t i = 0; i < e->nvalues; i++)
+		if (e->ctx.series && !isnan(e->values[i].value))
+			series_add(
+			    e->ctx.series, e->values[i].object, e->ctx.wall_us, e->values[i].value);
+	memcpy(ret->values, e->values, sizeof(ret->values));
+	ret->nvalues = e->nvalues;
+	e->nvalues = 0;
+	if (ret->nvalues > 0 && !isnan(ret->values[0].value)) {
+		ret->has_value = true;
+		ret->value = ret->values[0].value;
+		ret->value_object = xstrdup(ret->values[0].object);
+	}
+}
+
+static void
+tell_why(struct result *ret, const struct result *why)
+{
+	ret->reason = why->reason;
+	memcpy(ret->text, why->text, sizeof(ret->text));
+	memcpy(ret->grant, why->grant, sizeof(ret->grant));
+}
+
+/* State of a run that came to its end. */
+static void
+conclude(const struct eval *e, bool counted_all, struct result *ret)
+{
+	ret->state = RESULT_COMPLETE;
+	if (!e->has_columns) {
+		ret->state = RESULT_UNKNOWN;
+		ret->reason = REASON_NO_VALUE;
+		snprintf(ret->text, sizeof(ret->text), "the query returned no columns");
+	} else if (e->broken || e->nbad > 0) {
+		ret->state = RESULT_UNKNOWN;
+		tell_why(ret, &e->bad);
+		if (e->nbad > 1) {
+			size_t used = strlen(ret->text);
+
+			snprintf(ret->text + used, sizeof(ret->text) - used,
+			    " and %zu more of %zu rows", e->nbad - 1, e->nrows);
+		}
+	} else if (e->truncated || !counted_all) {
+		ret->state = RESULT_TRUNCATED;
+		if (e->truncated)
+			snprintf(ret->text, sizeof(ret->text), "stopped after %zu rows, %zu kB",
+			    e->nrows, e->bytes >> 10);
+		else
+			snprintf(
+			    ret->text, sizeof(ret->text), "more than %d counters", SERIES_COUNTERS);
+	} else if (e->nwaiting > 0 && e->njudged == 0)
+		ret->state = RESULT_WAITING;
+}
+
+void
+eval_finish(struct eval *e, const struct result *why, struct result *ret)
+{
+	struct result r = { 0 };
+	bool complete = !why && e->has_columns && !e->truncated, counted_all = true;
+
+	if (e->growths)
+		counted_all = growths_finish(e->growths, complete);
+	if (!why)
+		conclude(e, counted_all, &r);
+	else {
+		r.state = e->njudged + e->nwaiting > 0 ? RESULT_TRUNCATED : RESULT_UNKNOWN;
+		tell_why(&r, why);
+	}
+	r.samples = keep_finish(e->keep, &r.nsamples);
+	r.nrows = e->nrows;
+	r.nbreaching = e->nbreaching;
+	hand_values(e, &r);
+	*ret = r;
+}

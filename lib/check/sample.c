@@ -1,0 +1,81 @@
+/* One judged row, and what a run gave. */
+#include "check/sample.h"
+#include <stdarg.h>
+#include <stdio.h>
+
+const char *const reason_names[REASON_N] = { "", "timeout", "locked", "privilege", "connection",
+	"error", "no_value", "crash", "budget" };
+
+struct sample *
+sample_free(struct sample *s)
+{
+	if (!s)
+		return NULL;
+	free(s->object);
+	free(s->key);
+	free(s->item);
+	free(s->detail);
+	for (size_t i = 0; i < REMEDY_MAX; i++)
+		free(s->remedies[i]);
+	for (size_t i = 0; i < s->nlabels; i++) {
+		free(s->labels[i].name);
+		free(s->labels[i].value);
+	}
+	free(s->labels);
+	free(s);
+	return NULL;
+}
+
+struct sample *
+sample_copy(const struct sample *from)
+{
+	struct sample *s = xcalloc(1, sizeof(*s));
+
+	*s = *from;
+	s->object = xstrdup(from->object);
+	s->key = xstrdup(from->key);
+	s->item = xstrdup(from->item);
+	s->detail = xstrdup(from->detail);
+	for (size_t i = 0; i < REMEDY_MAX; i++)
+		s->remedies[i] = xstrdup(from->remedies[i]);
+	s->labels = from->nlabels > 0 ? xcalloc(from->nlabels, sizeof(*s->labels)) : NULL;
+	for (size_t i = 0; i < from->nlabels; i++) {
+		s->labels[i].name = xstrdup(from->labels[i].name);
+		s->labels[i].value = xstrdup(from->labels[i].value);
+	}
+	return s;
+}
+
+const char *
+sample_label(const struct sample *s, const char *name)
+{
+	for (size_t i = 0; i < s->nlabels; i++)
+		if (streq(s->labels[i].name, name))
+			return s->labels[i].value;
+	return NULL;
+}
+
+void
+result_done(struct result *r)
+{
+	for (size_t i = 0; i < r->nsamples; i++)
+		sample_free(r->samples[i]);
+	free(r->samples);
+	for (size_t i = 0; i < r->nvalues; i++)
+		free(r->values[i].object);
+	free(r->value_object);
+	*r = (struct result){ 0 };
+}
+
+void
+result_unknown(struct result *r, enum reason reason, const char *fmt, ...)
+{
+	va_list ap;
+
+	result_done(r);
+	r->state = RESULT_UNKNOWN;
+	r->reason = reason;
+	va_start(ap, fmt);
+	vsnprintf(r->text, sizeof(r->text), fmt, ap);
+	va_end(ap);
+}

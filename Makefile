@@ -43,6 +43,7 @@ $(B)/dbhealthd: $(call obj,$(DAEMON_SRC)) $(B)/libdbhealth.a
 	$(CC) $(LINK) -o $@ $(call obj,$(DAEMON_SRC)) $(B)/libdbhealth.a $(LIBS)
 $(B)/dbhealth: $(call obj,$(CLI_SRC)) $(B)/libdbhealth.a
 	$(CC) $(LINK) -o $@ $(call obj,$(CLI_SRC)) $(B)/libdbhealth.a $(LIBS)
+$(filter $(B)/unit/test-pg%,$(UNIT_BIN)): $(B)/tests/unit/pg-support.o
 $(B)/unit/%: $(B)/tests/unit/%.o $(B)/libdbhealth.a
 	@mkdir -p $(@D)
 	$(CC) $(LINK) -o $@ $^ $(LIBS) -lcmocka

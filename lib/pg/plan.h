@@ -25,7 +25,7 @@ bool pg_plan_is_local(const struct pg_plan *); /* Unix socket or loopback */
 
 /*
  * The plan at once, when nothing but the DSN and the environment is needed: only sockets and
- * numeric addresses, a user, a password or passfile=/dev/null, no service, no TLS file.  -EAGAIN:
+ * numeric addresses, a user, a password or passfile=/dev/null (or /dev/null/none), no service, no TLS file.  -EAGAIN:
  * it needs the worker.
  */
 int pg_plan_local(const char *dsn, struct pg_plan **ret, struct err *) _must_check_;

@@ -13,7 +13,8 @@
 #include <sys/stat.h>
 
 #define ENDPOINTS_MAX 64
-/* A path that exists nowhere: libpq then neither looks into the home folder nor minds. */
+/* A path that exists nowhere: libpq then neither looks into the home folder nor minds.  About
+ * /dev/null itself, as password file, it would complain on stderr. */
 #define NO_FILE "/dev/null/none"
 
 struct endpoint {
@@ -247,8 +248,10 @@ is_password_file_bad(struct making *m)
 		own = home ? xasprintf("%s/.pgpass", home) : NULL;
 		path = own;
 	}
-	if (!path || streq(path, "/dev/null") || stat(path, &st) < 0)
+	if (!path || stat(path, &st) < 0)
 		return false;
+	if (streq(path, "/dev/null"))
+		return true;
 	if (!S_ISREG(st.st_mode))
 		why = "it is not a plain file";
 	else if (st.st_mode & (S_IRWXG | S_IRWXO))
@@ -271,7 +274,7 @@ find_password(struct making *m, struct err *e)
 		const struct endpoint *w = &m->written[i];
 		const char *const one[][2] = { { "host", w->host[0] ? w->host : NULL },
 			{ "hostaddr", w->addr[0] ? w->addr : NULL }, { "port", w->port },
-			{ "ssl_min_protocol_version", "none" }, { "passfile", is_bad ? "/dev/null" : NULL } };
+			{ "ssl_min_protocol_version", "none" }, { "passfile", is_bad ? NO_FILE : NULL } };
 		_cleanup_(pq_freep) PGconn *pg = attempt(m, one, ARRAY_SIZE(one));
 		const char *found = pg ? PQpass(pg) : NULL;
 
@@ -426,7 +429,7 @@ add_all(struct making *m, struct err *e)
 	add(m, "gssencmode", is_gss_asked ? gss : "disable");
 	if (m->password)
 		add(m, "password", m->password);
-	add(m, "passfile", "/dev/null");
+	add(m, "passfile", NO_FILE);
 	add(m, "application_name", "dbhealthd");
 	add(m, "client_encoding", "UTF8");
 	return has_tcp ? add_tls(m, e) : 0;
@@ -468,7 +471,7 @@ needs_no_file(const struct making *m)
 	const char *passfile = value_in(m->given, "passfile");
 
 	return value_in(m->given, "user") && !value_in(m->given, "service") && !getenv("PGSERVICE") &&
-	    (value_in(m->given, "password") || (passfile && streq(passfile, "/dev/null")));
+	    (value_in(m->given, "password") || (passfile && str_starts(passfile, "/dev/null")));
 }
 
 int

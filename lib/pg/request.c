@@ -368,6 +368,9 @@ requests_pump(struct pg_session *s)
 		if (r < 0)
 			return r;
 	}
+	/* Parses what nobody asked for: notices, and the reason why the server is leaving. */
+	if (!s->is_dead && s->nrequests == 0)
+		(void)PQisBusy(s->pg);
 	return 0;
 }
 

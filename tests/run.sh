@@ -60,13 +60,11 @@ P
 e2e() {
 	limit=180
 	case $B in *asan*) limit=400 ;; esac
-	# What asserts latency runs alone; the rest two at a time, a file to a process.
+	# What watches time runs alone; the rest two at a time, a file to a process.
 	# shellcheck disable=SC2086  # options for pytest: words
-	pytest_run rest -m "not timed" -n 2 --dist loadfile ${PYTEST:-}
-	if [ "${DBHEALTH_TIMED:-}" = 1 ]; then
-		# shellcheck disable=SC2086
-		pytest_run timed -m timed ${PYTEST:-}
-	fi
+	pytest_run rest -m "not timed and not alone" -n 2 --dist loadfile ${PYTEST:-}
+	# shellcheck disable=SC2086
+	pytest_run alone -m "timed or alone" ${PYTEST:-}
 }
 
 for suite in "$@"; do

@@ -6,10 +6,12 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
-from support import Cli, Cluster, Daemon, Folder, Proxy, SqliteFile, Template, timed  # noqa: E402
+from support import (  # noqa: E402
+    Cli, Cluster, Daemon, Folder, Island, Proxy, SqliteFile, Template, timed)
 
 
 def pytest_configure(config):
+    config.addinivalue_line("markers", "alone: watches time, so nothing else runs beside it")
     config.addinivalue_line("markers", "timed: asserts latency; only with DBHEALTH_TIMED=1, plain build")
 
 
@@ -95,3 +97,11 @@ def sqlite(folder, own):
 def cli(folder):
     """cli(argument, ...) runs dbhealth."""
     return lambda *argv, **more: Cli(folder, *argv, **more)
+
+
+@pytest.fixture
+def island(folder, own):
+    """A network of holes; skipped where namespaces cannot be made."""
+    if not Island.possible():
+        pytest.skip("no right to make namespaces here")
+    return own(Island(folder))

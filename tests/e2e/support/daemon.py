@@ -2,6 +2,7 @@
 import http.client
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -88,6 +89,10 @@ class Daemon:
         self.conf = self.folder / "dbhealthd.conf"
         self.user, self.argv, self.prefix = user, list(argv), list(prefix)
         self._env = env
+        self.program = BUILD / "dbhealthd"
+        if user:  # who may not enter the folder of the build
+            self.program = self.folder / "dbhealthd"
+            shutil.copy(BUILD / "dbhealthd", self.program)
         self.process = None
         self._starts = 0
         self._seen_sessions = []
@@ -114,7 +119,7 @@ class Daemon:
         self.log_path = self.folder / f"log.{self._starts}"
         with open(self.log_path, "wb") as log:
             self.process = subprocess.Popen(
-                [*self.prefix, BUILD / "dbhealthd", "-c", self.conf, "--foreground", "--log=json",
+                [*self.prefix, self.program, "-c", self.conf, "--foreground", "--log=json",
                  *self.argv],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/", start_new_session=True,
                 env=environment(self.folder, self._env), preexec_fn=die_with(signal.SIGKILL),

@@ -8,10 +8,11 @@ from .base import free_port
 
 
 class Proxy:
-    """Forwards 127.0.0.1:port to upstream: (host, port), or the path of a Unix socket."""
+    """Forwards host:port to upstream: (host, port), or the path of a Unix socket."""
 
-    def __init__(self, upstream, port=None):
+    def __init__(self, upstream, port=None, host="127.0.0.1"):
         self.upstream = upstream
+        self.host = host
         self.port = port or free_port()
         self.accepted = 0
         self._pairs = {}
@@ -82,7 +83,7 @@ class Proxy:
     def _listen(self):
         self._listener = socket.socket()
         self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self._listener.bind(("127.0.0.1", self.port))
+        self._listener.bind((self.host, self.port))
         self._listener.listen(64)
         self._listener.setblocking(False)
         self._selector.register(self._listener, selectors.EVENT_READ, "listen")

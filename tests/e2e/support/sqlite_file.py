@@ -76,7 +76,7 @@ class SqliteFile:
                 "print('ready',flush=True)\n"
                 "sys.stdin.read()\n")
         process = subprocess.Popen([sys.executable, "-c", code, str(self.path), script],
-                                   stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+                                   stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd="/",
                                    preexec_fn=die_with(signal.SIGKILL),
                                    **as_user(user or self.user))
         self._writers.append(process)

@@ -1,0 +1,46 @@
+"""Many databases on one server, with two connections."""
+import time
+
+import pytest
+
+from support import parse_time, wait_until
+from support.hold import BUDGET
+
+COUNT = 54
+INTERVALS = {"connectivity": 5, "performance": 10, "schema": 15, "integrity": 20}
+
+
+@pytest.mark.alone
+def test_54_databases_with_two_connections(cluster, daemon):
+    c = cluster()
+    names = [f"app{i:02d}" for i in range(COUNT - 1)] + ["postgres"]
+    for name in names[:-1]:
+        c.sql(f"CREATE DATABASE {name} STRATEGY file_copy")
+    c.sql("CREATE TABLE no_key(a int)", dbname="app07")
+    d = daemon(databases={"all": {"dsn": c.dsn(), "databases": "*"}},
+               defaults={f"{k}_interval": f"{v}s" for k, v in INTERVALS.items()}
+               | {"reconnect_interval": "5s"})
+    watched = {f"all/{n}" for n in names}
+    assert {x["name"] for x in d.status()["databases"]} == watched
+
+    def answered():
+        rows = d.status()["databases"]
+        return all(p["last_run"] for x in rows for p in x["probes"].values())
+
+    wait_until(answered, 40 * d.slack, "every probe of every database has run once")
+    oldest = dict.fromkeys(INTERVALS, 0.0)
+    end = time.monotonic() + 1.5 * max(INTERVALS.values())
+    while time.monotonic() < end:
+        rows = d.status()["databases"]
+        now = time.time()
+        for row in rows:
+            for probe, state in row["probes"].items():
+                oldest[probe] = max(oldest[probe], now - parse_time(state["last_run"]))
+        time.sleep(0.25)
+    late = {p: round(age, 1) for p, age in oldest.items() if age > INTERVALS[p] * 1.2 * d.slack}
+    assert not late, f"answers older than their interval (seconds): {late}"
+    for row in rows:
+        assert row["unknown"] == 0 and row["status"] != "unknown", row
+    assert d.wait_finding("table-no-primary-key", database="all/app07")
+    d.stop()
+    assert c.max_connections_seen() <= BUDGET

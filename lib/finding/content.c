@@ -157,7 +157,8 @@ fill_common(struct finding *f, const struct run *run, enum severity severity)
 }
 
 void
-content_fill(struct finding *f, const struct run *run, const struct sample *s, enum severity severity)
+content_fill(
+    struct finding *f, const struct run *run, const struct sample *s, enum severity severity)
 {
 	fill_common(f, run, severity);
 	set_text(&f->object, s->object);
@@ -177,7 +178,6 @@ content_fill_more(struct finding *f, const struct run *run, size_t count, enum s
 	set_text(&f->object, FINDING_MORE);
 	set_text(&f->detail, "");
 	f->count = count;
-	take_text(&f->message,
-	    xasprintf("%s: %zu more beyond max_findings = %zu", f->title, count,
-		run->settings->max_findings));
+	take_text(&f->message, xasprintf("%s: %zu more beyond max_findings = %zu", f->title, count,
+	                           run->settings->max_findings));
 }

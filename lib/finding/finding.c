@@ -2,8 +2,8 @@
  * The findings of one monitor: containers, counts, transitions, and what the store shall keep.
  * How a sample moves a finding is in judge.c and event.c.
  */
-#include "finding/internal.h"
 #include "base/str.h"
+#include "finding/internal.h"
 
 const char *const finding_state_names[FINDING_STATE_N] = { "pending", "open", "resolved" };
 
@@ -444,7 +444,7 @@ findings_tick(struct findings *fs, int64_t now_us, int64_t wall_us)
 	}
 	findings_evict(fs);
 	while ((e = TAILQ_FIRST(&fs->resolved)) &&
-	    wall_us - e->f.resolved_wall_us > FINDINGS_RESOLVED_AGE_US) {
+	       wall_us - e->f.resolved_wall_us > FINDINGS_RESOLVED_AGE_US) {
 		struct group *g = e->group;
 
 		entry_forget(e);

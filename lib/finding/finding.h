@@ -1,7 +1,7 @@
 #pragma once
+#include "base/sha.h"
 #include "check/sample.h"
 #include "check/settings.h"
-#include "base/sha.h"
 /*
  * Samples to findings: `for`, hysteresis, two complete runs, identity, max_findings, events.  Pure:
  * no I/O and no clock of its own; the same calls give the same transitions.
@@ -28,9 +28,9 @@ struct finding {
 	bool has_value;
 	double value;
 	enum unit unit;
-	char *threshold;                 /* the one that was breached, for people; "" when none */
-	char *message, *detail, *why;    /* detail and why: "" when none */
-	struct check_remedy *remedies;   /* text always set; ordered by risk */
+	char *threshold;               /* the one that was breached, for people; "" when none */
+	char *message, *detail, *why;  /* detail and why: "" when none */
+	struct check_remedy *remedies; /* text always set; ordered by risk */
 	size_t nremedies;
 	struct label *labels;
 	size_t nlabels;
@@ -56,7 +56,8 @@ struct transition {
 	const struct finding *finding; /* borrowed, as it is after the transition */
 	enum severity from, to;
 	int64_t wall_us;
-	const char *reason; /* resolved: "cleared" "acknowledged" "hold passed" "removed"; else NULL */
+	const char
+	    *reason; /* resolved: "cleared" "acknowledged" "hold passed" "removed"; else NULL */
 };
 /* Called inside the call that caused it; must not call back into the findings but to read. */
 typedef void (*transition_fn)(const struct transition *, void *arg);
@@ -70,12 +71,12 @@ struct run {
 	const struct settings *settings;
 	const char *scope, *server, *database; /* database "" for server scope */
 	const struct result *result;
-	const char *item;    /* scrub: this item alone was looked at */
+	const char *item; /* scrub: this item alone was looked at */
 	int64_t now_us, wall_us;
 	int64_t interval_us; /* that really applies (check and probe); 0: settings->interval_us */
 	bool one_shot;       /* CLI: a complete run decides alone, no `for` */
-	bool asked;          /* run now: a complete run decides alone for kind finding; `for` stays */
-	bool loop_late;      /* keep the result, open nothing */
+	bool asked;     /* run now: a complete run decides alone for kind finding; `for` stays */
+	bool loop_late; /* keep the result, open nothing */
 };
 struct applied {
 	enum check_status status; /* of the check on this scope now */
@@ -92,8 +93,9 @@ void findings_tick(struct findings *, int64_t now_us, int64_t wall_us);
 void findings_drop(
     struct findings *, const char *scope, const char *check, bool quiet, int64_t wall_us);
 /* Drops what keep() does not want; for what a restart restored and for reloads. */
-void findings_retain(struct findings *, bool (*keep)(const char *scope, const char *check, void *arg),
-    void *arg, bool quiet, int64_t wall_us);
+void findings_retain(struct findings *,
+    bool (*keep)(const char *scope, const char *check, void *arg), void *arg, bool quiet,
+    int64_t wall_us);
 /* Scrub: findings of items that are no longer in the list of items resolve ("removed"). */
 void findings_retain_items(struct findings *, const char *scope, const char *check,
     bool (*exists)(const char *item, void *arg), void *arg, int64_t wall_us);
@@ -113,8 +115,7 @@ const struct finding *findings_get(const struct findings *, const char *id);
 const struct finding *findings_next(const struct findings *, size_t *iter);
 size_t findings_count(const struct findings *, const char *scope, enum severity); /* open ones */
 /* Worst state of a check on a scope: CHECK_OK when it has no finding. */
-enum check_status findings_status(
-    const struct findings *, const char *scope, const char *check);
+enum check_status findings_status(const struct findings *, const char *scope, const char *check);
 
 /*
  * For the store.  The next row that changed since it was last taken: a finding (judgement times as

@@ -9,9 +9,9 @@
 struct entry {
 	struct finding f; /* first: the public face */
 	struct group *group;
-	uint64_t run_mark;  /* the apply that saw it last */
-	int64_t marked_us;  /* when it was last marked for the store */
-	bool saved;         /* the store has a row */
+	uint64_t run_mark; /* the apply that saw it last */
+	int64_t marked_us; /* when it was last marked for the store */
+	bool saved;        /* the store has a row */
 	bool queued, holding, shelved;
 	TAILQ_ENTRY(entry) dirty_link;
 	TAILQ_ENTRY(entry) hold_link;     /* open events with an end */
@@ -63,9 +63,8 @@ struct findings {
 
 /* finding.c */
 struct group *group_find(const struct findings *, const char *scope, const char *check);
-struct group *group_make(
-    struct findings *, const char *scope, const char *check, enum engine);
-void group_collect(struct group *); /* frees it when nothing is left in it */
+struct group *group_make(struct findings *, const char *scope, const char *check, enum engine);
+void group_collect(struct group *);                 /* frees it when nothing is left in it */
 void group_stale(struct group *, const char *item); /* item NULL: all */
 void group_drop(struct group *, bool quiet, int64_t wall_us);
 void group_mark(struct group *);
@@ -86,8 +85,7 @@ void entry_resolve(struct entry *, const char *reason, int64_t wall_us);
 void findings_evict(struct findings *); /* resolved ones beyond the cap; no loop may be on them */
 
 /* content.c: what a finding says at that severity, from a sample; or how many more there are. */
-void content_fill(
-    struct finding *, const struct run *, const struct sample *, enum severity);
+void content_fill(struct finding *, const struct run *, const struct sample *, enum severity);
 void content_fill_more(struct finding *, const struct run *, size_t count, enum severity);
 void finding_done(struct finding *);
 

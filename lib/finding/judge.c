@@ -7,7 +7,7 @@
 
 #define AGAIN_MIN_US (10 * USEC_PER_SEC)
 /* An open finding that only goes on is stored so often, for its last_seen and value. */
-#define REFRESH_US   (600 * USEC_PER_SEC)
+#define REFRESH_US (600 * USEC_PER_SEC)
 
 struct judge {
 	const struct run *run;
@@ -56,11 +56,12 @@ is_qualified(const struct judge *j, const struct finding *f, int severity)
 
 	if (f->breach_samples[severity] == 0)
 		return false;
-	/* An item of a scrub may not come again for weeks, and what it found is no matter of time. */
+	/* An item of a scrub may not come again for weeks, and what it found is no matter of time.
+	 */
 	if (j->alone || j->kind == KIND_SCRUB)
 		return true;
 	return f->breach_samples[severity] >= need &&
-	    j->run->now_us - f->breach_since_us[severity] >= wait_us;
+	       j->run->now_us - f->breach_since_us[severity] >= wait_us;
 }
 
 /* The worst severity that has lasted long enough. */
@@ -116,12 +117,13 @@ fill(struct entry *e, const struct run *run, const struct sample *s, size_t more
 
 /* s NULL: e stands for `more` objects without a place. */
 static void
-on_breach(struct judge *j, struct entry *e, const struct sample *s, size_t more,
-    enum severity severity)
+on_breach(
+    struct judge *j, struct entry *e, const struct sample *s, size_t more, enum severity severity)
 {
 	const struct run *run = j->run;
 	struct finding *f = &e->f;
-	bool moved = f->good_samples > 0 || f->stale || severity != f->severity;
+	bool moved = f->good_samples > 0 || f->stale || severity != f->severity ||
+	             (severity < SEVERITY_CRITICAL && f->breach_samples[severity + 1] > 0);
 	enum severity qualified = SEVERITY_NONE, now = severity;
 
 	e->run_mark = e->group->scope->all->run_mark;
@@ -237,8 +239,8 @@ is_seen(const struct group *g, const struct entry *e)
 }
 
 struct places {
-	bool *taken;     /* by sample */
-	size_t left;     /* places still free */
+	bool *taken;      /* by sample */
+	size_t left;      /* places still free */
 	size_t breaching; /* samples that breach */
 	size_t placed;
 	enum severity worst; /* of those that found none */
@@ -367,10 +369,12 @@ judge_more(struct judge *j, size_t more, enum severity worst)
 	if (j->run->item)
 		more = more_of_all_items(j, more);
 	if (worst == SEVERITY_NONE && more > 0)
-		worst = j->run->item && e && e->f.state == FINDING_OPEN ? e->f.severity
-									: mildest_breach(j->run->result);
+		worst = j->run->item && e && e->f.state == FINDING_OPEN
+		            ? e->f.severity
+		            : mildest_breach(j->run->result);
 	if (more > 0 && (e || j->counts)) {
-		on_breach(j, e ? e : entry_make(g, j->run->settings, FINDING_MORE), NULL, more, worst);
+		on_breach(
+		    j, e ? e : entry_make(g, j->run->settings, FINDING_MORE), NULL, more, worst);
 		return;
 	}
 	if (more == 0 && e && e->f.state != FINDING_RESOLVED && j->complete)

@@ -17,7 +17,8 @@ text(const char *s)
 static void
 set(json_t *o, const char *name, json_t *take_value)
 {
-	/* Everything came through text_from_peer and values are finite: what is refused is a bug. */
+	/* Everything came through text_from_peer and values are finite: what is refused is a bug.
+	 */
 	if (json_object_set_new(o, name, take_value) < 0)
 		json_object_set_new(o, name, json_null());
 }
@@ -62,14 +63,18 @@ save_judgement(const struct finding *f, int64_t now_us)
 		bool on = f->breach_samples[i] > 0;
 
 		json_array_append_new(breach, json_integer(f->breach_samples[i]));
-		json_array_append_new(breach, json_integer(on ? now_us - f->breach_since_us[i] : 0));
+		json_array_append_new(
+		    breach, json_integer(on ? now_us - f->breach_since_us[i] : 0));
 	}
 	set(o, "breach", breach);
 	set(o, "good_samples", json_integer(f->good_samples));
 	set(o, "good_us", json_integer(f->good_samples ? now_us - f->good_since_us : 0));
 	set(o, "event_value", json_real(f->event_value));
 	/* -1: until somebody acknowledges it */
-	set(o, "hold_us", json_integer(hold == INT64_MAX ? -1 : hold > 0 ? MAX(hold - now_us, 1) : 0));
+	set(o, "hold_us",
+	    json_integer(hold == INT64_MAX ? -1
+	                 : hold > 0        ? MAX(hold - now_us, 1)
+	                                   : 0));
 	return o;
 }
 
@@ -195,8 +200,10 @@ load_remedies(struct finding *f, const json_t *list)
 
 		f->remedies[f->nremedies] = (struct check_remedy){
 			.title = dup_text(o, "title"),
-			.kind = kind >= 0 && kind < REMEDY_KIND_N ? (enum remedy_kind)kind : REMEDY_LOOK,
-			.risk = risk >= 0 && risk < RISK_N ? (enum remedy_risk)risk : RISK_DATA_LOSS,
+			.kind = kind >= 0 && kind < REMEDY_KIND_N ? (enum remedy_kind)kind
+			                                          : REMEDY_LOOK,
+			.risk =
+			    risk >= 0 && risk < RISK_N ? (enum remedy_risk)risk : RISK_DATA_LOSS,
 			.undo = dup_text(o, "undo"),
 			.closes = json_is_true(json_object_get(o, "closes")),
 			.text = dup_text(o, "text"),
@@ -212,7 +219,8 @@ load_labels(struct finding *f, json_t *labels)
 	size_t n = MIN(json_object_size(labels), (size_t)SAVED_MAX_LABELS);
 
 	f->labels = n ? xcalloc(n, sizeof(*f->labels)) : NULL;
-	json_object_foreach (labels, name, value) {
+	json_object_foreach(labels, name, value)
+	{
 		if (f->nlabels == n)
 			break;
 		f->labels[f->nlabels].name = xstrdup(name);
@@ -333,7 +341,8 @@ load_known(struct findings *fs, json_t *o, struct err *e)
 	g = group_make(fs, scope, check, (enum engine)engine);
 	g->baselined = json_is_true(json_object_get(o, "baselined"));
 	g->saved = true;
-	json_object_foreach (values, key, pair) {
+	json_object_foreach(values, key, pair)
+	{
 		struct known *k = group_known(g, key);
 
 		if (!k)
@@ -353,7 +362,8 @@ findings_load(struct findings *fs, const char *json, int64_t now_us, int64_t wal
 
 	(void)wall_us;
 	if (!json_is_object(o))
-		r = err_set(e, -EINVAL, "a stored finding cannot be read: %s", o ? "no object" : why.text);
+		r = err_set(
+		    e, -EINVAL, "a stored finding cannot be read: %s", o ? "no object" : why.text);
 	else if (json_object_get(o, "sequence") && !json_object_get(o, "id")) {
 		fs->sequence = MAX(fs->sequence, (uint64_t)MAX(get_int(o, "sequence"), 0));
 		r = 0;

@@ -3,10 +3,11 @@
 #include "base/map.h"
 #include "base/str.h"
 #include "finding/finding.h"
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
+
+#include <cmocka.h>
 /*
  * Findings under test: a check with its settings, samples written as words, and the transitions
  * that came, written as words too: "a+2" opened as warning, "a>3" changed to critical, "a-"

@@ -3,16 +3,18 @@
 #include "finding/finding.h"
 #include <jansson.h>
 /*
- * Findings, checks and status as JSON (the shapes of design section 6), as text of at most 80
- * columns and as a monitoring plugin's line.  Text is rendered from the JSON, so the command shows
- * a daemon's answer and its own look with the same code.
+ * Findings, checks and status as JSON (the shapes of the API), as text of at most 80 columns and
+ * as a monitoring plugin's line.  Text is rendered from the JSON, so the command shows a daemon's
+ * answer and its own look with the same code.
  */
 /* jansson refuses invalid UTF-8 and NaN by returning NULL, and the key silently vanishes: these
  * never do. */
 json_t *report_string(const char *) _must_check_; /* NULL gives null */
-json_t *report_number(double, enum unit) _must_check_; /* NaN gives null; counts as integers */
+/* NaN and infinity give null; whole numbers are integers in JSON too. */
+json_t *report_number(double, enum unit) _must_check_;
 json_t *report_time(int64_t wall_us) _must_check_; /* 0 gives null */
-/* Compact text, reals with 15 digits, terminated. */
+/* Compact text, reals with 15 digits, terminated; control, bidi and line-separator characters that
+ * JSON would let pass to a terminal are written as \uXXXX. */
 char *report_dump(const json_t *) _must_check_;
 
 json_t *report_finding(const struct finding *) _must_check_;
@@ -23,18 +25,36 @@ struct report_options {
 	bool colour;
 	int verbose;
 	int64_t now_wall_us;
+	const char *host;      /* who is spoken of in the verdict; NULL: "this host" */
+	const char *only;      /* status: this database alone; NULL: all */
+	bool database_column;  /* findings: name the database in each head line */
+	const char *config;    /* explain: where an override would go; NULL: the usual file */
 };
-/* `status`: /v1/status and /v1/findings; owned text with newlines. */
-char *report_status_text(const json_t *status, const json_t *findings, const struct report_options *) _must_check_;
+/* `status`: /v1/status and /v1/findings; owned text with newlines.  Entries of databases may be
+ * those of /v1/databases/NAME: their checks are then listed (verbose) or, if unknown, told. */
+char *report_status_text(
+    const json_t *status, const json_t *findings, const struct report_options *) _must_check_;
 char *report_findings_text(const json_t *findings, const struct report_options *) _must_check_;
-/* `check`: {"status","databases","findings","unknown","not_covered"}. */
+/* `check`: {"status","databases","findings","unknown","not_covered"}, and "notes" if any. */
 char *report_check_text(const json_t *result, const struct report_options *) _must_check_;
-/* `explain` of a check: entries of /v1/checks with that id and open findings of it (or NULL). */
-char *report_explain_text(const json_t *checks, const json_t *findings, const struct report_options *) _must_check_;
-/* `explain` of a finding. */
-char *report_finding_text(const json_t *finding, const json_t *check, const struct report_options *) _must_check_;
+/* `explain` of a check: entries of /v1/checks with that id and open findings of it (or NULL: not
+ * known, no daemon). */
+char *report_explain_text(
+    const json_t *checks, const json_t *findings, const struct report_options *) _must_check_;
+/* `explain` of a finding; check NULL when its check is not known any more; database (its entry of
+ * /v1/databases/NAME, for note and runbook) may be NULL. */
+char *report_finding_text(const json_t *finding, const json_t *check, const json_t *database,
+    const struct report_options *) _must_check_;
 char *report_checks_text(const json_t *checks, const struct report_options *) _must_check_;
-/* One line and perfdata by screens; at most 4 kB. */
-char *report_nagios(const json_t *findings, const json_t *status) _must_check_;
+/* A plugin's line and perfdata, further findings on lines of their own; at most 4 kB.  checks (the
+ * thresholds for perfdata) may be NULL.  status is a word: what the exit code says. */
+char *report_nagios(const json_t *findings, const char *status, const char *summary,
+    const json_t *checks) _must_check_;
+/* "DBHEALTH UNKNOWN - why" */
+char *report_nagios_failure(const char *why) _must_check_;
 /* 0 ok, 1 warning, 2 critical, 3 unknown and nothing worse */
 int report_exit_code(const char *status);
+/* The worst of findings' severities and status words, as a status. */
+enum status report_status_of(const json_t *findings);
+/* Where /v1/status counts databases: "3 of 4 databases ok", owned. */
+char *report_summary(const json_t *status) _must_check_;

@@ -1,0 +1,230 @@
+/*
+ * `dbhealth check` and `dbhealth findings`: what was found, worst first, each with why and the
+ * next step ready to copy.
+ */
+#include "base/clock.h"
+#include "base/text.h"
+#include "base/unit.h"
+#include "report/block.h"
+#include "report/layout.h"
+
+#include <math.h>
+
+static int64_t
+sum(const json_t *databases, const char *key)
+{
+	const json_t *db;
+	double n = 0;
+	size_t i;
+
+	json_array_foreach (databases, i, db) {
+		double v = layout_get_number(json_object_get(db, "coverage"), key);
+
+		n += isfinite(v) ? v : 0;
+	}
+	return (int64_t)n;
+}
+
+static void
+verdict_text(struct str *out, const json_t *result, const struct report_options *o)
+{
+	const json_t *databases = json_object_get(result, "databases");
+	const json_t *findings = json_object_get(result, "findings");
+	size_t n = json_array_size(databases);
+	_cleanup_free_ char *who = NULL, *ran = layout_count(sum(databases, "covered"));
+	_cleanup_str_ struct str counts = { 0 }, rest = { 0 };
+
+	who = n == 1 ? layout_short(layout_get(json_array_get(databases, 0), "name"), 30)
+		     : xasprintf("%zu databases", n);
+	for (int s = SEVERITY_N - 1; s > SEVERITY_NONE; s--)
+		layout_count_of(&counts, block_count(findings, severity_names[s]), severity_names[s]);
+	layout_count_of(
+	    &counts, (int64_t)json_array_size(json_object_get(result, "unknown")), "unknown");
+	str_addf(&rest, "%s checks ran", ran);
+	layout_count_of(&rest, (int64_t)json_array_size(json_object_get(result, "not_covered")),
+	    "not covered (-v)");
+	layout_status(out, layout_get(result, "status"), o->colour);
+	str_addf(out, "%s: %s%s%s\n", who, str_text(&counts), counts.len ? "; " : "",
+	    str_text(&rest));
+}
+
+static void
+add_part(struct str *out, const char *text)
+{
+	if (*text)
+		str_addf(out, "%s%s", out->len > 0 ? ", " : "", text);
+}
+
+static const char *
+engine_word(const json_t *db)
+{
+	const char *engine = layout_get(db, "engine");
+
+	return streq(engine, engine_names[ENGINE_SQLITE])  ? "SQLite"
+	    : streq(engine, engine_names[ENGINE_PGBOUNCER]) ? "PgBouncer"
+							     : "PostgreSQL";
+}
+
+/* "SQLite, 3.9 MB, journal wal, 14 tables, read in 0.21 s" out of what is known. */
+static char *
+database_facts(const json_t *db)
+{
+	const json_t *facts = json_object_get(db, "facts");
+	double size = layout_get_number(facts, "size_bytes");
+	double tables = layout_get_number(facts, "tables");
+	bool sqlite = streq(layout_get(db, "engine"), engine_names[ENGINE_SQLITE]);
+	const char *version = layout_get(db, "server_version"), *role = layout_get(db, "role");
+	double ms = 0;
+	_cleanup_str_ struct str out = { 0 };
+	_cleanup_free_ char *text = NULL;
+
+	text = sqlite || !*version ? xstrdup(engine_word(db))
+				   : xasprintf("%s %s", engine_word(db), version);
+	add_part(&out, text);
+	if (*role && !streq(role, "unknown"))
+		add_part(&out, role);
+	if (isfinite(size)) {
+		_cleanup_free_ char *s = unit_format(size, UNIT_BYTES);
+
+		add_part(&out, s);
+	}
+	if (*layout_get(facts, "journal_mode")) {
+		_cleanup_free_ char *s = xasprintf("journal %s", layout_get(facts, "journal_mode"));
+
+		add_part(&out, s);
+	}
+	if (isfinite(tables)) {
+		_cleanup_free_ char *n = layout_count((int64_t)tables);
+		_cleanup_free_ char *s = xasprintf("%s table%s", n, tables == 1 ? "" : "s");
+
+		add_part(&out, s);
+	}
+	for (int p = 0; p < PROBE_N; p++) {
+		double d = layout_get_number(
+		    json_object_get(json_object_get(db, "probes"), probe_names[p]), "duration_ms");
+
+		ms += isfinite(d) ? d : 0;
+	}
+	str_addf(&out, ", read in %.2f s", ms / 1e3);
+	return str_take(&out);
+}
+
+static void
+databases_text(struct str *out, const json_t *result, const struct report_options *o)
+{
+	const json_t *databases = json_object_get(result, "databases"), *db;
+	bool many = json_array_size(databases) > 1;
+	size_t i;
+
+	if (json_array_size(databases) > 20 && !o->verbose)
+		return;
+	json_array_foreach (databases, i, db) {
+		_cleanup_free_ char *facts = database_facts(db);
+		const char *path = layout_get(json_object_get(db, "facts"), "path");
+		_cleanup_free_ char *shown = show_text(*path ? path : layout_get(db, "name"));
+		_cleanup_free_ char *line = NULL;
+
+		if (many)
+			layout_status(out, layout_get(db, "status"), o->colour);
+		/* Two blanks part the name from what is known; a long one has its own line. */
+		if (text_columns(shown) + 2 + text_columns(facts) + (many ? 10 : 0) <= LAYOUT_WIDTH) {
+			str_addf(out, "%s  %s\n", shown, facts);
+			continue;
+		}
+		line = xasprintf("%s", shown);
+		layout_prose(out, "", many ? 10 : 0, line);
+		layout_prose(out, many ? "            " : "  ", many ? 12 : 2, facts);
+	}
+}
+
+static void
+not_covered_text(struct str *out, const json_t *not_covered)
+{
+	const json_t *c;
+	size_t i;
+
+	if (json_array_size(not_covered) > 0)
+		str_addc(out, '\n');
+	json_array_foreach (not_covered, i, c) {
+		_cleanup_free_ char *line = xasprintf("%s %s: %s", layout_get(c, "database"),
+		    layout_get(c, "check"), layout_get(c, "reason"));
+
+		layout_prose(out, "not covered  ", 13, line);
+	}
+}
+
+static void
+notes_text(struct str *out, const json_t *result)
+{
+	const json_t *note;
+	size_t i;
+
+	json_array_foreach (json_object_get(result, "notes"), i, note) {
+		str_addc(out, '\n');
+		layout_prose(out, "Note: ", 6, json_string_value(note) ? json_string_value(note) : "");
+	}
+}
+
+char *
+report_check_text(const json_t *result, const struct report_options *o)
+{
+	const json_t *unknown = json_object_get(result, "unknown"), *f;
+	bool many = json_array_size(json_object_get(result, "databases")) > 1;
+	const struct block_options b = { .database = many, .why = true, .fix = true };
+	json_t *sorted = block_sorted(json_object_get(result, "findings"));
+	_cleanup_str_ struct str out = { 0 };
+	size_t i;
+
+	verdict_text(&out, result, o);
+	databases_text(&out, result, o);
+	json_array_foreach (sorted, i, f) {
+		str_addc(&out, '\n');
+		block_finding(&out, f, &b, o);
+	}
+	if (json_array_size(unknown) > 0)
+		str_addc(&out, '\n');
+	block_unknown(&out, unknown, many, o);
+	notes_text(&out, result);
+	if (o->verbose)
+		not_covered_text(&out, json_object_get(result, "not_covered"));
+	if (json_array_size(sorted) > 0) {
+		_cleanup_free_ char *id =
+		    show_text(layout_get(json_array_get(sorted, 0), "check"));
+
+		str_addf(&out, "\nWhat a check means: dbhealth explain %s\n", id);
+	}
+	json_decref(sorted);
+	return str_take(&out);
+}
+
+char *
+report_findings_text(const json_t *findings, const struct report_options *o)
+{
+	const struct block_options b = { .database = o->database_column, .age = true, .fix = true };
+	json_t *sorted = block_sorted(findings);
+	_cleanup_str_ struct str out = { 0 }, counts = { 0 };
+	_cleanup_free_ char *host =
+	    layout_short(o->only ? o->only : o->host ? o->host : "this host", 30);
+	const json_t *f;
+	int64_t pending = 0, resolved = 0;
+	size_t i;
+
+	for (int s = SEVERITY_N - 1; s > SEVERITY_NONE; s--)
+		layout_count_of(&counts, block_count(sorted, severity_names[s]), severity_names[s]);
+	json_array_foreach (sorted, i, f) {
+		pending += streq(layout_get(f, "state"), "pending");
+		resolved += streq(layout_get(f, "state"), "resolved");
+	}
+	layout_count_of(&counts, pending, "pending");
+	layout_count_of(&counts, resolved, "resolved");
+	layout_status(&out, status_names[report_status_of(sorted)], o->colour);
+	str_addf(&out, "%s: %s\n", host, counts.len ? str_text(&counts) : "no open findings");
+	json_array_foreach (sorted, i, f) {
+		str_addc(&out, '\n');
+		block_finding(&out, f, &b, o);
+		str_addf(&out, "  Explain: dbhealth explain %.*s\n",
+		    block_id_digits(sorted, layout_get(f, "id")), layout_get(f, "id"));
+	}
+	json_decref(sorted);
+	return str_take(&out);
+}

@@ -1,0 +1,379 @@
+/*
+ * `dbhealth explain` and `dbhealth checks`: what a check finds, why it matters, what it leaves
+ * alone, how to fix it, what is open, and how to change the rule.
+ */
+#include "base/clock.h"
+#include "base/text.h"
+#include "base/unit.h"
+#include "report/block.h"
+#include "report/layout.h"
+
+#include <ctype.h>
+#include <math.h>
+
+#define LABEL_COLUMNS ((size_t)9)
+
+static void
+section(struct str *out, const char *label, const char *text)
+{
+	_cleanup_str_ struct str first = { 0 };
+
+	if (!*text)
+		return;
+	str_add(&first, label);
+	layout_pad(&first, LABEL_COLUMNS - MIN(strlen(label), LABEL_COLUMNS - 1));
+	layout_prose(out, str_text(&first), LABEL_COLUMNS, text);
+}
+
+static const char *
+engine_word(const json_t *c)
+{
+	const char *engine = layout_get(c, "engine");
+
+	return streq(engine, engine_names[ENGINE_SQLITE])   ? "SQLite"
+	    : streq(engine, engine_names[ENGINE_PGBOUNCER])  ? "PgBouncer"
+	    : streq(engine, engine_names[ENGINE_POSTGRESQL]) ? "PostgreSQL"
+							      : "every engine";
+}
+
+/* A section told once where engines agree, else once each. */
+static void
+section_of_all(struct str *out, const char *label, const json_t *checks, const char *key)
+{
+	const json_t *c, *first = json_array_get(checks, 0);
+	bool same = true;
+	size_t i;
+
+	json_array_foreach (checks, i, c)
+		same = same && streq(layout_get(c, key), layout_get(first, key));
+	if (same) {
+		section(out, label, layout_get(first, key));
+		return;
+	}
+	json_array_foreach (checks, i, c) {
+		_cleanup_free_ char *text =
+		    xasprintf("(%s) %s", engine_word(c), layout_get(c, key));
+
+		if (*layout_get(c, key))
+			section(out, label, text);
+	}
+}
+
+static void
+interval_text(struct str *out, const json_t *c)
+{
+	double s = layout_get_number(c, "interval");
+	_cleanup_free_ char *every = NULL;
+
+	str_addf(out, "%s probe", layout_get(c, "probe"));
+	if (!isfinite(s))
+		return;
+	every = duration_format((int64_t)(MIN(s, 1e9) * 1e6));
+	str_addf(out, ", every %s", every);
+}
+
+/* "warning >= 80 %, critical >= 90 %; for 1 min", or the params that decide. */
+static void
+limits_text(struct str *out, const json_t *c)
+{
+	const json_t *t = json_object_get(c, "thresholds"), *params = json_object_get(c, "params");
+	_cleanup_str_ struct str limits = { 0 };
+	double lasting = layout_get_number(c, "for");
+
+	for (int s = SEVERITY_N - 1; s > SEVERITY_NONE; s--) {
+		const char *text = layout_get(t, severity_names[s]);
+
+		if (*text)
+			str_addf(&limits, "%s%s %s", limits.len ? ", " : "", severity_names[s], text);
+	}
+	if (limits.len == 0 && *layout_get(c, "severity"))
+		str_addf(&limits, "%s at worst", layout_get(c, "severity"));
+	if (isfinite(lasting) && lasting > 0) {
+		_cleanup_free_ char *d = duration_format((int64_t)(MIN(lasting, 1e9) * 1e6));
+
+		str_addf(&limits, ", for %s", d);
+	}
+	str_add(out, str_text(&limits));
+	if (json_object_size(params) > 0) {
+		const char *name;
+		json_t *value;
+		bool first = true;
+
+		str_add(out, limits.len ? "; params: " : "params: ");
+		json_object_foreach ((json_t *)params, name, value) {
+			str_addf(out, "%s%s = %s", first ? "" : ", ", name,
+			    json_string_value(value) ? json_string_value(value) : "");
+			first = false;
+		}
+	}
+}
+
+static void
+needs_text(struct str *out, const json_t *c)
+{
+	const json_t *need;
+	size_t i;
+
+	json_array_foreach (json_object_get(c, "needs"), i, need)
+		str_addf(out, "%s%s", i == 0 ? "; needs " : ", ",
+		    json_string_value(need) ? json_string_value(need) : "");
+	str_add(out, "; lock: none");
+}
+
+static void
+head_text(struct str *out, const json_t *checks)
+{
+	const json_t *c, *first = json_array_get(checks, 0);
+	_cleanup_free_ char *title = xasprintf(
+	    "%s: %s", layout_get(first, "id"), layout_get(first, "title"));
+	_cleanup_str_ struct str line = { 0 };
+	size_t i;
+
+	layout_prose(out, "", 0, title);
+	json_array_foreach (checks, i, c)
+		str_addf(&line, "%s%s", i == 0 ? "" : " and ", engine_word(c));
+	str_add(&line, "; ");
+	interval_text(&line, first);
+	str_addf(&line, "; %s by default", layout_get(first, "default"));
+	layout_prose(out, "", 2, str_text(&line));
+	json_array_foreach (checks, i, c) {
+		_cleanup_str_ struct str limits = { 0 };
+
+		if (json_array_size(checks) > 1)
+			str_addf(&limits, "%s: ", engine_word(c));
+		limits_text(&limits, c);
+		needs_text(&limits, c);
+		layout_prose(out, "", 2, str_text(&limits));
+		if (!streq(layout_get(c, "origin"), "built-in")) {
+			_cleanup_free_ char *from = xasprintf("from %s%s", layout_get(c, "origin"),
+			    json_is_true(json_object_get(c, "replaces"))
+				? ", in place of the built-in check"
+				: "");
+
+			layout_prose(out, "", 2, from);
+		}
+	}
+}
+
+/* What the check finds: its evidence, or its title as a sentence. */
+static void
+finds_text(struct str *out, const json_t *first)
+{
+	_cleanup_free_ char *text = NULL;
+
+	if (*layout_get(first, "evidence")) {
+		section(out, "FINDS", layout_get(first, "evidence"));
+		return;
+	}
+	text = xasprintf("%s.", layout_get(first, "title"));
+	text[0] = (char)toupper((unsigned char)text[0]);
+	section(out, "FINDS", text);
+}
+
+static void
+open_line(struct str *out, const json_t *f, int digits, const struct report_options *o)
+{
+	enum unit unit = UNIT_COUNT;
+	double value = layout_get_number(f, "value");
+	_cleanup_free_ char *v = NULL, *age = NULL;
+	const char *where = layout_get(f, "database");
+
+	(void)unit_parse(layout_get(f, "unit"), &unit);
+	v = isfinite(value) ? unit_format(value, unit) : xstrdup("-");
+	age = layout_age(o->now_wall_us - layout_get_time(f, "since"));
+	str_add(out, "  ");
+	layout_status_word(out, layout_get(f, "severity"), o->colour);
+	layout_pad(out, 9 - MIN(strlen(layout_get(f, "severity")), (size_t)8));
+	layout_cell(out, *where ? where : layout_get(f, "server"), 12);
+	str_addc(out, ' ');
+	layout_cell(out, *layout_get(f, "object") ? layout_get(f, "object") : "-", 27);
+	str_addc(out, ' ');
+	layout_cell(out, v, 12);
+	str_addc(out, ' ');
+	layout_cell(out, age, 6);
+	str_addf(out, "%.*s\n", digits, layout_get(f, "id"));
+}
+
+static void
+open_text(struct str *out, const json_t *findings, const struct report_options *o)
+{
+	json_t *sorted = block_sorted(findings);
+	size_t n = json_array_size(sorted);
+	_cleanup_free_ char *count = layout_count((int64_t)n);
+
+	str_addf(out, "\nOPEN     %s on %s\n", count, o->host ? o->host : "this host");
+	for (size_t i = 0; i < n && (i < 10 || o->verbose); i++) {
+		const json_t *f = json_array_get(sorted, i);
+
+		open_line(out, f, block_id_digits(sorted, layout_get(f, "id")), o);
+	}
+	if (n > 10 && !o->verbose)
+		str_addf(out, "  and %zu more (-v shows them)\n", n - 10);
+	json_decref(sorted);
+}
+
+static void
+change_text(struct str *out, const char *check, const char *database, const char *object,
+    const struct report_options *o)
+{
+	const char *file = o->config ? o->config : "/etc/dbhealthd/conf.d/local.conf";
+	_cleanup_free_ char *id = show_text(check), *db = show_text(database);
+
+	str_addf(out, "\nCHANGE   %s, then: systemctl reload dbhealthd\n", file);
+	str_addf(out, "  [check %s%s%s]\n", db, *db ? "/" : "", id);
+	if (*object) {
+		_cleanup_free_ char *shown = show_text(object);
+
+		str_addf(out, "  ignore = %s\n", shown);
+	} else {
+		str_add(out, "  enabled = no\n");
+	}
+}
+
+/* A glob that fits what is open: the object itself is the safest. */
+char *
+report_explain_text(
+    const json_t *checks, const json_t *findings, const struct report_options *o)
+{
+	const json_t *first = json_array_get(checks, 0), *worst;
+	_cleanup_str_ struct str out = { 0 };
+	json_t *sorted = findings ? block_sorted(findings) : NULL;
+	_cleanup_free_ char *id = show_text(layout_get(first, "id"));
+
+	if (!first) {
+		json_decref(sorted);
+		return str_take(&out);
+	}
+	head_text(&out, checks);
+	str_addc(&out, '\n');
+	finds_text(&out, first);
+	section_of_all(&out, "WHY", checks, "why");
+	section_of_all(&out, "SPARES", checks, "spares");
+	section_of_all(&out, "FIX", checks, "fix");
+	if (findings)
+		open_text(&out, sorted, o);
+	worst = json_array_get(sorted, 0);
+	change_text(&out, layout_get(first, "id"), worst ? layout_get(worst, "database") : "",
+	    worst ? layout_get(worst, "object") : "", o);
+	str_addf(&out, "\nSOURCE   dbhealth checks --sql %s   (also dbhealthd-checks(5))\n", id);
+	json_decref(sorted);
+	return str_take(&out);
+}
+
+static void
+labels_text(struct str *out, const json_t *labels)
+{
+	_cleanup_str_ struct str line = { 0 };
+	const char *name;
+	json_t *value;
+
+	json_object_foreach ((json_t *)labels, name, value)
+		str_addf(&line, "%s%s %s", line.len ? "; " : "", name,
+		    json_string_value(value) ? json_string_value(value) : "");
+	section(out, "LABELS", str_text(&line));
+}
+
+static void
+value_text(struct str *out, const json_t *f)
+{
+	double value = layout_get_number(f, "value");
+	enum unit unit = UNIT_COUNT;
+	_cleanup_free_ char *v = NULL, *line = NULL;
+
+	if (!isfinite(value))
+		return;
+	(void)unit_parse(layout_get(f, "unit"), &unit);
+	v = unit_format(value, unit);
+	line = *layout_get(f, "threshold")
+	    ? xasprintf("%s (%s %s)", v, layout_get(f, "severity"), layout_get(f, "threshold"))
+	    : xstrdup(v);
+	section(out, "VALUE", line);
+}
+
+static void
+owner_text(struct str *out, const json_t *database)
+{
+	section(out, "NOTE", layout_get(database, "note"));
+	section(out, "RUNBOOK", layout_get(database, "runbook_url"));
+}
+
+char *
+report_finding_text(const json_t *finding, const json_t *check, const json_t *database,
+    const struct report_options *o)
+{
+	const struct block_options b = { .database = true, .age = true };
+	const json_t *remedies = json_object_get(finding, "remedies");
+	const char *detail = layout_get(finding, "detail"), *message = layout_get(finding, "message");
+	const char *why = layout_get(finding, "why");
+	_cleanup_str_ struct str out = { 0 };
+	_cleanup_free_ char *id = show_text(layout_get(finding, "check"));
+	_cleanup_free_ char *seen = NULL;
+
+	block_finding(&out, finding, &b, o);
+	str_addc(&out, '\n');
+	section(&out, "FINDS", layout_get(finding, "title"));
+	value_text(&out, finding);
+	if (*detail && !strstr(message, detail))
+		section(&out, "DETAIL", detail);
+	labels_text(&out, json_object_get(finding, "labels"));
+	section(&out, "WHY", *why ? why : layout_get(check, "why"));
+	section(&out, "SPARES", layout_get(check, "spares"));
+	section(&out, "NOTES", layout_get(check, "fix"));
+	owner_text(&out, database);
+	if (layout_get_time(finding, "last_seen") != 0) {
+		seen = layout_clock(layout_get_time(finding, "last_seen"), o->now_wall_us);
+		section(&out, "SEEN", seen);
+	}
+	if (json_array_size(remedies) > 0) {
+		str_add(&out, "\nFIX      safest first\n");
+		block_remedies(&out, remedies, true, 2);
+	}
+	change_text(&out, layout_get(finding, "check"), layout_get(finding, "database"),
+	    layout_get(finding, "object"), o);
+	str_addf(&out, "\nID       %s\n", layout_get(finding, "id"));
+	str_addf(&out, "CHECK    dbhealth explain %s\n", id);
+	return str_take(&out);
+}
+
+static int
+compare_checks(const void *pa, const void *pb)
+{
+	const json_t *a = *(const json_t *const *)pa, *b = *(const json_t *const *)pb;
+	int d = strcmp(layout_get(a, "engine"), layout_get(b, "engine"));
+
+	d = d ? d : strcmp(layout_get(a, "probe"), layout_get(b, "probe"));
+	return d ? d : strcmp(layout_get(a, "id"), layout_get(b, "id"));
+}
+
+char *
+report_checks_text(const json_t *checks, const struct report_options *o)
+{
+	size_t n = json_array_size(checks);
+	_cleanup_free_ const json_t **v = xcalloc(n + 1, sizeof(*v));
+	_cleanup_str_ struct str out = { 0 };
+	const char *engine = "", *probe = "";
+
+	(void)o;
+	for (size_t i = 0; i < n; i++)
+		v[i] = json_array_get(checks, i);
+	if (n > 1)
+		qsort(v, n, sizeof(*v), compare_checks);
+	str_addf(&out, "%zu checks; what one means: dbhealth explain ID\n", n);
+	for (size_t i = 0; i < n; i++) {
+		_cleanup_free_ char *id = show_text(layout_get(v[i], "id"));
+		_cleanup_free_ char *line = NULL;
+		size_t w = text_columns(id);
+
+		if (!streq(engine, layout_get(v[i], "engine")) ||
+		    !streq(probe, layout_get(v[i], "probe"))) {
+			engine = layout_get(v[i], "engine");
+			probe = layout_get(v[i], "probe");
+			str_addf(&out, "\n%s, %s\n", engine_word(v[i]), probe);
+		}
+		line = xasprintf("  %s%*s", id, w < 32 ? (int)(34 - w) : 2, "");
+		layout_prose(&out, line, 36, layout_get(v[i], "title"));
+		if (streq(layout_get(v[i], "default"), "off"))
+			str_addf(&out, "%36s(off by default)\n", "");
+	}
+	return str_take(&out);
+}

@@ -64,7 +64,7 @@ head_line(struct str *out, const json_t *f, const struct block_options *b,
 	layout_status(out, layout_get(f, "severity"), o->colour);
 	if (used > LAYOUT_WIDTH) {
 		/* Whole names matter more than one line. */
-		layout_prose(out, "", 10, head);
+		layout_prose_at(out, 10, 10, head);
 		if (wide > 0)
 			str_addf(out, "%10s%s\n", "", age);
 		return;
@@ -314,7 +314,7 @@ unknown_group(struct str *out, const json_t *unknown, size_t at, bool database,
 	if (more > 0)
 		str_addf(&names, " and %zu more", more);
 	layout_status(out, "unknown", o->colour);
-	layout_prose(out, "", 10, str_text(&names));
+	layout_prose_at(out, 10, 10, str_text(&names));
 	reason = xstrdup(layout_get(u, "reason"));
 	layout_prose(out, "", 2, *reason ? reason : "no reason was given");
 	if (*layout_get(u, "grant")) {

@@ -34,7 +34,7 @@ verdict_text(struct str *out, const json_t *result, const struct report_options 
 	_cleanup_free_ char *who = NULL, *ran = layout_count(sum(databases, "covered"));
 	_cleanup_str_ struct str counts = { 0 }, rest = { 0 };
 
-	who = n == 1 ? layout_short(layout_get(json_array_get(databases, 0), "name"), 30)
+	who = n == 1 ? xstrdup(layout_get(json_array_get(databases, 0), "name"))
 		     : xasprintf("%zu databases", n);
 	for (int s = SEVERITY_N - 1; s > SEVERITY_NONE; s--)
 		layout_count_of(&counts, block_count(findings, severity_names[s]), severity_names[s]);
@@ -43,9 +43,8 @@ verdict_text(struct str *out, const json_t *result, const struct report_options 
 	str_addf(&rest, "%s checks ran", ran);
 	layout_count_of(&rest, (int64_t)json_array_size(json_object_get(result, "not_covered")),
 	    "not covered (-v)");
-	layout_status(out, layout_get(result, "status"), o->colour);
-	str_addf(out, "%s: %s%s%s\n", who, str_text(&counts), counts.len ? "; " : "",
-	    str_text(&rest));
+	str_addf(&counts, "%s%s", counts.len ? "; " : "", str_text(&rest));
+	layout_verdict(out, layout_get(result, "status"), o->colour, who, str_text(&counts));
 }
 
 static void
@@ -122,7 +121,6 @@ databases_text(struct str *out, const json_t *result, const struct report_option
 		_cleanup_free_ char *facts = database_facts(db);
 		const char *path = layout_get(json_object_get(db, "facts"), "path");
 		_cleanup_free_ char *shown = show_text(*path ? path : layout_get(db, "name"));
-		_cleanup_free_ char *line = NULL;
 
 		if (many)
 			layout_status(out, layout_get(db, "status"), o->colour);
@@ -131,9 +129,8 @@ databases_text(struct str *out, const json_t *result, const struct report_option
 			str_addf(out, "%s  %s\n", shown, facts);
 			continue;
 		}
-		line = xasprintf("%s", shown);
-		layout_prose(out, "", many ? 10 : 0, line);
-		layout_prose(out, many ? "            " : "  ", many ? 12 : 2, facts);
+		layout_prose_at(out, many ? 10 : 0, many ? 10 : 0, shown);
+		layout_prose(out, "", many ? 12 : 2, facts);
 	}
 }
 
@@ -203,8 +200,7 @@ report_findings_text(const json_t *findings, const struct report_options *o)
 	const struct block_options b = { .database = o->database_column, .age = true, .fix = true };
 	json_t *sorted = block_sorted(findings);
 	_cleanup_str_ struct str out = { 0 }, counts = { 0 };
-	_cleanup_free_ char *host =
-	    layout_short(o->only ? o->only : o->host ? o->host : "this host", 30);
+	const char *host = o->only ? o->only : o->host ? o->host : "this host";
 	const json_t *f;
 	int64_t pending = 0, resolved = 0;
 	size_t i;
@@ -217,8 +213,8 @@ report_findings_text(const json_t *findings, const struct report_options *o)
 	}
 	layout_count_of(&counts, pending, "pending");
 	layout_count_of(&counts, resolved, "resolved");
-	layout_status(&out, status_names[report_status_of(sorted)], o->colour);
-	str_addf(&out, "%s: %s\n", host, counts.len ? str_text(&counts) : "no open findings");
+	layout_verdict(&out, status_names[report_status_of(sorted)], o->colour, host,
+	    counts.len ? str_text(&counts) : "no open findings");
 	json_array_foreach (sorted, i, f) {
 		str_addc(&out, '\n');
 		block_finding(&out, f, &b, o);

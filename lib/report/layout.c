@@ -159,20 +159,18 @@ prose_line(struct str *out, size_t *column, size_t indent, const char *line)
 }
 
 void
-layout_prose(struct str *out, const char *first, size_t indent, const char *text)
+layout_prose_at(struct str *out, size_t column, size_t indent, const char *text)
 {
 	_cleanup_free_ char *copy = xstrdup(text);
 	char *save = NULL;
 	const char *before = NULL;
-	size_t column = text_columns(first);
 
-	str_add(out, first);
 	if (column < indent) {
 		layout_pad(out, indent - column);
 		column = indent;
 	}
-	/* The first word may follow a prefix that is wider than the indent. */
-	if (column > indent && first[strlen(first) - 1] == ' ') {
+	/* prose_word parts a word from what stands before it. */
+	if (column > indent && out->len > 0 && out->s[out->len - 1] == ' ') {
 		out->s[--out->len] = '\0';
 		column--;
 	}
@@ -186,6 +184,13 @@ layout_prose(struct str *out, const char *first, size_t indent, const char *text
 		before = line;
 	}
 	str_addc(out, '\n');
+}
+
+void
+layout_prose(struct str *out, const char *first, size_t indent, const char *text)
+{
+	str_add(out, first);
+	layout_prose_at(out, text_columns(first), indent, text);
 }
 
 /* ---- SQL ---- */
@@ -230,7 +235,7 @@ sql_skip_quoted(const char *p)
 static size_t
 before_keyword(const char *line, size_t at)
 {
-	static const char *const words[] = { "AND", "OR", "FROM", "WHERE", "JOIN", "ON", "SET", "VALUES" };
+	static const char *const words[] = { "AND", "OR", "FROM", "WHERE", "JOIN", "ON", "SET", "NOT", "VALUES" };
 	size_t start = at;
 
 	while (start > 0 && line[start - 1] != ' ')
@@ -239,7 +244,7 @@ before_keyword(const char *line, size_t at)
 		return at;
 	for (size_t i = 0; i < ARRAY_SIZE(words); i++)
 		if (strlen(words[i]) == at - start && memcmp(words[i], line + start, at - start) == 0)
-			return start - 1;
+			return before_keyword(line, start - 1);
 	return at;
 }
 
@@ -440,6 +445,16 @@ layout_status(struct str *out, const char *word, bool colour)
 
 	layout_status_word(out, word, colour);
 	layout_pad(out, n < 10 ? 10 - n : 1);
+}
+
+void
+layout_verdict(struct str *out, const char *word, bool colour, const char *who, const char *what)
+{
+	_cleanup_free_ char *name = layout_short(who, 60);
+	_cleanup_free_ char *line = xasprintf("%s: %s", name, what);
+
+	layout_status(out, word, colour);
+	layout_prose_at(out, 10, 10, line);
 }
 
 char *

@@ -22,6 +22,8 @@ char *layout_short(const char *text, size_t columns) _must_check_;
  * never broken unless longer than a line.  Lines of the source are joined, but one that follows
  * `;` or `:` or begins with a blank stays on its own. */
 void layout_prose(struct str *, const char *first, size_t indent, const char *text);
+/* The same where so many columns of the line are used already. */
+void layout_prose_at(struct str *, size_t column, size_t indent, const char *text);
 /* SQL: broken at blanks outside strings, quoted names and comments, else after `,` or `(` and
  * before `.`; what cannot be broken is left long. */
 void layout_sql(struct str *, size_t indent, const char *sql);
@@ -32,6 +34,8 @@ void layout_verbatim(struct str *, size_t indent, const char *text);
 
 /* "CRITICAL", "warning", ... in 10 columns, coloured when asked. */
 void layout_status(struct str *, const char *word, bool colour);
+/* The first line: "CRITICAL  WHO: WHAT". */
+void layout_verdict(struct str *, const char *word, bool colour, const char *who, const char *what);
 void layout_status_word(struct str *, const char *word, bool colour);
 
 char *layout_age(int64_t us) _must_check_;                           /* "6 min": the largest part */

@@ -353,10 +353,7 @@ static void
 verdict_text(struct str *out, const json_t *status, const json_t *findings, const char *word,
     const struct report_options *o)
 {
-	_cleanup_free_ char *who = layout_short(o->only ? o->only
-		: o->host				? o->host
-							: "this host",
-	    30);
+	const char *who = o->only ? o->only : o->host ? o->host : "this host";
 	_cleanup_free_ char *summary = report_summary(status);
 	_cleanup_str_ struct str counts = { 0 };
 	const json_t *db;
@@ -366,9 +363,8 @@ verdict_text(struct str *out, const json_t *status, const json_t *findings, cons
 	layout_count_of(&counts, block_count(findings, "warning"), "warning");
 	if (!o->only) {
 		layout_count_of(&counts, count_databases(status, "unknown", NULL), "unknown");
-		layout_status(out, word, o->colour);
-		str_addf(out, "%s: %s%s%s\n", who, str_text(&counts), counts.len ? "; " : "",
-		    summary);
+		str_addf(&counts, "%s%s", counts.len ? "; " : "", summary);
+		layout_verdict(out, word, o->colour, who, str_text(&counts));
 		return;
 	}
 	layout_count_of(&counts, block_count(findings, "info"), "info");
@@ -381,8 +377,7 @@ verdict_text(struct str *out, const json_t *status, const json_t *findings, cons
 		str_addf(&counts, "%s%lld of %lld checks answer", counts.len ? "; " : "",
 		    (long long)integer(c, "covered"), (long long)integer(c, "total"));
 	}
-	layout_status(out, word, o->colour);
-	str_addf(out, "%s: %s\n", who, str_text(&counts));
+	layout_verdict(out, word, o->colour, who, str_text(&counts));
 }
 
 static void
@@ -423,9 +418,11 @@ healthy_text(struct str *out, const json_t *status)
 	{
 		_cleanup_free_ char *c = layout_count(covered), *t = layout_count(total);
 		_cleanup_free_ char *n = layout_count(info);
-
-		str_addf(out, "%s of %s checks answer, %s info (dbhealth findings; -v: each database)\n",
+		_cleanup_free_ char *line = xasprintf("%s of %s checks answer, %s info "
+						      "(dbhealth findings; -v: each database)",
 		    c, t, n);
+
+		layout_prose(out, "", 0, line);
 	}
 }
 
@@ -456,7 +453,7 @@ checks_text(struct str *out, const json_t *db, const struct report_options *o)
 		str_add(out, "  ");
 		layout_status_word(out, layout_get(c, "status"), o->colour);
 		layout_pad(out, 13 - MIN(strlen(layout_get(c, "status")), (size_t)12));
-		layout_prose(out, "", 15, str_text(&line));
+		layout_prose_at(out, 15, 15, str_text(&line));
 	}
 }
 

@@ -42,7 +42,8 @@ static const int errnos[PG_CAUSE_N] = {
 	[PG_CAUSE_OTHER] = -EIO,
 };
 
-/* First match wins; sqlstate is a prefix, word a part of the text.  PgBouncer says 08P01 for all. */
+/* First match wins; sqlstate is a prefix, word a part of the text.  PgBouncer says
+ * 08P01 for all, also before a server's words that it passes on. */
 static const struct {
 	const char *sqlstate, *word;
 	enum pg_cause cause;
@@ -59,9 +60,15 @@ static const struct {
 	{ "42704", "", PG_CAUSE_SETTINGS },
 	{ "22023", "", PG_CAUSE_SETTINGS },
 	{ "08P01", "no such database", PG_CAUSE_NO_DATABASE },
+	{ "08P01", "database \"", PG_CAUSE_NO_DATABASE },
 	{ "08P01", "no more connections allowed", PG_CAUSE_FULL },
+	{ "08P01", "connection slots", PG_CAUSE_FULL },
+	{ "08P01", "too many", PG_CAUSE_FULL },
 	{ "08P01", "no such user", PG_CAUSE_AUTH },
+	{ "08P01", "role \"", PG_CAUSE_AUTH },
+	{ "08P01", "pg_hba", PG_CAUSE_AUTH },
 	{ "08P01", "authentication failed", PG_CAUSE_AUTH },
+	{ "08P01", "starting up", PG_CAUSE_STARTING },
 	{ "08P01", "query_wait_timeout", PG_CAUSE_TIMEOUT },
 	{ "08P01", "shutting down", PG_CAUSE_SHUTDOWN },
 };

@@ -142,7 +142,7 @@ int
 request_send(struct pg_session *s, const struct pg_statement *st, int64_t deadline_us,
     const struct pg_request_callbacks *cb, void *arg, bool is_internal)
 {
-	int64_t timeout_us = timeout_of(s, st, deadline_us);
+	int64_t timeout_us = is_internal ? s->statement_timeout_us : timeout_of(s, st, deadline_us);
 	struct request *q;
 	bool is_grouped, ok;
 
@@ -158,7 +158,7 @@ request_send(struct pg_session *s, const struct pg_statement *st, int64_t deadli
 	if (s->echo && !is_internal)
 		q->echo = text_ellipsis(st->sql, ECHO_MAX_BYTES);
 	is_grouped = s->is_pooled || st->user ||
-	    (!is_internal && timeout_us / USEC_PER_MSEC != s->statement_timeout_us / USEC_PER_MSEC);
+	    timeout_us / USEC_PER_MSEC != s->statement_timeout_us / USEC_PER_MSEC;
 	ok = is_grouped ? send_group(s, q, st, timeout_us) : send_statement(s, q, st) && send_sync(s, q);
 	if (!ok) {
 		/* Told from the loop: its step finds the connection bad. */

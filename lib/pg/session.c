@@ -387,6 +387,9 @@ pump(struct pg_session *s)
 	if (r < 0 || s->is_hung_up || PQstatus(s->pg) == CONNECTION_BAD) {
 		s->failure = s->parting;
 		cause_of_loss(s->pg, &s->failure);
+		/* It closes with our statements unread, and its words are lost with them. */
+		if (s->is_pooled && s->ready_us == 0)
+			err_prefix(&s->failure.err, "the pooler refused a transaction (pool_mode=statement?)");
 		return s->failure.err.code;
 	}
 	return r > 0 ? EV_READ | EV_WRITE : EV_READ;

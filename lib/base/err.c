@@ -53,6 +53,6 @@ err_prefix(struct err *e, const char *fmt, ...)
 	snprintf(msg + n, sizeof(msg) - n, ": %s", e->msg);
 	msg[sizeof(e->msg) - 1] = '\0';
 	cut_on_character(msg, sizeof(e->msg));
-	memcpy(e->msg, msg, sizeof(msg));
+	memcpy(e->msg, msg, sizeof(e->msg));
 	return e->code;
 }

@@ -24,7 +24,7 @@ done <<T
 lib/base	openssl/(evp|sha)\.h
 lib/conf	base/.*|ini_configobj\.h|ini_valueobj\.h|ini_comment\.h|ini_config[a-z]*\.h|ref_array\.h|collection\.h
 lib/check	base/.*|jansson\.h
-lib/finding	base/.*|check/.*
+lib/finding	base/.*|check/.*|jansson\.h
 lib/worker	base/.*|$event
 lib/pg	base/.*|worker/.*|libpq-fe\.h|libpq/[a-z-]+\.h|postgres_ext\.h|openssl/[a-z0-9]+\.h|jansson\.h|$event
 lib/sqlite	base/.*|worker/.*|sqlite3\.h|jansson\.h

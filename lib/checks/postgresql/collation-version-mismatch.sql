@@ -1,0 +1,134 @@
+-- id: collation-version-mismatch
+-- title: sort order of the system has changed under the indexes
+-- engine: postgresql
+-- probe: integrity
+-- topic: collation
+-- scope: database
+-- kind: finding
+-- default: on
+-- cost: cheap
+-- unit: count
+-- metric: dbhealth_collation_mismatch_indexes
+-- message: {object} {detail}
+-- why: Text indexes are in the order that the C library or ICU had when they were built. After an upgrade
+--   of the system that order may differ: queries miss rows, and unique indexes admit duplicates.
+-- spares: C and POSIX, which never change; collations that no column, index or person of this database
+--   uses; versions that the library does not tell. Before 15 the database's own collation has no
+--   recorded version.
+-- fix: Rebuild every index that depends on it, then record the new version. Never record it first: that
+--   hides the damage. REINDEX CONCURRENTLY lets reads and writes go on; a unique index that fails has
+--   duplicates to mend. Partition bounds and CHECK constraints over text may be wrong, too.
+-- evidence: recorded and present version, and the indexes that depend on it
+-- remedy.1: see the indexes that depend on it | look | none | | helps
+-- remedy.2: rebuild them, then record the version | sql | load | | closes
+-- @when server >= 15
+WITH used AS (
+	SELECT a.attcollation AS coll FROM pg_catalog.pg_attribute AS a
+	WHERE a.attcollation <> 0 AND a.attrelid >= 16384 AND a.attnum > 0 AND NOT a.attisdropped
+	UNION SELECT i.coll FROM pg_catalog.pg_index AS x CROSS JOIN LATERAL pg_catalog.unnest(x.indcollation) AS i (coll) WHERE x.indexrelid >= 16384
+), mismatch AS (
+	SELECT 100::oid AS coll, '' AS object, NULL::text AS nspname, d.datname::text AS name, d.datcollversion AS recorded,
+	    pg_catalog.pg_database_collation_actual_version(d.oid) AS present
+	FROM pg_catalog.pg_database AS d WHERE d.datname = pg_catalog.current_database()
+	UNION ALL
+	SELECT c.oid, pg_catalog.format('%I.%I', n.nspname, c.collname), n.nspname::text, c.collname::text, c.collversion,
+	    pg_catalog.pg_collation_actual_version(c.oid)
+	FROM pg_catalog.pg_collation AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.collnamespace
+	WHERE c.collversion IS NOT NULL AND (c.oid >= 16384 OR c.oid IN (SELECT u.coll FROM used AS u))
+	  AND c.collencoding IN (-1, (SELECT d.encoding FROM pg_catalog.pg_database AS d WHERE d.datname = pg_catalog.current_database()))
+), dependent AS (
+	SELECT m.coll, x.oid, n.nspname, x.relname
+	FROM mismatch AS m
+	JOIN pg_catalog.pg_index AS i ON m.coll = ANY (i.indcollation::oid[]) AND i.indexrelid >= 16384
+	JOIN pg_catalog.pg_class AS x ON x.oid = i.indexrelid AND x.relkind = 'i' AND x.relpersistence <> 't'
+	JOIN pg_catalog.pg_namespace AS n ON n.oid = x.relnamespace
+	WHERE n.nspname !~ '^pg_'
+), told AS (
+	SELECT m.*, d.n, d.first, d.odd
+	FROM mismatch AS m
+	CROSS JOIN LATERAL (
+		SELECT count(*) AS n, pg_catalog.string_agg(pg_catalog.format('%I.%I', s.nspname, s.relname), ', ' ORDER BY s.nspname, s.relname) FILTER (WHERE s.o <= 5) AS first,
+		    pg_catalog.bool_or(s.nspname || s.relname ~ '[\u0001-\u001f\u007f-\u009f]') AS odd
+		FROM (SELECT e.*, pg_catalog.row_number() OVER (ORDER BY e.nspname, e.relname) AS o FROM dependent AS e WHERE e.coll = m.coll) AS s
+	) AS d
+	WHERE m.recorded IS NOT NULL AND m.present IS NOT NULL AND m.recorded <> m.present
+), named AS (
+	SELECT t.*, ARRAY[pg_catalog.current_database()::text, nspname, name] AS parts FROM told AS t
+)
+SELECT object, n AS value,
+    CASE WHEN n > 0 THEN 'critical' ELSE 'info' END AS severity,
+    pg_catalog.format('%s was built with version %s, the system has %s; ', CASE WHEN object = '' THEN 'the database''s collation' ELSE 'collation' END, recorded, present)
+    || CASE WHEN n = 0 THEN 'no index depends on it'
+        ELSE pg_catalog.format('%s indexes depend on it: %s%s', n, first, CASE WHEN n > 5 THEN ' ...' ELSE '' END) END AS detail,
+    recorded, present,
+    pg_catalog.format('SELECT indexrelid::regclass FROM pg_index WHERE %s = ANY (indcollation::oid[]) AND indexrelid >= 16384;', coll) AS remedy,
+    CASE WHEN n BETWEEN 1 AND 20 AND NOT odd THEN (
+        SELECT pg_catalog.string_agg(pg_catalog.format('REINDEX INDEX CONCURRENTLY %I.%I;', e.nspname, e.relname), E'\n' ORDER BY e.nspname, e.relname)
+        FROM dependent AS e WHERE e.coll = named.coll) || E'\n'
+        WHEN n > 0 THEN pg_catalog.format(E'REINDEX (VERBOSE) DATABASE CONCURRENTLY %s;\n', q[1]) ELSE '' END
+    || CASE WHEN object = '' THEN pg_catalog.format('ALTER DATABASE %s REFRESH COLLATION VERSION;', q[1])
+        ELSE pg_catalog.format('ALTER COLLATION %s.%s REFRESH VERSION;', q[2], q[3]) END AS remedy_2
+FROM named
+CROSS JOIN LATERAL (
+	-- Names as SQL; U&"" where a control character would hide or break the line.
+	SELECT pg_catalog.array_agg(CASE WHEN p !~ '[\u0001-\u001f\u007f-\u009f]' THEN pg_catalog.quote_ident(p)
+	    ELSE 'U&"' || (SELECT pg_catalog.string_agg(CASE WHEN s ~ '[\u0001-\u001f\u007f-\u009f]'
+	            THEN '\' || pg_catalog.lpad(pg_catalog.to_hex(pg_catalog.ascii(s)), 4, '0')
+	            WHEN s IN ('"', '\') THEN s || s ELSE s END, '' ORDER BY i)
+	        FROM pg_catalog.regexp_split_to_table(p, '') WITH ORDINALITY AS c (s, i)) || '"' END ORDER BY o) AS q
+	FROM pg_catalog.unnest(parts) WITH ORDINALITY AS u (p, o)
+) AS quoted
+ORDER BY n DESC, object
+-- @when server < 15
+WITH used AS (
+	SELECT a.attcollation AS coll FROM pg_catalog.pg_attribute AS a
+	WHERE a.attcollation <> 0 AND a.attrelid >= 16384 AND a.attnum > 0 AND NOT a.attisdropped
+	UNION SELECT i.coll FROM pg_catalog.pg_index AS x CROSS JOIN LATERAL pg_catalog.unnest(x.indcollation) AS i (coll) WHERE x.indexrelid >= 16384
+), mismatch AS (
+	SELECT c.oid AS coll, pg_catalog.format('%I.%I', n.nspname, c.collname) AS object, n.nspname::text AS nspname, c.collname::text AS name,
+	    c.collversion AS recorded, pg_catalog.pg_collation_actual_version(c.oid) AS present
+	FROM pg_catalog.pg_collation AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.collnamespace
+	WHERE c.collversion IS NOT NULL AND (c.oid >= 16384 OR c.oid IN (SELECT u.coll FROM used AS u))
+	  AND c.collencoding IN (-1, (SELECT d.encoding FROM pg_catalog.pg_database AS d WHERE d.datname = pg_catalog.current_database()))
+), dependent AS (
+	SELECT m.coll, x.oid, n.nspname, x.relname
+	FROM mismatch AS m
+	JOIN pg_catalog.pg_index AS i ON m.coll = ANY (i.indcollation::oid[]) AND i.indexrelid >= 16384
+	JOIN pg_catalog.pg_class AS x ON x.oid = i.indexrelid AND x.relkind = 'i' AND x.relpersistence <> 't'
+	JOIN pg_catalog.pg_namespace AS n ON n.oid = x.relnamespace
+	WHERE n.nspname !~ '^pg_'
+), told AS (
+	SELECT m.*, d.n, d.first, d.odd
+	FROM mismatch AS m
+	CROSS JOIN LATERAL (
+		SELECT count(*) AS n, pg_catalog.string_agg(pg_catalog.format('%I.%I', s.nspname, s.relname), ', ' ORDER BY s.nspname, s.relname) FILTER (WHERE s.o <= 5) AS first,
+		    pg_catalog.bool_or(s.nspname || s.relname ~ '[\u0001-\u001f\u007f-\u009f]') AS odd
+		FROM (SELECT e.*, pg_catalog.row_number() OVER (ORDER BY e.nspname, e.relname) AS o FROM dependent AS e WHERE e.coll = m.coll) AS s
+	) AS d
+	WHERE m.present IS NOT NULL AND m.recorded <> m.present
+), named AS (
+	SELECT t.*, ARRAY[pg_catalog.current_database()::text, nspname, name] AS parts FROM told AS t
+)
+SELECT object, n AS value,
+    CASE WHEN n > 0 THEN 'critical' ELSE 'info' END AS severity,
+    pg_catalog.format('was built with version %s, the system has %s; ', recorded, present)
+    || CASE WHEN n = 0 THEN 'no index depends on it'
+        ELSE pg_catalog.format('%s indexes depend on it: %s%s', n, first, CASE WHEN n > 5 THEN ' ...' ELSE '' END) END AS detail,
+    recorded, present,
+    pg_catalog.format('SELECT indexrelid::regclass FROM pg_index WHERE %s = ANY (indcollation::oid[]) AND indexrelid >= 16384;', coll) AS remedy,
+    CASE WHEN n BETWEEN 1 AND 20 AND NOT odd THEN (
+        SELECT pg_catalog.string_agg(pg_catalog.format('REINDEX INDEX CONCURRENTLY %I.%I;', e.nspname, e.relname), E'\n' ORDER BY e.nspname, e.relname)
+        FROM dependent AS e WHERE e.coll = named.coll) || E'\n'
+        WHEN n > 0 THEN pg_catalog.format(E'REINDEX (VERBOSE) DATABASE CONCURRENTLY %s;\n', q[1]) ELSE '' END
+    || pg_catalog.format('ALTER COLLATION %s.%s REFRESH VERSION;', q[2], q[3]) AS remedy_2
+FROM named
+CROSS JOIN LATERAL (
+	-- Names as SQL; U&"" where a control character would hide or break the line.
+	SELECT pg_catalog.array_agg(CASE WHEN p !~ '[\u0001-\u001f\u007f-\u009f]' THEN pg_catalog.quote_ident(p)
+	    ELSE 'U&"' || (SELECT pg_catalog.string_agg(CASE WHEN s ~ '[\u0001-\u001f\u007f-\u009f]'
+	            THEN '\' || pg_catalog.lpad(pg_catalog.to_hex(pg_catalog.ascii(s)), 4, '0')
+	            WHEN s IN ('"', '\') THEN s || s ELSE s END, '' ORDER BY i)
+	        FROM pg_catalog.regexp_split_to_table(p, '') WITH ORDINALITY AS c (s, i)) || '"' END ORDER BY o) AS q
+	FROM pg_catalog.unnest(parts) WITH ORDINALITY AS u (p, o)
+) AS quoted
+ORDER BY n DESC, object

@@ -1,0 +1,88 @@
+-- id: index-unused
+-- title: index was never used
+-- engine: postgresql
+-- probe: schema
+-- topic: indexes
+-- scope: database
+-- interval: 1h
+-- kind: finding
+-- default: on
+-- cost: dear
+-- unit: bytes
+-- needs: role primary
+-- metric: dbhealth_unused_index_bytes
+-- param.observe: 30d
+-- param.min_bytes: 10MB
+-- message: {object} was not used once in {days} days of our sight
+-- why: Every write maintains it, it takes disk and cache, and it keeps rows from being updated in place.
+-- spares: indexes under 10 MB; unique ones and those behind a constraint, a foreign key (on either side),
+--   CLUSTER or the replica identity; indexes over expressions (they carry statistics); invalid ones
+--   (index-invalid); partitions (their root is told, when no partition's index was used). Nothing is
+--   said before we ourselves have watched 30 days without a reset of the statistics.
+-- fix: Look at every standby first: their use is counted there alone. Then drop it CONCURRENTLY, and keep
+--   the definition.
+-- remedy.1: look at its use here, and on every standby | look | none | | helps
+-- remedy.2: drop it while reads and writes go on | sql | none | CREATE INDEX CONCURRENTLY with its definition | closes
+-- remedy.3: drop it from all partitions, under a strong lock for an instant | sql | lock | CREATE INDEX with its definition | closes
+WITH RECURSIVE candidate AS (
+	SELECT x.oid, x.relkind, x.relname AS index, x.relpages, c.relname, n.nspname
+	FROM pg_catalog.pg_index AS i
+	JOIN pg_catalog.pg_class AS x ON x.oid = i.indexrelid
+	JOIN pg_catalog.pg_class AS c ON c.oid = i.indrelid
+	JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+	WHERE i.indisvalid AND i.indisready AND i.indislive AND NOT i.indisunique AND NOT i.indisexclusion
+	  AND NOT i.indisclustered AND NOT i.indisreplident AND i.indexprs IS NULL
+	  AND NOT x.relispartition AND c.relkind IN ('r', 'm', 'p') AND c.relpersistence <> 't'
+	  AND NOT EXISTS (SELECT FROM pg_catalog.pg_constraint AS k
+	      WHERE k.conindid = i.indexrelid
+	        -- Serves the checks of a foreign key of its own table.
+	        OR k.conrelid = i.indrelid AND k.contype = 'f'
+	          AND i.indnkeyatts >= pg_catalog.cardinality(k.conkey)
+	          AND (i.indkey::int2[])[0 : pg_catalog.cardinality(k.conkey) - 1] <@ k.conkey)
+	  AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+	  AND NOT EXISTS (SELECT FROM pg_catalog.jsonb_array_elements_text(:schemas_exclude::jsonb) AS x
+	      WHERE n.nspname LIKE pg_catalog.translate(pg_catalog.replace(x, '_', '\_'), '*?', '%_'))
+	  AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend AS d
+	      WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
+), tree AS (
+	SELECT oid AS root, oid FROM candidate
+	UNION ALL
+	SELECT t.root, h.inhrelid FROM tree AS t JOIN pg_catalog.pg_inherits AS h ON h.inhparent = t.oid
+), summed AS (
+	SELECT t.root, sum(x.relpages)::bigint * pg_catalog.current_setting('block_size')::bigint AS bytes,
+	    coalesce(sum(pg_catalog.pg_stat_get_numscans(t.oid)), 0) AS scans
+	FROM tree AS t JOIN pg_catalog.pg_class AS x ON x.oid = t.oid
+	GROUP BY t.root
+), unused AS (
+	SELECT c.*, s.bytes, pg_catalog.format('%I.%I.%I', c.nspname, c.relname, c.index) AS object
+	FROM candidate AS c JOIN summed AS s ON s.root = c.oid
+	WHERE s.scans = 0 AND s.bytes >= :min_bytes::bigint
+	ORDER BY s.bytes DESC, c.nspname, c.relname, c.index
+	LIMIT 500
+), aged AS (
+	SELECT u.*, extract(epoch FROM pg_catalog.now())::float8
+	    - greatest((:first_seen::jsonb ->> u.object)::float8, coalesce(extract(epoch FROM d.stats_reset)::float8, 0)) AS age
+	FROM unused AS u CROSS JOIN pg_catalog.pg_stat_database AS d
+	WHERE d.datname = pg_catalog.current_database()
+), named AS (
+	SELECT a.*, ARRAY[nspname::text, index::text] AS parts FROM aged AS a
+)
+-- Rows without a severity are watched only: from the first on their time counts.
+SELECT object, bytes AS value,
+    CASE WHEN :first_seen::jsonb ? object AND age >= :observe::float8 THEN 'info' END AS severity,
+    pg_catalog.format('not scanned since it is watched, %s', pg_catalog.pg_size_pretty(bytes)) AS detail,
+    pg_catalog.floor(age / 86400)::bigint AS days,
+    pg_catalog.format('SELECT idx_scan, idx_tup_read FROM pg_stat_all_indexes WHERE indexrelid = %s;', oid) AS remedy,
+    CASE WHEN relkind = 'i' THEN pg_catalog.format('DROP INDEX CONCURRENTLY %s.%s;', q[1], q[2]) END AS remedy_2,
+    CASE WHEN relkind = 'I' THEN pg_catalog.format(E'SET lock_timeout = ''2s'';\nDROP INDEX %s.%s;', q[1], q[2]) END AS remedy_3
+FROM named
+CROSS JOIN LATERAL (
+	-- Names as SQL; U&"" where a control character would hide or break the line.
+	SELECT pg_catalog.array_agg(CASE WHEN p !~ '[\u0001-\u001f\u007f-\u009f]' THEN pg_catalog.quote_ident(p)
+	    ELSE 'U&"' || (SELECT pg_catalog.string_agg(CASE WHEN s ~ '[\u0001-\u001f\u007f-\u009f]'
+	            THEN '\' || pg_catalog.lpad(pg_catalog.to_hex(pg_catalog.ascii(s)), 4, '0')
+	            WHEN s IN ('"', '\') THEN s || s ELSE s END, '' ORDER BY i)
+	        FROM pg_catalog.regexp_split_to_table(p, '') WITH ORDINALITY AS c (s, i)) || '"' END ORDER BY o) AS q
+	FROM pg_catalog.unnest(parts) WITH ORDINALITY AS u (p, o)
+) AS quoted
+ORDER BY bytes DESC, object

@@ -1,0 +1,52 @@
+-- id: repl-slot-retained
+-- title: replication slot keeps much WAL
+-- engine: postgresql
+-- probe: performance
+-- topic: replication
+-- scope: server
+-- kind: gauge
+-- default: on
+-- cost: cheap
+-- unit: bytes
+-- for: 2min
+-- metric: dbhealth_slot_retained_bytes
+-- param.warning_bytes: 10GB
+-- param.critical_left: 20%
+-- message: slot {object} keeps {value} of WAL: {detail}
+-- why: A slot whose consumer is behind keeps WAL until the disk is full, or, with
+--   max_slot_wal_keep_size, until the slot is lost and its consumer must be built anew.
+-- spares: less than 10 GB while no limit is near; a short rise.
+-- fix: Find out why the consumer is behind (network, apply errors, a long transaction it must decode).
+--   A slot that is lost cannot be mended: drop it and build the consumer anew.
+-- remedy.1: see the slots and who reads them | look | none | | helps
+-- remedy.1.text: SELECT s.slot_name, s.active, s.wal_status, s.restart_lsn, s.safe_wal_size, r.application_name, r.state, r.replay_lag
+--   FROM pg_replication_slots AS s LEFT JOIN pg_stat_replication AS r ON r.pid = s.active_pid ORDER BY s.restart_lsn;
+-- remedy.2: drop the slot; its consumer must then be built anew | sql | data-loss | none: the consumer loses its place | closes
+WITH now AS (
+	SELECT CASE WHEN pg_catalog.pg_is_in_recovery()
+	    THEN coalesce(pg_catalog.pg_last_wal_receive_lsn(), pg_catalog.pg_last_wal_replay_lsn())
+	    ELSE pg_catalog.pg_current_wal_lsn() END AS lsn
+), setting AS (
+	-- In MB; -1 is no limit.
+	SELECT pg_catalog.current_setting('max_slot_wal_keep_size') AS text,
+	    (SELECT g.setting::bigint * 1048576 FROM pg_catalog.pg_settings AS g WHERE g.name = 'max_slot_wal_keep_size') AS bytes
+)
+SELECT s.slot_name::text AS object,
+    -- A lost slot has no place any more: it had passed the limit.
+    CASE WHEN s.wal_status = 'lost' THEN greatest(t.bytes, 0)
+        ELSE greatest(pg_catalog.pg_wal_lsn_diff(n.lsn, s.restart_lsn), 0)::bigint END AS value,
+    CASE WHEN s.wal_status = 'lost' THEN 'critical'
+        WHEN t.bytes > 0 AND s.safe_wal_size < :critical_left::float8 * t.bytes THEN 'critical'
+        WHEN pg_catalog.pg_wal_lsn_diff(n.lsn, s.restart_lsn) > :warning_bytes::bigint THEN 'warning' END AS severity,
+    CASE WHEN s.wal_status = 'lost' THEN 'it passed max_slot_wal_keep_size and is lost, its consumer must be built anew'
+        WHEN s.safe_wal_size IS NOT NULL THEN pg_catalog.format('%s more and it is lost (max_slot_wal_keep_size %s), ',
+            pg_catalog.pg_size_pretty(greatest(s.safe_wal_size, 0)), t.text)
+        ELSE '' END
+    || CASE WHEN s.wal_status = 'lost' THEN '' WHEN s.active THEN 'its consumer is behind' ELSE 'nobody reads it' END AS detail,
+    s.wal_status,
+    CASE WHEN NOT s.active THEN pg_catalog.format('SELECT pg_drop_replication_slot(%L);', s.slot_name) END AS remedy_2
+FROM pg_catalog.pg_replication_slots AS s CROSS JOIN now AS n CROSS JOIN setting AS t
+WHERE NOT s.temporary AND (s.restart_lsn IS NOT NULL OR s.wal_status = 'lost')
+  AND coalesce(pg_catalog.to_jsonb(s) ->> 'synced', 'false') = 'false'
+ORDER BY 2 DESC, 1
+LIMIT 1000

@@ -1,0 +1,133 @@
+-- id: sequence-near-limit
+-- title: sequence near its end
+-- engine: postgresql
+-- probe: performance
+-- topic: sequences
+-- scope: database
+-- interval: 5min
+-- kind: gauge
+-- default: on
+-- cost: dear
+-- unit: ratio
+-- warning: >= 0.75
+-- critical: >= 0.9
+-- for: 0s
+-- metric: dbhealth_sequence_used_ratio
+-- message: {object} is used up to {value}: {detail}
+-- why: At its end the sequence, or the column it feeds, refuses the next row: inserts fail, mostly of the
+--   largest table there is. Widening the column of a large table takes hours; begin early.
+-- spares: sequences that start again at their end (CYCLE) and whose column holds every value;
+--   sequences never used; temporary ones. The limit is the smaller of the sequence's and of the
+--   column's type, also for descending sequences.
+-- fix: ALTER SEQUENCE ... AS bigint takes an instant. Changing the column's type rewrites the table under
+--   an ACCESS EXCLUSIVE lock: on a large table add a bigint column, fill it in batches by trigger and
+--   backfill, then swap. Foreign keys that refer to the column must be widened, too.
+-- remedy.1: widen the sequence | sql | lock | ALTER SEQUENCE ... AS integer | closes
+-- remedy.2: widen the column; rewrites the table under a strong lock | sql | lock | ALTER TABLE ... TYPE integer | closes
+-- remedy.3: begin again in the unused half below zero, for time to widen | manual | lock | ALTER SEQUENCE ... INCREMENT 1 | helps
+WITH busy AS MATERIALIZED (
+	-- Reading a sequence waits for who alters it; those are left for the next look.
+	SELECT l.relation FROM pg_catalog.pg_locks AS l
+	WHERE l.locktype = 'relation' AND l.granted AND l.mode IN ('ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')
+	  AND l.database = (SELECT d.oid FROM pg_catalog.pg_database AS d WHERE d.datname = pg_catalog.current_database())
+), sequence AS MATERIALIZED (
+	SELECT c.oid, n.nspname, c.relname, s.seqtypid, s.seqmin, s.seqmax, s.seqincrement, s.seqcycle,
+	    pg_catalog.has_sequence_privilege(c.oid, 'SELECT, USAGE') AS readable
+	FROM pg_catalog.pg_sequence AS s
+	JOIN pg_catalog.pg_class AS c ON c.oid = s.seqrelid
+	JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+	WHERE c.relpersistence <> 't'
+	  -- Unlogged ones have no contents on a standby.
+	  AND NOT (c.relpersistence = 'u' AND pg_catalog.pg_is_in_recovery())
+	  AND c.oid NOT IN (SELECT b.relation FROM busy AS b)
+	  AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+	  AND NOT EXISTS (SELECT FROM pg_catalog.jsonb_array_elements_text(:schemas_exclude::jsonb) AS x
+	      WHERE n.nspname LIKE pg_catalog.translate(pg_catalog.replace(x, '_', '\_'), '*?', '%_'))
+	  AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend AS d
+	      WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
+	ORDER BY n.nspname, c.relname
+	LIMIT 20000
+), fed AS (
+	-- Columns that own the sequence (serial, identity) or take their default from it.
+	SELECT d.objid AS seq, d.refobjid AS rel, d.refobjsubid AS attnum
+	FROM pg_catalog.pg_depend AS d
+	WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.refclassid = 'pg_catalog.pg_class'::regclass
+	  AND d.deptype IN ('a', 'i') AND d.refobjsubid > 0
+	UNION
+	SELECT d.refobjid, f.adrelid, f.adnum
+	FROM pg_catalog.pg_depend AS d JOIN pg_catalog.pg_attrdef AS f ON f.oid = d.objid
+	WHERE d.classid = 'pg_catalog.pg_attrdef'::regclass AND d.refclassid = 'pg_catalog.pg_class'::regclass
+), narrow AS (
+	-- The narrowest integer column of each sequence, domains taken to their base.
+	SELECT DISTINCT ON (f.seq) f.seq, n.nspname, c.relname, a.attname, t.base, c.relkind,
+	    CASE t.base WHEN 21 THEN -32768 WHEN 23 THEN -2147483648 ELSE -9223372036854775808 END::numeric AS low,
+	    CASE t.base WHEN 21 THEN 32767 WHEN 23 THEN 2147483647 ELSE 9223372036854775807 END::numeric AS high
+	FROM fed AS f
+	JOIN sequence AS s ON s.oid = f.seq
+	JOIN pg_catalog.pg_class AS c ON c.oid = f.rel
+	JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+	JOIN pg_catalog.pg_attribute AS a ON a.attrelid = f.rel AND a.attnum = f.attnum AND NOT a.attisdropped
+	JOIN pg_catalog.pg_type AS ty ON ty.oid = a.atttypid
+	LEFT JOIN pg_catalog.pg_type AS d1 ON d1.oid = ty.typbasetype
+	CROSS JOIN LATERAL (SELECT coalesce(nullif(d1.typbasetype, 0), nullif(ty.typbasetype, 0), ty.oid)::int AS base) AS t
+	WHERE t.base IN (21, 23, 20)
+	ORDER BY f.seq, pg_catalog.array_position(ARRAY[21, 23, 20], t.base), c.relispartition, f.rel, f.attnum
+), limited AS (
+	SELECT s.*, w.nspname AS tnspname, w.relname AS trelname, w.attname, w.base, w.relkind,
+	    least(s.seqmax, w.high) AS high, greatest(s.seqmin, w.low) AS low,
+	    coalesce(w.high < s.seqmax AND s.seqincrement > 0 OR w.low > s.seqmin AND s.seqincrement < 0, false) AS by_column
+	FROM sequence AS s LEFT JOIN narrow AS w ON w.seq = s.oid
+), read AS (
+	SELECT l.*, CASE WHEN l.readable THEN pg_catalog.pg_sequence_last_value(l.oid::regclass) END::numeric AS last
+	FROM limited AS l
+	WHERE NOT (l.seqcycle AND NOT l.by_column)
+), used AS (
+	SELECT r.*, CASE WHEN r.seqincrement > 0 THEN (r.last - r.low + 1) / greatest(r.high - r.low + 1, 1)
+	        ELSE (r.high - r.last + 1) / greatest(r.high - r.low + 1, 1) END AS ratio,
+	    greatest(CASE WHEN r.seqincrement > 0 THEN pg_catalog.div(r.high - r.last, r.seqincrement)
+	        ELSE pg_catalog.div(r.last - r.low, -r.seqincrement) END, 0) AS calls
+	FROM read AS r WHERE r.last IS NOT NULL
+), worst AS (
+	SELECT * FROM used ORDER BY ratio DESC, nspname, relname LIMIT 1000
+), named AS (
+	SELECT w.*, ARRAY[nspname::text, relname::text, tnspname::text, trelname::text, attname::text] AS parts FROM worst AS w
+)
+SELECT pg_catalog.format('%I.%I', nspname, relname) AS object,
+    ratio::float8 AS value,
+    pg_catalog.format('last value %s, %s%s, %s calls left', last,
+        CASE WHEN by_column THEN pg_catalog.format('limit %s of column %I.%I.%I (%s)', CASE WHEN seqincrement > 0 THEN high ELSE low END,
+            tnspname, trelname, attname, base::regtype)
+        ELSE pg_catalog.format('limit %s of the sequence', CASE WHEN seqincrement > 0 THEN high ELSE low END) END,
+        CASE WHEN seqincrement NOT IN (1, -1) THEN pg_catalog.format(', step %s', seqincrement) ELSE '' END,
+        calls) AS detail,
+    calls AS calls_left,
+    -- As wide as bigint unless it is already, or its column ends first.
+    CASE WHEN seqtypid <> 20 AND (base IS NULL OR base = 20) THEN
+        pg_catalog.format(E'SET lock_timeout = ''2s'';\nALTER SEQUENCE %s.%s AS bigint%s;', q[1], q[2],
+            CASE WHEN seqincrement > 0 THEN ' NO MAXVALUE' ELSE ' NO MINVALUE' END)
+    WHEN seqtypid = 20 AND NOT by_column AND seqincrement > 0 AND seqmax < 9223372036854775807 THEN
+        pg_catalog.format(E'SET lock_timeout = ''2s'';\nALTER SEQUENCE %s.%s NO MAXVALUE;', q[1], q[2]) END AS remedy,
+    CASE WHEN base IN (21, 23) THEN
+        pg_catalog.format(E'SET lock_timeout = ''2s'';\nALTER TABLE %s.%s ALTER COLUMN %s TYPE bigint;', q[3], q[4], q[5])
+        || CASE WHEN seqtypid <> 20 THEN pg_catalog.format(E'\nALTER SEQUENCE %s.%s AS bigint;', q[1], q[2]) ELSE '' END END AS remedy_2,
+    CASE WHEN base IN (21, 23) AND seqincrement = 1 THEN
+        pg_catalog.format('ALTER SEQUENCE %s.%s MINVALUE %s START -1 RESTART -1 INCREMENT -1;', q[1], q[2],
+            CASE base WHEN 21 THEN -32768 ELSE -2147483648 END) END AS remedy_3,
+    NULL AS "grant"
+FROM named
+CROSS JOIN LATERAL (
+	-- Names as SQL; U&"" where a control character would hide or break the line.
+	SELECT pg_catalog.array_agg(CASE WHEN p !~ '[\u0001-\u001f\u007f-\u009f]' THEN pg_catalog.quote_ident(p)
+	    ELSE 'U&"' || (SELECT pg_catalog.string_agg(CASE WHEN s ~ '[\u0001-\u001f\u007f-\u009f]'
+	            THEN '\' || pg_catalog.lpad(pg_catalog.to_hex(pg_catalog.ascii(s)), 4, '0')
+	            WHEN s IN ('"', '\') THEN s || s ELSE s END, '' ORDER BY i)
+	        FROM pg_catalog.regexp_split_to_table(p, '') WITH ORDINALITY AS c (s, i)) || '"' END ORDER BY o) AS q
+	FROM pg_catalog.unnest(parts) WITH ORDINALITY AS u (p, o)
+) AS quoted
+UNION ALL
+SELECT nspname::text, NULL, 'sequences that we may not read', NULL, NULL, NULL, NULL,
+    CASE WHEN count(*) = 1 THEN pg_catalog.format('GRANT SELECT ON SEQUENCE %I.%I TO %I;', nspname, min(relname), current_user)
+        ELSE pg_catalog.format('GRANT SELECT ON ALL SEQUENCES IN SCHEMA %I TO %I;', nspname, current_user) END
+FROM read WHERE NOT readable
+GROUP BY nspname
+ORDER BY 2 DESC NULLS LAST, 1

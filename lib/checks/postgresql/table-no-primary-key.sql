@@ -1,0 +1,99 @@
+-- id: table-no-primary-key
+-- title: table without a primary key
+-- engine: postgresql
+-- probe: schema
+-- topic: keys
+-- scope: database
+-- kind: finding
+-- default: on
+-- cost: cheap
+-- unit: count
+-- metric: dbhealth_tables_without_primary_key
+-- param.min_rows: 1000
+-- param.bookkeeping: ^(databasechangelog|alembic_version|schema_version|schema_migrations)$
+-- message: {object} has no primary key ({detail})
+-- why: Without a key no row can be named: duplicates stay unseen, nobody can repair one row, and logical
+--   replication cannot carry UPDATE and DELETE.
+-- spares: partitions (their root is told), foreign tables, views, temporary tables, tables of
+--   extensions, bookkeeping tables of migration tools. Tables under 1,000 rows are info only.
+-- fix: Where unique NOT NULL columns exist, make them the key: build the unique index CONCURRENTLY, then
+--   ADD PRIMARY KEY USING INDEX, which needs a strong lock for an instant. Adding an identity column
+--   instead rewrites the table under that lock: only while the table is small.
+-- remedy.1: make the unique index the primary key | sql | lock | ALTER TABLE ... DROP CONSTRAINT ... | closes
+-- remedy.2: add a key column; rewrites the table under a strong lock | sql | lock | ALTER TABLE ... DROP COLUMN ... | closes
+-- remedy.3: choose columns that name a row and add a primary key with the partition key | manual | lock | | closes
+WITH RECURSIVE plain AS (
+	SELECT c.oid, c.relkind, n.nspname, c.relname, greatest(c.reltuples, pg_catalog.pg_stat_get_live_tuples(c.oid)) AS tuples
+	FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+	WHERE c.relkind IN ('r', 'p') AND c.relpersistence <> 't' AND NOT c.relispartition
+	  AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+	  AND NOT EXISTS (SELECT FROM pg_catalog.jsonb_array_elements_text(:schemas_exclude::jsonb) AS x
+	      WHERE n.nspname LIKE pg_catalog.translate(pg_catalog.replace(x, '_', '\_'), '*?', '%_'))
+	  AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend AS d
+	      WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
+	  AND NOT EXISTS (SELECT FROM pg_catalog.pg_index AS i WHERE i.indrelid = c.oid AND i.indisprimary)
+	  AND c.relname !~ :bookkeeping
+	ORDER BY c.reltuples DESC, n.nspname, c.relname
+	LIMIT 2000
+), tree AS (
+	SELECT p.oid AS root, p.oid FROM plain AS p WHERE p.relkind = 'p'
+	UNION ALL
+	SELECT t.root, h.inhrelid FROM tree AS t JOIN pg_catalog.pg_inherits AS h ON h.inhparent = t.oid
+), found AS (
+	SELECT p.*, CASE WHEN p.relkind = 'p' THEN (
+	        SELECT coalesce(sum(greatest(c.reltuples, pg_catalog.pg_stat_get_live_tuples(c.oid))), 0) FROM tree AS t
+	        JOIN pg_catalog.pg_class AS c ON c.oid = t.oid AND c.relkind = 'r' WHERE t.root = p.oid)
+	    ELSE p.tuples END AS rows
+	FROM plain AS p
+), candidate AS (
+	-- A valid unique index that may become the key as it is: btree, whole table, plain NOT NULL
+	-- columns in default order, not deferrable, not yet behind a constraint.
+	SELECT DISTINCT ON (i.indrelid) i.indrelid, x.relname AS index, con.oid IS NOT NULL AS taken, k.names
+	FROM found AS f
+	JOIN pg_catalog.pg_index AS i ON i.indrelid = f.oid
+	JOIN pg_catalog.pg_class AS x ON x.oid = i.indexrelid
+	JOIN pg_catalog.pg_am AS m ON m.oid = x.relam AND m.amname = 'btree'
+	LEFT JOIN pg_catalog.pg_constraint AS con ON con.conindid = i.indexrelid AND con.conrelid = i.indrelid AND con.contype = 'u'
+	CROSS JOIN LATERAL (
+		SELECT pg_catalog.array_agg(a.attname::text ORDER BY u.o) AS names, count(*) AS n
+		FROM pg_catalog.unnest(i.indkey::int2[]) WITH ORDINALITY AS u (attnum, o)
+		JOIN pg_catalog.pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = u.attnum AND a.attnotnull
+	) AS k
+	WHERE i.indisunique AND i.indisvalid AND i.indisready AND i.indislive AND i.indimmediate
+	  AND i.indpred IS NULL AND i.indexprs IS NULL AND i.indnatts = i.indnkeyatts AND k.n = i.indnatts
+	  AND pg_catalog.translate(i.indoption::text, '0 ', '') = ''
+	ORDER BY i.indrelid, con.oid IS NOT NULL, i.indnatts, i.indexrelid
+), named AS (
+	SELECT f.*, c.index, c.taken, c.names, ARRAY[f.nspname::text, f.relname::text, c.index::text,
+	    'dbhealth_pk_' || f.oid, CASE WHEN EXISTS (SELECT FROM pg_catalog.pg_attribute AS a
+	        WHERE a.attrelid = f.oid AND a.attname = 'id' AND NOT a.attisdropped) THEN 'row_id' ELSE 'id' END] || c.names AS parts
+	FROM found AS f LEFT JOIN candidate AS c ON c.indrelid = f.oid
+)
+SELECT pg_catalog.format('%I.%I', nspname, relname) AS object,
+    rows::bigint AS value,
+    CASE WHEN rows >= :min_rows::bigint THEN 'warning' ELSE 'info' END AS severity,
+    CASE WHEN names IS NOT NULL THEN pg_catalog.format('unique and NOT NULL: %s; ', pg_catalog.array_to_string(names, ', ')) ELSE '' END
+    || CASE WHEN rows > 0 THEN pg_catalog.format('about %s rows', rows::bigint) ELSE 'empty' END AS detail,
+    CASE WHEN relkind = 'r' AND index IS NOT NULL AND NOT taken THEN
+        pg_catalog.format(E'SET lock_timeout = ''2s'';\nALTER TABLE %s.%s ADD PRIMARY KEY USING INDEX %s;', q[1], q[2], q[3])
+    WHEN relkind = 'r' AND index IS NOT NULL THEN
+        pg_catalog.format(E'CREATE UNIQUE INDEX CONCURRENTLY %s ON %s.%s (%s);\nSET lock_timeout = ''2s'';\nALTER TABLE %s.%s ADD PRIMARY KEY USING INDEX %s;',
+            q[4], q[1], q[2], pg_catalog.array_to_string(q[6:], ', '), q[1], q[2], q[4])
+    END AS remedy,
+    CASE WHEN relkind = 'r' AND index IS NULL THEN
+        pg_catalog.format(E'SET lock_timeout = ''2s'';\nALTER TABLE %s.%s ADD COLUMN %s bigint GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY;', q[1], q[2], q[5])
+    END AS remedy_2,
+    CASE WHEN relkind = 'p' THEN
+        pg_catalog.format('ALTER TABLE %s.%s ADD PRIMARY KEY (the partition key and what names a row within it);', q[1], q[2])
+    END AS remedy_3
+FROM named
+CROSS JOIN LATERAL (
+	-- Names as SQL; U&"" where a control character would hide or break the line.
+	SELECT pg_catalog.array_agg(CASE WHEN p !~ '[\u0001-\u001f\u007f-\u009f]' THEN pg_catalog.quote_ident(p)
+	    ELSE 'U&"' || (SELECT pg_catalog.string_agg(CASE WHEN s ~ '[\u0001-\u001f\u007f-\u009f]'
+	            THEN '\' || pg_catalog.lpad(pg_catalog.to_hex(pg_catalog.ascii(s)), 4, '0')
+	            WHEN s IN ('"', '\') THEN s || s ELSE s END, '' ORDER BY i)
+	        FROM pg_catalog.regexp_split_to_table(p, '') WITH ORDINALITY AS c (s, i)) || '"' END ORDER BY o) AS q
+	FROM pg_catalog.unnest(parts) WITH ORDINALITY AS u (p, o)
+) AS quoted
+ORDER BY rows DESC, nspname, relname

@@ -22,7 +22,7 @@
 -- remedy.2: see which databases count failures | look | none | | helps
 -- remedy.2.text: SELECT coalesce(datname, 'shared objects'), checksum_failures, checksum_last_failure FROM pg_stat_database WHERE checksum_failures > 0;
 SELECT coalesce(d.datname::text, 'shared objects') AS object, d.checksum_failures AS value,
-    CASE WHEN d.checksum_failures > 0 THEN 'critical' END AS severity,
+    CASE WHEN d.checksum_failures > 0 THEN 'critical' ELSE 'none' END AS severity,
     pg_catalog.format('the last at %s UTC', pg_catalog.to_char(d.checksum_last_failure AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS')) AS detail
 FROM pg_catalog.pg_stat_database AS d
 WHERE d.checksum_failures IS NOT NULL

@@ -9,16 +9,16 @@
 -- default: on
 -- cost: dear
 -- unit: bytes
+-- for: 30d
 -- needs: role primary
 -- metric: dbhealth_unused_index_bytes
--- param.observe: 30d
 -- param.min_bytes: 10MB
--- message: {object} was not used once in {days} days of our sight
+-- message: {object} was not used while we watched it: {detail}
 -- why: Every write maintains it, it takes disk and cache, and it keeps rows from being updated in place.
 -- spares: indexes under 10 MB; unique ones and those behind a constraint, a foreign key (on either side),
 --   CLUSTER or the replica identity; indexes over expressions (they carry statistics); invalid ones
 --   (index-invalid); partitions (their root is told, when no partition's index was used). Nothing is
---   said before we ourselves have watched 30 days without a reset of the statistics.
+--   said before we ourselves have watched for 30 days (`for`), and never by a single look.
 -- fix: Look at every standby first: their use is counted there alone. Then drop it CONCURRENTLY, and keep
 --   the definition.
 -- remedy.1: look at its use here, and on every standby | look | none | | helps
@@ -59,19 +59,13 @@ WITH RECURSIVE candidate AS (
 	WHERE s.scans = 0 AND s.bytes >= :min_bytes::bigint
 	ORDER BY s.bytes DESC, c.nspname, c.relname, c.index
 	LIMIT 500
-), aged AS (
-	SELECT u.*, extract(epoch FROM pg_catalog.now())::float8
-	    - greatest((:first_seen::jsonb ->> u.object)::float8, coalesce(extract(epoch FROM d.stats_reset)::float8, 0)) AS age
-	FROM unused AS u CROSS JOIN pg_catalog.pg_stat_database AS d
-	WHERE d.datname = pg_catalog.current_database()
 ), named AS (
-	SELECT a.*, ARRAY[nspname::text, index::text] AS parts FROM aged AS a
+	SELECT u.*, ARRAY[nspname::text, index::text] AS parts FROM unused AS u
 )
--- Rows without a severity are watched only: from the first on their time counts.
+-- A single look tells nothing of use: the first run only notes it, then `for` counts.
 SELECT object, bytes AS value,
-    CASE WHEN :first_seen::jsonb ? object AND age >= :observe::float8 THEN 'info' END AS severity,
-    pg_catalog.format('not scanned since it is watched, %s', pg_catalog.pg_size_pretty(bytes)) AS detail,
-    pg_catalog.floor(age / 86400)::bigint AS days,
+    CASE WHEN :interval::float8 IS NULL THEN 'none' ELSE 'info' END AS severity,
+    pg_catalog.format('no scan counted, %s', pg_catalog.pg_size_pretty(bytes)) AS detail,
     pg_catalog.format('SELECT idx_scan, idx_tup_read FROM pg_stat_all_indexes WHERE indexrelid = %s;', oid) AS remedy,
     CASE WHEN relkind = 'i' THEN pg_catalog.format('DROP INDEX CONCURRENTLY %s.%s;', q[1], q[2]) END AS remedy_2,
     CASE WHEN relkind = 'I' THEN pg_catalog.format(E'SET lock_timeout = ''2s'';\nDROP INDEX %s.%s;', q[1], q[2]) END AS remedy_3

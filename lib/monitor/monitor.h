@@ -12,10 +12,12 @@
  */
 struct monitor;
 struct monitor_callbacks {
-	void (*on_transition)(const struct transition *, void *arg);
-	/* A check or probe turned unknown (or answers again: reason NULL), once per (database, probe,
-	 * reason), after two in a row. */
-	void (*on_unknown)(const char *database, enum probe, const char *reason, size_t checks, void *arg);
+	/* folded: belongs to a first contact, which on_summary sums up. */
+	void (*on_transition)(const struct transition *, bool folded, void *arg);
+	/* A check or probe turned unknown (or answers again: reason NULL), once per (database,
+	 * probe, reason), after two in a row. */
+	void (*on_unknown)(
+	    const char *database, enum probe, const char *reason, size_t checks, void *arg);
 	/* First contact with a database: one summary in words. */
 	void (*on_summary)(const char *database, const char *text, void *arg);
 	/* Something the store should keep: key (opaque, unique), JSON text or NULL to forget it. */
@@ -24,12 +26,12 @@ struct monitor_callbacks {
 	void (*on_finished)(void *arg);
 };
 struct monitor_options {
-	bool one_shot;          /* each due check once, no `for`, then on_finished */
+	bool one_shot; /* each due check once, no `for`, then on_finished */
 	bool deep;
-	int64_t sample_us;      /* one_shot: > 0: ask twice, so long apart, for checks that need it */
-	int64_t budget_us;      /* one_shot: all together */
-	char *const *only_checks;   /* one_shot: globs; NULL all */
-	unsigned only_probes;   /* bits of enum probe; 0 all */
+	int64_t sample_us; /* one_shot: > 0: ask twice, so long apart, for checks that need it */
+	int64_t budget_us; /* one_shot: all together */
+	char *const *only_checks; /* one_shot: globs; NULL all */
+	unsigned only_probes;     /* bits of enum probe; 0 all */
 };
 int monitor_new(struct event_base *, struct conf *take_conf, struct catalogue *take_catalogue,
     const struct monitor_options *, const struct monitor_callbacks *, void *arg,
@@ -38,6 +40,8 @@ struct monitor *monitor_free(struct monitor *);
 /* What the store kept; before monitor_start. */
 void monitor_restore(struct monitor *, const char *kind, const char *key, const char *json);
 void monitor_start(struct monitor *);
+/* Hands everything that is kept only in memory to on_state; before a clean stop. */
+void monitor_save(struct monitor *);
 
 /* Views, JSON of design section 6; owned by the caller. */
 json_t *monitor_status(const struct monitor *);
@@ -49,12 +53,14 @@ struct finding_filter {
 json_t *monitor_findings(const struct monitor *, const struct finding_filter *);
 json_t *monitor_checks(const struct monitor *, const char *id); /* id NULL: all */
 /* health: HTTP status 200 or 503 and its body; 404 when no such database. */
-int monitor_health(const struct monitor *, const char *name, unsigned probes, const char *role, json_t **ret);
+int monitor_health(
+    const struct monitor *, const char *name, unsigned probes, const char *role, json_t **ret);
 bool monitor_is_ready(const struct monitor *);
 /* -ENOENT no such database, -EINVAL it has no such probe.  run id by ret_run; joins a running one.
  * done (may be NULL) is called from the loop when that run ends. */
 typedef void (*monitor_run_fn)(json_t *result, void *arg); /* borrowed */
-int monitor_run(struct monitor *, const char *name, enum probe, uint64_t *ret_run, monitor_run_fn done, void *arg);
+int monitor_run(struct monitor *, const char *name, enum probe, uint64_t *ret_run,
+    monitor_run_fn done, void *arg);
 void monitor_run_forget(struct monitor *, monitor_run_fn done, void *arg); /* caller went away */
 int monitor_ack(struct monitor *, const char *finding_id);
 const struct conf *monitor_conf(const struct monitor *);

@@ -8,8 +8,10 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "pg/session_impl.h"
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <sys/socket.h>
 
 /* What a step says besides a negative errno and the events it waits for. */
 #define WANT_NOTHING 0
@@ -97,8 +99,21 @@ hang_up(struct pg_session *s)
 }
 
 static void
+linger_stop(struct pg_session *s)
+{
+	int fd;
+
+	if (!s->linger)
+		return;
+	fd = event_get_fd(s->linger);
+	event_free(TAKE_PTR(s->linger));
+	close(fd);
+}
+
+static void
 release(struct pg_session *s)
 {
+	linger_stop(s);
 	event_free(s->timer);
 	map_free(s->prepared, free);
 	pg_plan_unref(s->plan);
@@ -110,6 +125,42 @@ release(struct pg_session *s)
 	free(s);
 }
 
+static void
+on_linger(evutil_socket_t fd, short what, void *arg)
+{
+	struct pg_session *s = arg;
+	char rest[512];
+
+	while (!(what & EV_TIMEOUT)) {
+		ssize_t n = recv(fd, rest, sizeof(rest), MSG_DONTWAIT);
+
+		if (n < 0 && (errno == EAGAIN || errno == EINTR))
+			return;
+		if (n <= 0)
+			break;
+	}
+	linger_stop(s);
+	enter(s, PG_DOWN);
+	if (s->cb.on_closed)
+		s->cb.on_closed(s, s->arg);
+}
+
+/* The backend leaves the server's tables before its socket closes: its end is what we wait for. */
+static bool
+linger_start(struct pg_session *s, int fd)
+{
+	const struct timeval limit = { 1, 0 };
+
+	if (fd < 0)
+		return false;
+	s->linger = event_new(s->base, fd, EV_READ | EV_PERSIST, on_linger, s);
+	assert(s->linger);
+	if (event_add(s->linger, &limit) >= 0)
+		return true;
+	linger_stop(s);
+	return false;
+}
+
 /*
  * The only way out of a connection.  Settles our own state, then calls back: requests first, the
  * session last.  While they hear of it the state is CLOSING, so none can ask or connect again.
@@ -119,16 +170,24 @@ finish(struct pg_session *s)
 {
 	const struct pg_failure why = s->failure;
 	enum pg_session_state was = s->state;
+	int fd = was == PG_CLOSING ? fcntl(PQsocket(s->pg), F_DUPFD_CLOEXEC, 3) : -1;
 
 	hang_up(s);
 	if (s->ready_us == 0)
 		s->timing.total_us = clock_now_us() - s->begun_us;
 	enter(s, PG_CLOSING);
 	requests_end(s, &why);
-	if (s->is_dead)
+	if (s->is_dead) {
+		if (fd >= 0)
+			close(fd);
+		return;
+	}
+	if (linger_start(s, fd))
 		return;
 	enter(s, PG_DOWN);
-	if (was == PG_READY && s->cb.on_lost)
+	if (was == PG_CLOSING && s->cb.on_closed)
+		s->cb.on_closed(s, s->arg);
+	else if (was == PG_READY && s->cb.on_lost)
 		s->cb.on_lost(s, &why, s->arg);
 	else if (was != PG_READY && was != PG_CLOSING && s->cb.on_connect)
 		s->cb.on_connect(s, &why, s->arg);
@@ -457,6 +516,7 @@ pg_session_free(struct pg_session *s)
 	if (!s || s->is_dead)
 		return NULL;
 	s->is_dead = true;
+	linger_stop(s);
 	hang_up(s);
 	requests_drop(s);
 	if (!s->is_running)

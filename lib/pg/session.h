@@ -53,6 +53,9 @@ struct pg_session_callbacks {
 	void (*on_connect)(struct pg_session *, const struct pg_failure *, void *arg);
 	/* A READY session was lost; requests in flight have ended with REASON connection before. */
 	void (*on_lost)(struct pg_session *, const struct pg_failure *, void *arg);
+	/* After pg_session_close: the server has let go of the connection; the state is DOWN.  May be
+	 * NULL. */
+	void (*on_closed)(struct pg_session *, void *arg);
 };
 struct pg_session_options {
 	int64_t statement_timeout_us; /* default for statements; 5 s */
@@ -68,7 +71,10 @@ struct pg_session *pg_session_new(struct event_base *, const struct pg_session_o
 struct pg_session *pg_session_free(struct pg_session *);
 /* dbname NULL: the plan's own.  -EBUSY unless DOWN.  on_connect follows from the loop. */
 int pg_session_connect(struct pg_session *, struct pg_plan *, const char *dbname, int64_t timeout_us);
-/* Ends politely; requests in flight end; state DOWN from the loop; no on_lost. */
+/*
+ * Ends politely; requests in flight end; no on_lost.  CLOSING lasts until the server closed its side
+ * (at most a second), so that a budget of connections is never exceeded as the server counts them.
+ */
 void pg_session_close(struct pg_session *);
 enum pg_session_state pg_session_state(const struct pg_session *);
 const struct pg_timing *pg_session_timing(const struct pg_session *);

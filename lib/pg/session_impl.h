@@ -57,6 +57,7 @@ struct pg_session {
 	PGconn *pg;
 	ConnStatusType phase; /* before the last step of a connect: tells TLS from the rest */
 	struct event *io, *timer;
+	struct event *linger; /* the descriptor of a closed connection, until the server's end */
 	short io_want;
 	int64_t timer_at_us;
 	int64_t timeout_us, deadline_us; /* of connect and setup */

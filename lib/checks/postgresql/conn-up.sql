@@ -3,7 +3,7 @@
 -- engine: postgresql
 -- probe: connectivity
 -- topic: availability
--- scope: database
+-- scope: server
 -- kind: finding
 -- source: session
 -- default: on

@@ -1,0 +1,125 @@
+#pragma once
+#include "monitor/monitor.h"
+#include "monitor/plan.h"
+#include "monitor/sched.h"
+#include "monitor/scope.h"
+#include "worker/worker.h"
+/*
+ * What the files of lib/monitor share: the monitor and its databases.  Nobody outside includes it.
+ */
+struct server;
+struct sqlite_watch;
+
+/* One watched database. */
+struct database {
+	struct monitor *monitor; /* borrowed */
+	const struct conf_database *conf;
+	struct scope scope;
+	struct facts facts;
+	uint64_t facts_generation;
+	int64_t facts_us;
+	struct server *server; /* PostgreSQL, borrowed */
+	char *datname;         /* PostgreSQL: to connect to; NULL: the plan's own */
+	char *server_version, *role;
+	bool is_template; /* databases = *: stands for others, is not shown */
+	bool dynamic;     /* made by databases = *; its conf is owned below */
+	struct conf_database *own_conf;
+	/* PostgreSQL visits */
+	bool visiting;
+	struct part *visit_parts; /* what the next visit runs */
+	bool unreachable;         /* this database alone cannot be reached */
+	char *unreachable_text;
+	struct sqlite_watch *sqlite;
+};
+
+/* Somebody who asked for a run and waits for its end. */
+struct waiter {
+	struct waiter *next;
+	uint64_t run_id;
+	struct database *database;
+	enum probe probe;
+	struct task *tasks[2]; /* of the database and its server; NULL: ended or none */
+	uint64_t runs[2];      /* count of runs that ends each */
+	int64_t started_us;
+	monitor_run_fn done; /* NULL: nobody listens any more */
+	void *arg;
+};
+
+struct monitor {
+	struct event_base *base; /* borrowed */
+	struct conf *conf;
+	struct catalogue *catalogue;
+	struct plan *plan;
+	struct monitor_options options;
+	struct monitor_callbacks callbacks;
+	void *arg;
+	struct findings *findings;
+	struct sched sched;
+	struct event *timer;         /* next due task */
+	struct event *heartbeat;     /* one a second: lateness, housekeeping */
+	struct database **databases; /* in reading order, dynamic ones behind their template */
+	size_t ndatabases;
+	struct map *by_name;
+	struct server **servers;
+	size_t nservers;
+	struct map *server_names; /* restored: "sysid:port" -> name */
+	struct worker_pool *resolve, *sqlite, *scrub;
+	struct map *restored; /* "KIND s:SCOPE/CHECK" -> JSON, until the scope appears */
+	int64_t started_us, started_wall_us;
+	int64_t heartbeat_due_us;
+	bool late; /* the loop itself was late: results open nothing */
+	int64_t lateness_max_us;
+	uint64_t late_count;
+	uint64_t run_ids;
+	struct waiter *waiters;
+	struct worker_job *discovering;
+	int64_t discovered_us;
+	bool started, finished, arming, budget_over, discovered_once;
+	size_t visits; /* running, of all servers */
+};
+
+struct database *monitor_add_database(struct monitor *, const struct conf_database *,
+    struct conf_database *take_own, const char *datname);
+void monitor_remove_database(struct monitor *, struct database *);
+struct database *monitor_find(const struct monitor *, const char *name);
+/* Arms the timer for the earliest task; after every change of the schedule. */
+void monitor_arm(struct monitor *);
+/* A run of (scope, probe) ended: waiters and one-shot hear of it. */
+void monitor_run_ended(struct monitor *, struct scope *, struct task *);
+void monitor_check_finished(struct monitor *);
+void monitor_state(struct monitor *, const char *kind, const char *key, const char *json);
+/* After every call that may have changed findings: what is dirty goes to the store in this turn. */
+void monitor_findings_changed(struct monitor *);
+/* Whether a scope is in its first contact: its transitions are summed up. */
+bool monitor_is_first_contact(const struct monitor *, const struct finding *);
+
+struct server *monitor_find_server(const struct monitor *, const char *name);
+void monitor_restore_scope(struct monitor *, struct scope *);
+/* Status of a database: its own checks and its server's. */
+enum status database_status(const struct database *);
+enum status database_probe_status(const struct database *, enum probe);
+json_t *database_run_json(const struct waiter *) _must_check_;
+
+/* sqlite_watch.c */
+const struct scope_ops *sqlite_watch_ops(void);
+int sqlite_watch_new(struct database *, struct err *);
+void sqlite_watch_free(struct database *);
+
+/* server.c */
+int server_attach(struct monitor *, struct database *, struct err *);
+void server_detach(struct database *);
+void server_start(struct server *);
+struct server *server_free(struct server *);
+struct scope *server_scope(struct server *);
+const struct facts *server_facts(const struct server *);
+json_t *server_json(const struct server *) _must_check_;
+const char *server_name(const struct server *);
+const char *server_version(const struct server *); /* NULL: not known yet */
+size_t server_ndatabases(const struct server *);
+int64_t server_answer_us(const struct server *);
+bool server_settled(const struct server *);   /* one verdict: up, or told down */
+bool server_is_listed(const struct server *); /* databases = *: members are known */
+void server_heartbeat(struct server *);       /* once a second */
+bool server_same(const struct server *, const struct server *);
+bool server_merge(struct server *to, struct server *from);
+extern const struct scope_ops pg_database_ops;

@@ -1,0 +1,735 @@
+/*
+ * The monitor: owns databases, servers, findings and the schedule, and moves them on the loop it
+ * was given.
+ */
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/map.h"
+#include "base/str.h"
+#include "monitor/internal.h"
+#include "pg/plan.h"
+#include "report/report.h"
+#include <stdio.h>
+
+#define HEARTBEAT_US (1 * USEC_PER_SEC)
+/* Beyond this the loop was suspended or starved: what it saw meanwhile is not to be trusted. */
+#define LATE_US         (1 * USEC_PER_SEC)
+#define LATE_COUNT_US   (50 * USEC_PER_MSEC)
+#define REDISCOVER_US   (60 * USEC_PER_SEC)
+#define DISCOVER_US     (5 * USEC_PER_SEC)
+#define MAX_RUNS_A_TURN 64
+
+/* ---- findings and state ---- */
+
+void
+monitor_state(struct monitor *m, const char *kind, const char *key, const char *json)
+{
+	if (m->callbacks.on_state && !m->options.one_shot)
+		m->callbacks.on_state(kind, key, json, m->arg);
+}
+
+void
+monitor_findings_changed(struct monitor *m)
+{
+	char *key, *json;
+
+	if (m->options.one_shot)
+		return;
+	while (findings_take_dirty(m->findings, clock_now_us(), &key, &json)) {
+		monitor_state(m, "finding", key, json);
+		free(key);
+		free(json);
+	}
+}
+
+static void
+on_transition(const struct transition *t, void *arg)
+{
+	struct monitor *m = arg;
+
+	if (m->callbacks.on_transition)
+		m->callbacks.on_transition(t, monitor_is_first_contact(m, t->finding), m->arg);
+}
+
+bool
+monitor_is_first_contact(const struct monitor *m, const struct finding *f)
+{
+	struct database *d = *f->database ? monitor_find(m, f->database) : NULL;
+	struct server *s = *f->database ? NULL : monitor_find_server(m, f->server);
+
+	if (d)
+		return d->scope.first_contact;
+	return s && server_scope(s)->first_contact;
+}
+
+/* ---- databases ---- */
+
+struct database *
+monitor_find(const struct monitor *m, const char *name)
+{
+	return map_get(m->by_name, name);
+}
+
+struct server *
+monitor_find_server(const struct monitor *m, const char *name)
+{
+	for (size_t i = 0; i < m->nservers; i++)
+		if (streq(server_name(m->servers[i]), name))
+			return m->servers[i];
+	return NULL;
+}
+
+static void
+own_conf_free(struct conf_database *c)
+{
+	if (!c)
+		return;
+	free(c->name);
+	if (c->discovered)
+		free(c->dsn); /* of its own; a member borrows its section's */
+	free(c);
+}
+
+static struct database *
+database_free(struct database *d)
+{
+	if (!d)
+		return NULL;
+	sqlite_watch_free(d);
+	while (d->visit_parts) {
+		struct part *p = d->visit_parts;
+
+		d->visit_parts = p->next;
+		scope_part_end(p, REASON_CONNECTION, "no longer watched");
+	}
+	scope_done(&d->scope);
+	facts_done(&d->facts);
+	free(d->datname);
+	free(d->server_version);
+	free(d->unreachable_text);
+	own_conf_free(d->own_conf);
+	free(d);
+	return NULL;
+}
+
+static int
+database_open(struct monitor *m, struct database *d, struct err *err)
+{
+	switch (d->conf->engine) {
+	case ENGINE_POSTGRESQL:
+		return server_attach(m, d, err);
+	case ENGINE_SQLITE:
+		return sqlite_watch_new(d, err);
+	case ENGINE_NONE:
+	case ENGINE_PGBOUNCER:
+	case ENGINE_N:
+		break;
+	}
+	return err_set(err, -EINVAL, "this kind of database is not supported in this version");
+}
+
+static struct database *
+database_new(struct monitor *m, const struct conf_database *conf, struct conf_database *take_own,
+    const char *datname, struct err *err)
+{
+	struct database *d = xcalloc(1, sizeof(*d));
+	const struct conf_database *c = take_own ? take_own : conf;
+
+	d->monitor = m;
+	d->conf = c;
+	d->own_conf = take_own;
+	d->dynamic = datname != NULL;
+	d->datname = xstrdup(datname);
+	d->is_template = c->all_databases;
+	scope_init(&d->scope, m, c->name, false, c,
+	    c->engine == ENGINE_SQLITE ? sqlite_watch_ops() : &pg_database_ops, d, m->ndatabases,
+	    MAX(m->conf->ndatabases, m->ndatabases + 1));
+	if (database_open(m, d, err) < 0)
+		return database_free(d);
+	m->databases = xreallocarray(m->databases, m->ndatabases + 1, sizeof(struct database *));
+	m->databases[m->ndatabases++] = d;
+	map_put(m->by_name, c->name, d);
+	return d;
+}
+
+struct database *
+monitor_add_database(struct monitor *m, const struct conf_database *conf,
+    struct conf_database *take_own, const char *datname)
+{
+	struct err err = { 0 };
+	struct database *d = database_new(m, conf, take_own, datname, &err);
+
+	if (!d) {
+		log_warning("%s: %s", conf->name, err.msg);
+		return NULL;
+	}
+	if (m->started && !d->is_template) {
+		monitor_restore_scope(m, &d->scope);
+		scope_start(&d->scope);
+	}
+	return d;
+}
+
+void
+monitor_remove_database(struct monitor *m, struct database *d)
+{
+	size_t kept = 0;
+	_cleanup_free_ char *reach = xasprintf("%s/", d->scope.name);
+
+	for (struct waiter *w = m->waiters; w; w = w->next)
+		if (w->database == d)
+			w->tasks[0] = NULL;
+	findings_drop(m->findings, d->scope.name, NULL, true, clock_wall_us());
+	findings_drop(m->findings, reach, NULL, true, clock_wall_us());
+	monitor_findings_changed(m);
+	for (size_t i = 0; i < m->ndatabases; i++)
+		if (m->databases[i] != d)
+			m->databases[kept++] = m->databases[i];
+	m->ndatabases = kept;
+	map_remove(m->by_name, d->scope.name);
+	if (d->server)
+		server_detach(d);
+	database_free(d);
+}
+
+/* ---- the schedule ---- */
+
+void
+monitor_arm(struct monitor *m)
+{
+	int64_t due = sched_next_us(&m->sched), wait;
+	struct timeval tv;
+
+	if (!m->started || m->arming || due == SCHED_NEVER)
+		return;
+	wait = MAX(0, due - clock_now_us());
+	tv = (struct timeval){ wait / USEC_PER_SEC, wait % USEC_PER_SEC };
+	evtimer_add(m->timer, &tv);
+}
+
+static void
+note_lateness(struct monitor *m, int64_t late_us)
+{
+	if (late_us > m->lateness_max_us)
+		m->lateness_max_us = late_us;
+	if (late_us > LATE_COUNT_US)
+		m->late_count++;
+}
+
+static void
+on_timer(evutil_socket_t fd, short what, void *arg)
+{
+	struct monitor *m = arg;
+	int64_t now = clock_now_us();
+	struct sched_task *t;
+
+	(void)fd;
+	(void)what;
+	m->arming = true;
+	for (size_t i = 0; i < MAX_RUNS_A_TURN && (t = sched_pop(&m->sched, now)); i++) {
+		if (t->due_us > m->started_us && i == 0)
+			note_lateness(m, now - t->due_us);
+		scope_task_run((struct task *)t);
+	}
+	m->arming = false;
+	monitor_arm(m);
+}
+
+static void
+heartbeat_arm(struct monitor *m)
+{
+	struct timeval tv = { HEARTBEAT_US / USEC_PER_SEC, HEARTBEAT_US % USEC_PER_SEC };
+
+	m->heartbeat_due_us = clock_now_us() + HEARTBEAT_US;
+	evtimer_add(m->heartbeat, &tv);
+}
+
+static void
+merge_servers(struct monitor *m)
+{
+	for (size_t i = 0; i < m->nservers; i++)
+		for (size_t j = i + 1; j < m->nservers; j++) {
+			if (!server_same(m->servers[i], m->servers[j]) ||
+			    !server_merge(m->servers[i], m->servers[j]))
+				continue;
+			server_free(m->servers[j]);
+			m->nservers--;
+			memmove(&m->servers[j], &m->servers[j + 1],
+			    (m->nservers - j) * sizeof(struct server *));
+			j--;
+		}
+}
+
+static void
+one_shot_over(struct monitor *m)
+{
+	if (m->options.budget_us > 0 &&
+	    clock_now_us() - m->started_us > m->options.budget_us + 3 * USEC_PER_SEC)
+		m->budget_over = true;
+	monitor_check_finished(m);
+}
+
+static void discover(struct monitor *);
+
+static void
+on_heartbeat(evutil_socket_t fd, short what, void *arg)
+{
+	struct monitor *m = arg;
+	int64_t now = clock_now_us(), late = now - m->heartbeat_due_us;
+
+	(void)fd;
+	(void)what;
+	note_lateness(m, late);
+	if (late > LATE_US)
+		log_warning(
+		    "the daemon itself was late by %.1f s: results of this time open nothing",
+		    (double)late / USEC_PER_SEC);
+	m->late = late > LATE_US;
+	findings_tick(m->findings, now, clock_wall_us());
+	monitor_findings_changed(m);
+	for (size_t i = 0; i < m->nservers; i++)
+		server_heartbeat(m->servers[i]);
+	merge_servers(m);
+	if (m->conf->ndatabases == 0 && !m->options.one_shot &&
+	    now - m->discovered_us > REDISCOVER_US)
+		discover(m);
+	heartbeat_arm(m);
+	if (m->options.one_shot)
+		one_shot_over(m);
+}
+
+/* ---- sockets that nobody configured ---- */
+
+static struct conf_database *
+discovered_conf(struct monitor *m, const char *dir, const char *port)
+{
+	struct conf_database *c = xcalloc(1, sizeof(*c));
+
+	*c = m->conf->defaults;
+	c->name = streq(port, "5432") ? xstrdup("local") : xasprintf("local-%s", port);
+	if (monitor_find(m, c->name)) {
+		free(c->name);
+		c->name = xasprintf("local-%s%s", port, streq(dir, "/tmp") ? "-tmp" : "");
+	}
+	c->dsn = xasprintf("host=%s port=%s dbname=postgres", dir, port);
+	c->engine = ENGINE_POSTGRESQL;
+	c->discovered = true;
+	c->all_databases = true;
+	if (c->max_databases <= 0)
+		c->max_databases = 1000;
+	return c;
+}
+
+static bool
+is_discovered(const struct monitor *m, const char *dir, const char *port)
+{
+	_cleanup_free_ char *dsn = xasprintf("host=%s port=%s dbname=postgres", dir, port);
+
+	for (size_t i = 0; i < m->ndatabases; i++)
+		if (streq(m->databases[i]->conf->dsn, dsn))
+			return true;
+	return false;
+}
+
+static void
+on_sockets(uint32_t type, const char *payload, size_t len, void *arg)
+{
+	struct monitor *m = arg;
+	json_t *a = type == RESOLVE_SOCKETS ? json_loadb(payload, len, 0, NULL) : NULL, *v;
+	size_t i, before = m->nservers;
+
+	json_array_foreach(a, i, v)
+	{
+		_cleanup_free_ char *dir = xstrdup(json_string_value(v));
+		char *colon = dir ? strrchr(dir, ':') : NULL;
+
+		if (!colon)
+			continue;
+		*colon = '\0';
+		if (!is_discovered(m, dir, colon + 1))
+			monitor_add_database(
+			    m, &m->conf->defaults, discovered_conf(m, dir, colon + 1), NULL);
+	}
+	json_decref(a);
+	for (size_t k = before; k < m->nservers; k++) {
+		monitor_restore_scope(m, server_scope(m->servers[k]));
+		server_start(m->servers[k]);
+	}
+}
+
+static void
+on_discover_end(enum worker_end end, const struct err *err, void *arg)
+{
+	struct monitor *m = arg;
+
+	if (end == WORKER_CANCELLED)
+		return;
+	if (end != WORKER_DONE)
+		log_warning("cannot look for PostgreSQL sockets: %s", err ? err->msg : "?");
+	m->discovering = NULL;
+	m->discovered_once = true;
+}
+
+static void
+discover(struct monitor *m)
+{
+	if (m->discovering)
+		return;
+	m->discovered_us = clock_now_us();
+	if (worker_submit(m->resolve, RESOLVE_DISCOVER, "", 0, DISCOVER_US, 0, on_sockets,
+	        on_discover_end, m, &m->discovering) < 0)
+		m->discovering = NULL;
+}
+
+/* ---- runs that somebody asked for ---- */
+
+static void
+waiter_end(struct monitor *m, struct waiter *w)
+{
+	struct waiter **p = &m->waiters;
+
+	while (*p != w)
+		p = &(*p)->next;
+	*p = w->next;
+	if (w->done) {
+		json_t *o = database_run_json(w);
+
+		w->done(o, w->arg);
+		json_decref(o);
+	}
+	free(w);
+}
+
+static void
+settle_waiters(struct monitor *m)
+{
+	for (struct waiter *w = m->waiters, *next; w; w = next) {
+		next = w->next;
+		for (size_t i = 0; i < ARRAY_SIZE(w->tasks); i++)
+			if (w->tasks[i] && w->tasks[i]->runs >= w->runs[i])
+				w->tasks[i] = NULL;
+		if (!w->tasks[0] && !w->tasks[1])
+			waiter_end(m, w);
+	}
+}
+
+static void
+waiter_task(struct waiter *w, size_t i, struct scope *s)
+{
+	struct task *t = &s->tasks[w->probe];
+
+	if (!t->used)
+		return;
+	w->tasks[i] = t;
+	w->runs[i] = t->runs + 1;
+	if (!t->running)
+		scope_run_now(s, t);
+}
+
+int
+monitor_run(struct monitor *m, const char *name, enum probe p, uint64_t *ret_run,
+    monitor_run_fn done, void *arg)
+{
+	struct database *d = monitor_find(m, name);
+	struct waiter *w;
+
+	if (!d)
+		return -ENOENT;
+	if (!d->scope.tasks[p].used && !(d->server && server_scope(d->server)->tasks[p].used))
+		return -EINVAL;
+	w = xcalloc(1, sizeof(*w));
+	*w = (struct waiter){ .run_id = ++m->run_ids,
+		.database = d,
+		.probe = p,
+		.started_us = clock_now_us(),
+		.done = done,
+		.arg = arg,
+		.next = m->waiters };
+	m->waiters = w;
+	waiter_task(w, 0, &d->scope);
+	if (d->server)
+		waiter_task(w, 1, server_scope(d->server));
+	*ret_run = w->run_id;
+	return 0;
+}
+
+void
+monitor_run_forget(struct monitor *m, monitor_run_fn done, void *arg)
+{
+	for (struct waiter *w = m->waiters; w; w = w->next)
+		if (w->done == done && w->arg == arg)
+			w->done = NULL;
+}
+
+int
+monitor_ack(struct monitor *m, const char *id)
+{
+	int r = findings_ack(m->findings, id, clock_now_us(), clock_wall_us());
+
+	monitor_findings_changed(m);
+	return r;
+}
+
+void
+monitor_run_ended(struct monitor *m, struct scope *s, struct task *t)
+{
+	(void)s;
+	(void)t;
+	settle_waiters(m);
+	monitor_check_finished(m);
+}
+
+/* ---- one shot ---- */
+
+static bool
+scope_is_over(const struct scope *s)
+{
+	for (enum probe p = 0; p < PROBE_N; p++) {
+		const struct task *t = &s->tasks[p];
+
+		if (t->used && (t->running || t->runs == 0 || t->sched.index != 0))
+			return false;
+	}
+	return true;
+}
+
+static void
+on_finished(evutil_socket_t fd, short what, void *arg)
+{
+	struct monitor *m = arg;
+
+	(void)fd;
+	(void)what;
+	if (m->callbacks.on_finished)
+		m->callbacks.on_finished(m->arg);
+}
+
+void
+monitor_check_finished(struct monitor *m)
+{
+	bool over = m->started && m->options.one_shot && !m->finished;
+
+	if (!over)
+		return;
+	for (size_t i = 0; over && !m->budget_over && i < m->nservers; i++)
+		over = server_settled(m->servers[i]) && server_is_listed(m->servers[i]) &&
+		       scope_is_over(server_scope(m->servers[i]));
+	for (size_t i = 0; over && !m->budget_over && i < m->ndatabases; i++)
+		over = m->databases[i]->is_template || scope_is_over(&m->databases[i]->scope);
+	if (!over)
+		return;
+	m->finished = true;
+	event_base_once(m->base, -1, EV_TIMEOUT, on_finished, m, NULL);
+}
+
+/* ---- life ---- */
+
+static int
+make_pools(struct monitor *m, struct err *err)
+{
+	static const struct worker_limits resolve = { .processes = 4, .queue = 4096, .keep = true };
+	static const struct worker_limits sqlite = { .processes = 8, .queue = 65536, .keep = true };
+	static const struct worker_limits scrub = { .processes = 1, .queue = 65536, .keep = false };
+
+	if (worker_pool_new(m->base, "resolve", &resolve, &m->resolve, err) < 0 ||
+	    worker_pool_new(m->base, "sqlite", &sqlite, &m->sqlite, err) < 0 ||
+	    worker_pool_new(m->base, "sqlite", &scrub, &m->scrub, err) < 0)
+		return err->code;
+	return 0;
+}
+
+static void
+add_configured(struct monitor *m, struct err_list *errors)
+{
+	for (size_t i = 0; i < m->conf->ndatabases; i++) {
+		const struct conf_database *c = &m->conf->databases[i];
+		struct err err = { 0 };
+
+		if (!database_new(m, c, NULL, NULL, &err))
+			err_list_add(errors, "%s:%d: [database %s] dsn: %s",
+			    c->origin.file ? c->origin.file : "(command line)", c->origin.line,
+			    c->name, err.msg);
+	}
+}
+
+int
+monitor_new(struct event_base *base, struct conf *take_conf, struct catalogue *take_catalogue,
+    const struct monitor_options *options, const struct monitor_callbacks *cb, void *arg,
+    struct monitor **ret, struct err_list *errors)
+{
+	struct monitor *m = xcalloc(1, sizeof(*m));
+	struct err err = { 0 };
+	size_t before = strv_len(errors->v);
+
+	m->base = base;
+	m->conf = take_conf;
+	m->catalogue = take_catalogue;
+	m->options = *options;
+	m->callbacks = *cb;
+	m->arg = arg;
+	m->findings = findings_new(on_transition, m);
+	m->by_name = map_new();
+	m->server_names = map_new();
+	m->restored = map_new();
+	m->timer = evtimer_new(base, on_timer, m);
+	m->heartbeat = evtimer_new(base, on_heartbeat, m);
+	m->started_us = clock_now_us();
+	m->started_wall_us = clock_wall_us();
+	if (plan_new(m->conf, m->catalogue, &m->plan, errors) >= 0) {
+		if (make_pools(m, &err) < 0)
+			err_list_add(errors, "%s", err.msg);
+		add_configured(m, errors);
+	}
+	if (strv_len(errors->v) > before) {
+		monitor_free(m);
+		return -EINVAL;
+	}
+	*ret = m;
+	return 0;
+}
+
+struct monitor *
+monitor_free(struct monitor *m)
+{
+	if (!m)
+		return NULL;
+	m->started = false;
+	m->callbacks = (struct monitor_callbacks){ 0 };
+	event_free(m->timer);
+	event_free(m->heartbeat);
+	/* Jobs end first: they point into databases and servers. */
+	worker_pool_free(m->resolve);
+	worker_pool_free(m->sqlite);
+	worker_pool_free(m->scrub);
+	while (m->waiters)
+		waiter_end(m, m->waiters);
+	for (size_t i = 0; i < m->nservers; i++)
+		server_free(m->servers[i]);
+	for (size_t i = 0; i < m->ndatabases; i++)
+		database_free(m->databases[i]);
+	sched_done(&m->sched);
+	findings_free(m->findings);
+	map_free(m->by_name, NULL);
+	map_free(m->server_names, free);
+	map_free(m->restored, free);
+	plan_free(m->plan);
+	catalogue_free(m->catalogue);
+	conf_free(m->conf);
+	free(m->servers);
+	free(m->databases);
+	free(m);
+	return NULL;
+}
+
+void
+monitor_restore(struct monitor *m, const char *kind, const char *key, const char *json)
+{
+	struct err err = { 0 };
+
+	if (streq(kind, "finding")) {
+		if (findings_load(m->findings, json, clock_now_us(), clock_wall_us(), &err) < 0)
+			log_warning("a finding of the state store cannot be read: %s", err.msg);
+	} else if (streq(kind, "server")) {
+		json_t *o = json_loads(json, 0, NULL);
+		const char *name = json_string_value(json_object_get(o, "name"));
+
+		if (name)
+			free(map_put(m->server_names, key, xstrdup(name)));
+		json_decref(o);
+	} else {
+		_cleanup_free_ char *k = xasprintf("%s %s", kind, key);
+
+		free(map_put(m->restored, k, xstrdup(json)));
+	}
+}
+
+void
+monitor_restore_scope(struct monitor *m, struct scope *s)
+{
+	static const char *const kinds[] = { "check", "series", "scrub" };
+
+	for (size_t i = 0; i < s->ncheckups; i++)
+		for (size_t k = 0; k < ARRAY_SIZE(kinds); k++) {
+			_cleanup_free_ char *key = xasprintf("%s %c:%s/%s", kinds[k],
+			    s->is_server ? 's' : 'd', s->name, s->checkups[i].check->id);
+			char *json = map_remove(m->restored, key);
+
+			if (json)
+				scope_restore(s, s->checkups[i].check->id, kinds[k], json);
+			free(json);
+		}
+}
+
+/* Findings of what is not watched any more, or of checks that were switched off. */
+static bool
+is_still_wanted(const char *scope, const char *check, void *arg)
+{
+	const struct monitor *m = arg;
+	size_t n = strlen(scope);
+	_cleanup_free_ char *name = xstrndup(scope, n > 0 && scope[n - 1] == '/' ? n - 1 : n);
+	const struct database *d = monitor_find(m, name);
+
+	if (strchr(name, '/') || (m->conf->ndatabases == 0))
+		return true; /* a member that is not listed yet */
+	if (!d && !monitor_find_server(m, name)) {
+		for (size_t i = 0; i < m->nservers; i++)
+			if (!server_settled(m->servers[i]))
+				return true; /* may still take a restored name */
+		return false;
+	}
+	for (enum engine e = ENGINE_POSTGRESQL; e < ENGINE_N; e++) {
+		const struct check *c = catalogue_find(m->catalogue, e, check);
+
+		if (c && d && d->conf->engine == e)
+			return plan_settings(m->plan, c, d->conf)->enabled;
+		if (c && !d)
+			return true;
+	}
+	return false;
+}
+
+void
+monitor_start(struct monitor *m)
+{
+	m->started = true;
+	m->started_us = clock_now_us();
+	findings_retain(m->findings, is_still_wanted, m, true, clock_wall_us());
+	monitor_findings_changed(m);
+	for (size_t i = 0; i < m->nservers; i++) {
+		monitor_restore_scope(m, server_scope(m->servers[i]));
+		server_start(m->servers[i]);
+	}
+	for (size_t i = 0; i < m->ndatabases; i++) {
+		if (m->databases[i]->is_template)
+			continue;
+		monitor_restore_scope(m, &m->databases[i]->scope);
+		scope_start(&m->databases[i]->scope);
+	}
+	if (m->conf->ndatabases == 0)
+		discover(m);
+	heartbeat_arm(m);
+	monitor_arm(m);
+	monitor_check_finished(m);
+}
+
+void
+monitor_save(struct monitor *m)
+{
+	for (size_t i = 0; i < m->nservers; i++)
+		scope_save(server_scope(m->servers[i]), true);
+	for (size_t i = 0; i < m->ndatabases; i++)
+		scope_save(&m->databases[i]->scope, true);
+	monitor_findings_changed(m);
+}
+
+const struct conf *
+monitor_conf(const struct monitor *m)
+{
+	return m->conf;
+}
+
+const struct findings *
+monitor_findings_raw(const struct monitor *m)
+{
+	return m->findings;
+}

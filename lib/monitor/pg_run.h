@@ -1,0 +1,36 @@
+#pragma once
+#include "check/facts.h"
+#include "monitor/scope.h"
+#include "pg/session.h"
+/*
+ * One part of a run on one PostgreSQL session: facts when they are old, the statements in a
+ * pipeline, scrub items one by one.  Ends exactly once, from the loop.
+ */
+struct pg_run_job {
+	struct part *part;          /* taken */
+	struct pg_session *session; /* borrowed, READY */
+	struct facts *facts;        /* borrowed; refreshed */
+	uint64_t *generation;
+	int64_t *facts_us;     /* when they were read; 0 never */
+	const char *facts_sql; /* borrowed */
+	double server_start;
+	bool pooled;
+	int64_t deadline_us; /* for the whole part; nothing new is begun after it */
+	int64_t timeout_us;  /* of one statement */
+	int64_t scrub_budget_us, scrub_max_us; /* time for scrub items; longest for one */
+	/* Samples of the session itself: rows are fed to the eval; false: nothing new. */
+	bool (*session_rows)(const struct check *, struct eval *, void *arg);
+	/* Exactly once, last.  failure: why the session ended under us, or NULL. */
+	void (*on_end)(const struct pg_failure *, void *arg);
+	void *arg;
+};
+struct pg_run;
+struct pg_run *pg_run_new(const struct pg_run_job *) _must_check_;
+void pg_run_start(struct pg_run *); /* may end, and free, at once */
+/* The session was lost or goes away: everything left is unknown; on_end is not called. */
+void pg_run_abort(struct pg_run *, const char *why);
+
+/* The statement that fills facts: extensions, privileges that the catalogue names, tell-tales of
+ * the flavour. */
+char *pg_facts_sql(const struct catalogue *) _must_check_;
+enum reason pg_failure_reason(const struct pg_failure *);

@@ -1,0 +1,154 @@
+#pragma once
+#include "check/bind.h"
+#include "check/eval.h"
+#include "check/facts.h"
+#include "conf/conf.h"
+#include "finding/finding.h"
+#include "monitor/sched.h"
+#include <jansson.h>
+/*
+ * A scope is what checks run on: a database, or a PostgreSQL server behind several.  It holds its
+ * checks with their state and one task a probe; how they are asked is the business of its owner
+ * (server.c for PostgreSQL, sqlite_watch.c for SQLite), reached through ops.
+ */
+struct monitor;
+struct scope;
+struct task;
+struct scrub;
+struct part;
+
+/* One check on one scope. */
+struct checkup {
+	struct scope *scope;             /* borrowed */
+	const struct check *check;       /* borrowed from the catalogue */
+	const struct settings *settings; /* borrowed from the monitor's plan */
+	const struct bind *binds;        /* one a body, borrowed from the plan */
+	int64_t interval_us, due_us;     /* due SCHED_NEVER: disabled */
+	size_t slot, nslots;             /* place in the spread */
+	int64_t last_us, last_wall_us, duration_us;
+	struct series *series;
+	int64_t series_saved_us;
+	struct coverage cover; /* by the facts of generation cover_generation */
+	uint64_t cover_generation;
+	enum check_status status;
+	enum reason reason; /* why unknown or not covered */
+	char *text, *grant; /* in words, or NULL */
+	bool answered;      /* has ever answered: a right lost is unknown, not uncovered */
+	bool waiting;       /* last run gave no verdict yet (first sample of a rate) */
+	bool running;
+	bool has_value;
+	double value;
+	unsigned unknown_runs;
+	bool tried;          /* had a run since the monitor started */
+	struct scrub *scrub; /* kind scrub: progress; else NULL */
+};
+
+/* One probe on one scope. */
+struct task {
+	struct sched_task sched; /* first: the heap's pointers are tasks */
+	struct scope *scope;     /* borrowed */
+	enum probe probe;
+	bool used;         /* the scope has checks of this probe */
+	bool running, now; /* now: everything, not only what is due */
+	unsigned parts;    /* of the run that have not ended */
+	int64_t started_us, started_wall_us;
+	int64_t last_wall_us, last_success_wall_us, duration_us;
+	uint64_t runs, skipped;
+	uint64_t run_id;
+	char *error;        /* why the last run did not reach its checks, or NULL */
+	unsigned announced; /* bits of enum reason told by on_unknown */
+};
+
+struct scope_ops {
+	/* Begin the task's run with what is due: every part ends by scope_part_end, now or later.
+	 */
+	void (*run)(struct scope *, struct part *take_all);
+};
+
+struct scope {
+	struct monitor *monitor; /* borrowed */
+	const struct scope_ops *ops;
+	void *owner; /* struct server or struct database */
+	char *name;  /* of the server or database */
+	bool is_server;
+	const struct conf_database *conf; /* borrowed; of a server: its naming database */
+	struct checkup *checkups;
+	size_t ncheckups;
+	struct task tasks[PROBE_N];
+	bool first_contact; /* nothing was restored, first round not over */
+	int64_t first_contact_us;
+	size_t slot, nslots;
+};
+
+void scope_init(struct scope *, struct monitor *, const char *name, bool is_server,
+    const struct conf_database *, const struct scope_ops *, void *owner, size_t slot,
+    size_t nslots);
+void scope_done(struct scope *);
+/* Names follow what the world shows: a server is named by the first section that reached it. */
+void scope_rename(struct scope *, const char *name);
+void scope_start(struct scope *); /* schedules first runs */
+
+/* Some of the checks of one run of a task, least recently run first. */
+struct part {
+	struct task *task;      /* borrowed */
+	struct checkup **taken; /* borrowed, array owned */
+	size_t n;
+	int64_t queued_us;
+	struct part *next; /* of its owner's queue */
+};
+/* Begins the run of a task that is due: takes what is due and hands it to ops->run. */
+void scope_task_run(struct task *);
+/* Moves the checks that match into a part of their own; NULL when none does. */
+struct part *part_split(struct part *, bool (*match)(const struct checkup *)) _must_check_;
+/* facts may be NULL when nothing is known yet; recomputed when generation moved. */
+const struct coverage *checkup_coverage(
+    struct checkup *, const struct facts *, uint64_t generation);
+
+/* The single gate for every result.  item: scrub item or NULL.  forced: one run decides alone. */
+struct outcome {
+	struct checkup *checkup;
+	const struct result *result;
+	const char *item;
+	int64_t started_us, started_wall_us, duration_us;
+	bool decides;
+};
+void scope_record(struct scope *, const struct outcome *);
+/* Scrub: the list is complete; one item has its result; the budget of this pass is used up. */
+void scope_scrub_listed(struct checkup *);
+void scope_scrub_record(const struct outcome *, int64_t timeout_us, int64_t max_timeout_us);
+void scope_scrub_pass_end(struct checkup *);
+/* A check that cannot be asked: not covered or unknown by its coverage. */
+void scope_record_uncovered(struct scope *, struct checkup *, const struct coverage *);
+/* There was nothing new to judge: the check just waits for its next turn. */
+void scope_record_nothing(struct checkup *);
+/* A part is over: its checks without a result are unknown for that reason; the last part ends the
+ * task.  error NULL when all was asked.  Frees the part. */
+void scope_part_end(struct part *take, enum reason why, const char *error);
+void scope_checkup_due(struct checkup *, int64_t due_us);
+/* Runs all of a probe as soon as it may. */
+void scope_run_now(struct scope *, struct task *);
+/* When the first results of a new scope may be run: staggered connects call it when ready. */
+void scope_reschedule(struct scope *);
+
+/* Values for the parameters of one body; strv of borrowed or owned text by bind->names. */
+struct bound {
+	const char **values; /* n of them; NULL is SQL NULL */
+	char **owned;
+	size_t n;
+};
+void checkup_bind(const struct checkup *, const struct bind *, struct bound *ret);
+void bound_done(struct bound *);
+struct eval *checkup_eval(struct checkup *, const char *item, double server_start, int64_t now_us,
+    int64_t wall_us) _must_check_;
+
+/* Worst of the scope's checks; pieces of the API's answers. */
+enum status scope_status(const struct scope *);
+enum status scope_probe_status(const struct scope *, enum probe);
+void scope_count(const struct scope *, size_t *ret_covered, size_t *ret_total, size_t *ret_unknown);
+json_t *scope_checks_json(const struct scope *) _must_check_;
+char *scope_not_covered_json(const struct scope *) _must_check_;
+bool scope_has_verdict(const struct scope *); /* every used probe of connectivity has run once */
+bool scope_round_done(const struct scope *);  /* every used probe has run once */
+/* State kept over restarts: flags of each check, series, scrub progress. */
+void scope_restore(struct scope *, const char *check, const char *kind, const char *json);
+void scope_save(struct scope *, bool all);

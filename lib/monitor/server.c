@@ -1,0 +1,355 @@
+/*
+ * One PostgreSQL server: which databases are behind it, and who carries which work.  The rules: a
+ * failed or lost connect is tried again at once and after a second before it is told; an attempt
+ * that was never answered is kept, not repeated; everything waits in queues here, never in the
+ * server's backlog.
+ */
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "monitor/server_impl.h"
+#include "pg/plan_impl.h"
+#include "report/report.h"
+#include <libpq-fe.h>
+#include <math.h>
+#include <stdio.h>
+
+/* ---- names and small views ---- */
+
+struct scope *
+server_scope(struct server *s)
+{
+	return &s->scope;
+}
+
+const struct facts *
+server_facts(const struct server *s)
+{
+	return &s->facts;
+}
+
+const char *
+server_name(const struct server *s)
+{
+	return s->scope.name;
+}
+
+const char *
+server_version(const struct server *s)
+{
+	return s->version;
+}
+
+size_t
+server_ndatabases(const struct server *s)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < s->ndbs; i++)
+		n += !s->dbs[i]->is_template;
+	return n;
+}
+
+int64_t
+server_answer_us(const struct server *s)
+{
+	return s->fresh_count ? s->fresh_timing.query_us : -1;
+}
+
+bool
+server_settled(const struct server *s)
+{
+	return s->settled;
+}
+
+static const char *
+role_name(const struct server *s)
+{
+	switch (s->facts.role) {
+	case FACT_PRIMARY:
+		return "primary";
+	case FACT_STANDBY:
+		return "standby";
+	case FACT_ROLE_UNKNOWN:
+		break;
+	}
+	return NULL;
+}
+
+json_t *
+server_json(const struct server *s)
+{
+	json_t *o = json_object();
+
+	json_object_set_new(o, "name", report_string(s->scope.name));
+	json_object_set_new(o, "version", report_string(s->version));
+	json_object_set_new(o, "role", report_string(role_name(s)));
+	json_object_set_new(o, "flavour", report_string(s->version ? s->facts.flavour : NULL));
+	json_object_set_new(o, "databases", json_integer((json_int_t)server_ndatabases(s)));
+	return o;
+}
+
+/* ---- who carries which work ---- */
+static bool
+is_home_database(const struct server *s, const struct database *d)
+{
+	return d == s->home_db || (s->link == LINK_UP && d->datname && s->facts.datname &&
+	                              streq(d->datname, s->facts.datname));
+}
+
+static bool
+is_for_visitor(const struct checkup *c)
+{
+	return c->check->kind == KIND_SCRUB || c->check->user;
+}
+
+static void
+server_run(struct scope *scope, struct part *p)
+{
+	struct server *s = scope->owner;
+	struct part *visit = s->nvisitors > 0 ? part_split(p, is_for_visitor) : NULL;
+
+	if (s->fresh_down && p->task->probe == PROBE_CONNECTIVITY)
+		s->fresh_wanted = true;
+	if (visit)
+		server_visit_add(s->home_db, visit);
+	server_home_add(s, p);
+}
+static const struct scope_ops server_ops = { server_run };
+
+static void
+database_run(struct scope *scope, struct part *p)
+{
+	struct database *d = scope->owner;
+	struct server *s = d->server;
+	struct part *visit;
+
+	if (!is_home_database(s, d)) {
+		server_visit_add(d, p);
+		return;
+	}
+	visit = s->nvisitors > 0 ? part_split(p, is_for_visitor) : NULL;
+	if (visit)
+		server_visit_add(d, visit);
+	server_home_add(s, p);
+}
+const struct scope_ops pg_database_ops = { database_run };
+
+/* ---- once a second ---- */
+
+void
+server_heartbeat(struct server *s)
+{
+	const struct conf_database *c = s->scope.conf;
+
+	if (s->link != LINK_UP)
+		return;
+	if (c->pool_recycle_us > 0 && pg_session_age_us(s->home) > c->pool_recycle_us &&
+	    !s->home_run && pg_session_in_flight(s->home) == 0) {
+		s->home = pg_session_free(s->home);
+		s->link = LINK_NONE;
+		server_home_connect(s);
+		return;
+	}
+	server_refresh_plan(s);
+	server_list_databases(s);
+	server_visits_tick(s);
+	server_home_pump(s);
+}
+
+/* ---- making, attaching, merging ---- */
+
+/* Keywords of a DSN but the database's name: what makes two sections one server. */
+static int
+dsn_split(const char *dsn, char **ret_endpoint, char **ret_datname, struct err *err)
+{
+	char *message = NULL;
+	_cleanup_free_ char *plain = dsn_for_libpq(dsn);
+	PQconninfoOption *o = PQconninfoParse(plain, &message);
+	struct str s = { 0 };
+
+	if (!o) {
+		PQfreemem(message);
+		return dsn_check(dsn, err) < 0 ? err->code : err_set(err, -EINVAL, "not a DSN");
+	}
+	for (PQconninfoOption *p = o; p->keyword; p++) {
+		if (!p->val)
+			continue;
+		if (streq(p->keyword, "dbname"))
+			*ret_datname = *p->val ? xstrdup(p->val) : NULL;
+		else
+			str_addf(&s, "%s=%zu:%s ", p->keyword, strlen(p->val), p->val);
+	}
+	PQconninfoFree(o);
+	*ret_endpoint = str_take(&s);
+	return 0;
+}
+
+static struct server *
+server_new(struct monitor *m, struct database *d, char *take_endpoint)
+{
+	struct server *s = xcalloc(1, sizeof(*s));
+	const struct conf_database *c = d->conf;
+	size_t total = (size_t)(c->pool_size + c->max_overflow);
+
+	s->m = m;
+	s->endpoint = take_endpoint;
+	s->home_db = d;
+	s->start = NAN;
+	s->facts.engine = ENGINE_POSTGRESQL;
+	s->facts.flavour = xstrdup("community");
+	s->facts_sql = pg_facts_sql(m->catalogue);
+	s->retry = evtimer_new(m->base, server_on_retry, s);
+	assert(s->retry);
+	s->nvisitors = total > 1 ? total - 1 : 0;
+	s->nwarm = c->pool_size > 1 ? (size_t)c->pool_size - 1 : 0;
+	s->visitors = xcalloc(s->nvisitors + 1, sizeof(*s->visitors));
+	for (size_t i = 0; i < s->nvisitors; i++)
+		s->visitors[i].server = s;
+	scope_init(&s->scope, m, c->server ? c->server : c->name, true, c, &server_ops, s,
+	    d->scope.slot, d->scope.nslots);
+	m->servers = xreallocarray(m->servers, m->nservers + 1, sizeof(struct server *));
+	m->servers[m->nservers++] = s;
+	return s;
+}
+
+static void
+server_add(struct server *s, struct database *d)
+{
+	s->dbs = xreallocarray(s->dbs, s->ndbs + 1, sizeof(struct database *));
+	s->dbs[s->ndbs++] = d;
+	d->server = s;
+	d->facts.engine = ENGINE_POSTGRESQL;
+	if (!d->facts.flavour)
+		d->facts.flavour = xstrdup("community");
+	if (s->link == LINK_UP)
+		server_tell_head(d);
+}
+
+int
+server_attach(struct monitor *m, struct database *d, struct err *err)
+{
+	char *endpoint = NULL, *datname = NULL;
+	int r = dsn_split(d->conf->dsn, &endpoint, &datname, err);
+
+	if (r < 0)
+		return r;
+	if (d->datname)
+		free(datname);
+	else
+		d->datname = datname;
+	for (size_t i = 0; i < m->nservers; i++)
+		if (streq(m->servers[i]->endpoint, endpoint)) {
+			free(endpoint);
+			server_add(m->servers[i], d);
+			return 0;
+		}
+	server_add(server_new(m, d, endpoint), d);
+	return 0;
+}
+
+void
+server_detach(struct database *d)
+{
+	struct server *s = d->server;
+	size_t kept = 0;
+
+	for (size_t i = 0; i < s->ndbs; i++)
+		if (s->dbs[i] != d)
+			s->dbs[kept++] = s->dbs[i];
+	s->ndbs = kept;
+	d->server = NULL;
+}
+
+void
+server_start(struct server *s)
+{
+	scope_start(&s->scope);
+	server_retry_in(s, 0);
+}
+
+struct server *
+server_free(struct server *s)
+{
+	struct part *p;
+
+	if (!s)
+		return NULL;
+	event_free(s->retry);
+	if (s->home_run)
+		pg_run_abort(s->home_run, "stopped");
+	pg_session_free(s->home);
+	for (size_t i = 0; i < s->nvisitors; i++) {
+		if (s->visitors[i].run)
+			pg_run_abort(s->visitors[i].run, "stopped");
+		pg_session_free(s->visitors[i].session);
+	}
+	while ((p = s->home_queue)) {
+		s->home_queue = p->next;
+		scope_part_end(p, REASON_CONNECTION, "stopped");
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(s->head); i++)
+		free(s->head[i]);
+	scope_done(&s->scope);
+	facts_done(&s->facts);
+	pg_plan_unref(s->plan);
+	strv_free(s->listed);
+	free(s->visitors);
+	free(s->dbs);
+	free(s->endpoint);
+	free(s->sysid);
+	free(s->start_text);
+	free(s->version);
+	free(s->restored_id);
+	free(s->facts_sql);
+	free(s);
+	return NULL;
+}
+
+static bool
+is_idle(const struct server *s)
+{
+	if (s->home_run || s->home_queue || s->resolving || s->listing ||
+	    pg_session_in_flight(s->home) > 0)
+		return false;
+	for (size_t i = 0; i < s->nvisitors; i++)
+		if (s->visitors[i].busy)
+			return false;
+	for (size_t i = 0; i < s->ndbs; i++)
+		if (s->dbs[i]->visit_parts)
+			return false;
+	return true;
+}
+
+bool
+server_same(const struct server *a, const struct server *b)
+{
+	_cleanup_free_ char *x = NULL, *y = NULL;
+
+	if (a->link != LINK_UP || b->link != LINK_UP || a->pooled || b->pooled || !a->sysid ||
+	    !b->sysid)
+		return false;
+	x = server_identity(a);
+	y = server_identity(b);
+	return streq(x, y) && streq(a->start_text, b->start_text) &&
+	       streq(a->facts.login, b->facts.login);
+}
+
+/* The databases of b go to a; b is to be freed.  False: b is busy, try again later. */
+bool
+server_merge(struct server *a, struct server *b)
+{
+	if (!is_idle(b))
+		return false;
+	log_info("server %s is the same as %s", b->scope.name, a->scope.name);
+	findings_drop(a->m->findings, b->scope.name, NULL, true, clock_wall_us());
+	while (b->ndbs > 0) {
+		struct database *d = b->dbs[0];
+
+		server_detach(d);
+		if (!d->datname)
+			d->datname = xstrdup(b->facts.datname);
+		server_add(a, d);
+	}
+	return true;
+}

@@ -1,0 +1,569 @@
+/*
+ * The home session of a server: name resolution, connecting by the rules of retry, the head row of
+ * every cycle, and the runs that it carries.
+ */
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/map.h"
+#include "monitor/server_impl.h"
+#include <math.h>
+#include <stdio.h>
+
+#define PLAN_MAX_AGE_US (60 * USEC_PER_SEC)
+#define RESOLVE_US      (5 * USEC_PER_SEC)
+
+static void server_identify(struct server *);
+static void home_run_part(struct server *);
+
+/* ---- queues ---- */
+
+void
+server_queue_add(struct part **q, struct part *p, bool front)
+{
+	while (!front && *q)
+		q = &(*q)->next;
+	p->next = *q;
+	*q = p;
+}
+
+static void
+fail_all(struct server *s, const char *why)
+{
+	struct part *p, *q = TAKE_PTR(s->home_queue);
+
+	while ((p = q)) {
+		q = p->next;
+		server_part_unreachable(s, p, why);
+	}
+	for (size_t i = 0; i < s->ndbs; i++) {
+		q = TAKE_PTR(s->dbs[i]->visit_parts);
+		while ((p = q)) {
+			q = p->next;
+			server_part_unreachable(s, p, why);
+		}
+	}
+}
+
+/* ---- connecting ---- */
+
+static void
+settle(struct server *s)
+{
+	if (s->settled)
+		return;
+	s->settled = true;
+	monitor_check_finished(s->m);
+}
+
+static void
+tell_down(struct server *s)
+{
+	bool news = !s->down;
+
+	s->down = true;
+	s->link = LINK_NONE;
+	settle(s);
+	if (news) {
+		log_info("server %s: unreachable: %s: %s", s->scope.name,
+		    pg_cause_names[s->failure.cause], s->failure.err.msg);
+		server_speak_now(s, 0);
+	}
+	fail_all(s, s->failure.err.msg);
+}
+
+void
+server_retry_in(struct server *s, int64_t us)
+{
+	struct timeval tv = { us / USEC_PER_SEC, us % USEC_PER_SEC };
+
+	evtimer_add(s->retry, &tv);
+}
+
+bool
+server_needs_no_second(enum pg_cause c)
+{
+	return c == PG_CAUSE_AUTH || c == PG_CAUSE_FULL || c == PG_CAUSE_NO_DATABASE ||
+	       c == PG_CAUSE_SETTINGS;
+}
+
+/* The home database is gone: another one may carry the session. */
+static bool
+choose_other_home(struct server *s)
+{
+	s->home_db->unreachable = true;
+	for (size_t i = 0; i < s->ndbs; i++)
+		if (!s->dbs[i]->unreachable && s->dbs[i] != s->home_db) {
+			log_info("server %s: home session moves from %s to %s", s->scope.name,
+			    s->home_db->scope.name, s->dbs[i]->scope.name);
+			s->home_db = s->dbs[i];
+			return true;
+		}
+	return false;
+}
+
+static void
+home_failed(struct server *s, const struct pg_failure *f)
+{
+	bool kept = s->home && pg_session_state(s->home) == PG_UNANSWERED;
+
+	s->failure = *f;
+	s->failures++;
+	s->link = LINK_NONE;
+	if (f->cause == PG_CAUSE_NO_DATABASE && choose_other_home(s)) {
+		server_retry_in(s, 0);
+		return;
+	}
+	if (s->down || server_needs_no_second(f->cause) || s->failures >= SERVER_FAILURES_TO_TELL ||
+	    s->m->options.one_shot) {
+		tell_down(s);
+		return;
+	}
+	server_retry_in(s, s->failures == 1 && !kept ? 0 : SERVER_RETRY_US);
+}
+
+void
+server_on_retry(evutil_socket_t fd, short what, void *arg)
+{
+	struct server *s = arg;
+
+	(void)fd;
+	(void)what;
+	if (s->link != LINK_NONE)
+		return;
+	/* The attempt that was never answered is still the attempt: a second look is enough. */
+	if (s->home && pg_session_state(s->home) == PG_UNANSWERED) {
+		tell_down(s);
+		return;
+	}
+	server_home_connect(s);
+}
+
+static int
+copy_row(const char *const *cells, char **to, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		free(to[i]);
+		to[i] = xstrdup(cells[i]);
+	}
+	return 0;
+}
+
+enum {
+	HEAD_RECOVERY,
+	HEAD_START,
+	HEAD_VERSION,
+	HEAD_VERSION_NUM,
+	HEAD_PORT,
+	HEAD_USER,
+	HEAD_DATNAME,
+	HEAD_SUPER,
+	HEAD_SYSID,
+	HEAD_TIMELINE
+};
+#define HEAD_COMMON                                                                                \
+	"SELECT pg_catalog.pg_is_in_recovery(),"                                                   \
+	" extract(epoch FROM pg_catalog.pg_postmaster_start_time())::text,"                        \
+	" pg_catalog.current_setting('server_version'),"                                           \
+	" pg_catalog.current_setting('server_version_num'),"                                       \
+	" pg_catalog.current_setting('port'), current_user::text,"                                 \
+	" pg_catalog.current_database()::text, rolsuper"
+static const char head_sql[] =
+    HEAD_COMMON ", (SELECT system_identifier FROM pg_catalog.pg_control_system())::text,"
+                " (SELECT timeline_id FROM pg_catalog.pg_control_checkpoint())::text"
+                " FROM pg_catalog.pg_roles WHERE rolname = current_user";
+static const char head_plain_sql[] =
+    HEAD_COMMON ", NULL::text, NULL::text FROM pg_catalog.pg_roles WHERE rolname = current_user";
+
+static bool
+on_head_row(const char *const *cells, const size_t *lengths, void *arg)
+{
+	struct server *s = arg;
+
+	(void)lengths;
+	copy_row(cells, s->head, ARRAY_SIZE(s->head));
+	return true;
+}
+
+char *
+server_identity(const struct server *s)
+{
+	return xasprintf("%s:%s", s->sysid ? s->sysid : "?", s->head[HEAD_PORT]);
+}
+
+/* A name kept from an earlier start is taken again while its section exists and leads here. */
+static void
+take_restored_name(struct server *s)
+{
+	_cleanup_free_ char *id = server_identity(s), *json = NULL;
+	const char *name = map_get(s->m->server_names, id);
+
+	if (!s->scope.conf->server && name && !streq(name, s->scope.name))
+		for (size_t i = 0; i < s->ndbs; i++)
+			if (streq(s->dbs[i]->conf->name, name))
+				scope_rename(&s->scope, name);
+	if (s->restored_id && streq(s->restored_id, id))
+		return;
+	free(s->restored_id);
+	s->restored_id = xstrdup(id);
+	json = xasprintf("{\"name\":\"%s\"}", s->scope.name);
+	monitor_state(s->m, "server", id, json);
+}
+
+/* What the head row says; true when something moved that checks are chosen by. */
+static bool
+head_apply(struct server *s)
+{
+	char *const *h = s->head;
+	enum fact_role role =
+	    h[HEAD_RECOVERY] && *h[HEAD_RECOVERY] == 't' ? FACT_STANDBY : FACT_PRIMARY;
+	long num = h[HEAD_VERSION_NUM] ? strtol(h[HEAD_VERSION_NUM], NULL, 10) : 0;
+	bool moved = s->facts.role != role || s->facts.version[0] != num / 10000 ||
+	             s->facts.version[1] != num % 10000;
+
+	s->facts.engine = ENGINE_POSTGRESQL;
+	s->facts.role = role;
+	s->facts.version[0] = (int)(num / 10000);
+	s->facts.version[1] = (int)(num % 10000);
+	s->facts.superuser = h[HEAD_SUPER] && *h[HEAD_SUPER] == 't';
+	s->facts.pooled = s->pooled;
+	free(s->facts.login);
+	s->facts.login = xstrdup(h[HEAD_USER]);
+	free(s->facts.datname);
+	s->facts.datname = xstrdup(h[HEAD_DATNAME]);
+	free(s->sysid);
+	s->sysid = xstrdup(h[HEAD_SYSID]);
+	free(s->version);
+	/* "15.18 (Debian 15.18-0+deb12u1)": the number is what people compare */
+	s->version = xstrndup(h[HEAD_VERSION] ? h[HEAD_VERSION] : "",
+	    strcspn(h[HEAD_VERSION] ? h[HEAD_VERSION] : "", " "));
+	free(s->start_text);
+	s->start_text = xstrdup(h[HEAD_START]);
+	s->start = h[HEAD_START] ? strtod(h[HEAD_START], NULL) : NAN;
+	return moved;
+}
+
+void
+server_tell_head(struct database *d)
+{
+	const struct server *s = d->server;
+
+	if (d->facts.role != s->facts.role || d->facts.version[0] != s->facts.version[0] ||
+	    d->facts.version[1] != s->facts.version[1])
+		d->facts_generation++;
+	d->facts.engine = ENGINE_POSTGRESQL;
+	d->facts.role = s->facts.role;
+	memcpy(d->facts.version, s->facts.version, sizeof(d->facts.version));
+	d->facts.pooled = s->pooled;
+	d->facts.superuser = s->facts.superuser;
+	free(d->facts.login);
+	d->facts.login = xstrdup(s->facts.login);
+	free(d->facts.datname);
+	d->facts.datname = xstrdup(d->datname ? d->datname : s->facts.datname);
+}
+
+static void
+home_up(struct server *s)
+{
+	bool was_down = s->down;
+
+	s->link = LINK_UP;
+	s->failures = 0;
+	s->down = false;
+	s->home_db->unreachable = false;
+	if (!s->home_db->datname)
+		s->home_db->datname = xstrdup(s->facts.datname);
+	take_restored_name(s);
+	settle(s);
+	if (was_down) {
+		log_info("server %s: reachable again", s->scope.name);
+		s->fresh_down = false;
+		s->fresh_failures = 0;
+		server_speak_now(s, 0);
+	}
+	server_home_pump(s);
+	server_visits_pump(s);
+}
+
+static void
+on_head_done(const struct pg_failure *f, int64_t duration_us, void *arg)
+{
+	struct server *s = arg;
+
+	(void)duration_us;
+	if (f && pg_failure_reason(f) == REASON_PRIVILEGE && !s->no_control) {
+		s->no_control = true;
+		s->link = LINK_CONNECTING;
+		server_identify(s);
+		return;
+	}
+	if (f || !s->head[HEAD_VERSION_NUM]) {
+		/* A session that is alive but cannot answer this is of no use: it counts as a
+		 * failure. */
+		if (pg_session_state(s->home) == PG_READY) {
+			struct pg_failure why = f ? *f : s->failure;
+
+			s->home = pg_session_free(s->home);
+			home_failed(s, &why);
+		}
+		return;
+	}
+	if (head_apply(s))
+		s->facts_generation++;
+	for (size_t i = 0; i < s->ndbs; i++)
+		server_tell_head(s->dbs[i]);
+	if (s->link == LINK_IDENTIFYING)
+		home_up(s);
+	else
+		home_run_part(s);
+}
+
+static const struct pg_request_callbacks head_callbacks = { NULL, on_head_row, on_head_done };
+
+static int
+head_ask(struct server *s)
+{
+	struct pg_statement st = { .name = s->no_control ? "head_plain" : "head",
+		.sql = s->no_control ? head_plain_sql : head_sql };
+
+	return pg_session_request(
+	    s->home, &st, server_timeout_us(s) + USEC_PER_SEC, &head_callbacks, s);
+}
+
+static void
+server_identify(struct server *s)
+{
+	struct pg_failure f = { .cause = PG_CAUSE_OTHER };
+
+	s->link = LINK_IDENTIFYING;
+	s->pooled = pg_session_is_pooled(s->home);
+	if (head_ask(s) >= 0)
+		return;
+	err_set(&f.err, -EIO, "the first statement could not be sent");
+	home_failed(s, &f);
+}
+
+void
+server_note_fresh(struct server *s, const struct pg_session *session)
+{
+	s->fresh_us = clock_now_us();
+	s->fresh_timing = *pg_session_timing(session);
+	s->fresh_count++;
+	s->fresh_failures = 0;
+	if (s->fresh_down) {
+		s->fresh_down = false;
+		log_info("server %s: takes new connections again", s->scope.name);
+		server_speak_now(s, 0);
+	}
+}
+
+static void
+on_home_connect(struct pg_session *session, const struct pg_failure *f, void *arg)
+{
+	struct server *s = arg;
+
+	(void)session;
+	if (f) {
+		home_failed(s, f);
+		return;
+	}
+	server_note_fresh(s, s->home);
+	server_identify(s);
+}
+
+static void
+on_home_lost(struct pg_session *session, const struct pg_failure *f, void *arg)
+{
+	struct server *s = arg;
+
+	(void)session;
+	log_debug("server %s: home session lost: %s", s->scope.name, f->err.msg);
+	home_failed(s, f);
+}
+
+static const struct pg_session_callbacks home_callbacks = { on_home_connect, on_home_lost, NULL };
+
+struct pg_session *
+server_session_new(
+    struct server *s, const struct pg_session_callbacks *cb, bool keep_prepared, void *arg)
+{
+	const struct conf_database *c = s->scope.conf;
+	struct pg_session_options o = { .statement_timeout_us = c->timeout_us,
+		.lock_timeout_us = 100 * USEC_PER_MSEC,
+		.keep_prepared = keep_prepared,
+		.echo = c->echo,
+		.name = s->scope.name };
+
+	return pg_session_new(s->m->base, &o, cb, arg);
+}
+
+static void
+home_attempt(struct server *s)
+{
+	struct pg_failure f = { .cause = PG_CAUSE_OTHER };
+
+	if (!s->home)
+		s->home = server_session_new(s, &home_callbacks, true, s);
+	s->link = LINK_CONNECTING;
+	if (pg_session_connect(s->home, s->plan, s->home_db->datname, server_timeout_us(s)) >= 0)
+		return;
+	err_set(&f.err, -EBUSY, "the former session is still closing");
+	home_failed(s, &f);
+}
+
+/* ---- name resolution ---- */
+
+static void
+on_resolve_answer(uint32_t type, const char *payload, size_t len, void *arg)
+{
+	struct server *s = arg;
+	struct pg_plan *plan = NULL;
+	struct pg_failure f = { .cause = PG_CAUSE_DNS };
+
+	if (type != RESOLVE_ANSWER)
+		return;
+	if (resolve_answer(payload, len, &plan, &f.err) < 0) {
+		s->failure = f;
+		return;
+	}
+	pg_plan_unref(s->plan);
+	s->plan = plan;
+	s->plan_us = clock_now_us();
+}
+
+static void
+on_resolve_end(enum worker_end end, const struct err *err, void *arg)
+{
+	struct server *s = arg;
+	struct pg_failure f = { .cause = PG_CAUSE_DNS };
+
+	if (end == WORKER_CANCELLED)
+		return; /* we may be gone */
+	s->resolving = NULL;
+	if (s->link != LINK_RESOLVING)
+		return;
+	s->link = LINK_NONE;
+	/* A plan that once worked is better than none while names do not resolve. */
+	if (s->plan) {
+		home_attempt(s);
+		return;
+	}
+	if (end == WORKER_TIMEOUT)
+		err_set(&f.err, -ETIMEDOUT, "the name was not resolved in time");
+	else if (end != WORKER_DONE)
+		f.err = err ? *err : f.err;
+	else
+		f = s->failure;
+	home_failed(s, &f);
+}
+
+void
+server_home_connect(struct server *s)
+{
+	_cleanup_free_ char *job = NULL;
+
+	if (s->link != LINK_NONE || (s->home && pg_session_state(s->home) != PG_DOWN))
+		return;
+	if (s->plan && clock_now_us() - s->plan_us < PLAN_MAX_AGE_US) {
+		home_attempt(s);
+		return;
+	}
+	s->link = LINK_RESOLVING;
+	job = resolve_job(s->home_db->conf->dsn);
+	if (worker_submit(s->m->resolve, RESOLVE_JOB, job, strlen(job),
+	        MIN(RESOLVE_US, server_timeout_us(s)), 0, on_resolve_answer, on_resolve_end, s,
+	        &s->resolving) < 0) {
+		struct pg_failure f = { .cause = PG_CAUSE_OTHER };
+
+		s->link = LINK_NONE;
+		err_set(&f.err, -EAGAIN, "too many names wait to be resolved");
+		home_failed(s, &f);
+	}
+}
+
+void
+server_refresh_plan(struct server *s)
+{
+	_cleanup_free_ char *job = NULL;
+
+	if (s->resolving || !s->plan || pg_plan_is_local(s->plan) ||
+	    clock_now_us() - s->plan_us < PLAN_MAX_AGE_US)
+		return;
+	job = resolve_job(s->home_db->conf->dsn);
+	s->plan_us = clock_now_us(); /* one attempt a minute */
+	if (worker_submit(s->m->resolve, RESOLVE_JOB, job, strlen(job),
+	        MIN(RESOLVE_US, server_timeout_us(s)), 0, on_resolve_answer, on_resolve_end, s,
+	        &s->resolving) < 0)
+		log_debug("server %s: the plan is not refreshed: the queue is full", s->scope.name);
+}
+
+/* ---- runs ---- */
+
+int64_t
+server_part_deadline_us(const struct server *s, const struct part *p)
+{
+	int64_t interval = s->scope.conf->interval_us[p->task->probe];
+
+	return clock_now_us() + MIN(interval, 3 * server_timeout_us(s));
+}
+
+static void
+on_home_run_end(const struct pg_failure *f, void *arg)
+{
+	struct server *s = arg;
+
+	s->home_run = NULL;
+	if (!f)
+		server_home_pump(s);
+}
+
+static void
+home_run_part(struct server *s)
+{
+	struct part *p = s->home_queue;
+	struct database *d;
+	struct pg_run_job job = { .session = s->home,
+		.server_start = s->start,
+		.pooled = s->pooled,
+		.timeout_us = server_timeout_us(s),
+		.session_rows = server_session_rows,
+		.on_end = on_home_run_end,
+		.arg = s,
+		.facts_sql = s->facts_sql };
+
+	if (!p || s->home_run)
+		return;
+	s->home_queue = p->next;
+	p->next = NULL;
+	d = p->task->scope->is_server ? NULL : p->task->scope->owner;
+	job.part = p;
+	job.deadline_us = server_part_deadline_us(s, p);
+	job.facts = d ? &d->facts : &s->facts;
+	job.generation = d ? &d->facts_generation : &s->facts_generation;
+	job.facts_us = d ? &d->facts_us : &s->facts_us;
+	s->home_run = pg_run_new(&job);
+	pg_run_start(s->home_run);
+}
+
+/* Every cycle begins with the head row: it is the pre-ping, and nothing of it is ever assumed. */
+void
+server_home_pump(struct server *s)
+{
+	if (!s->home_queue || s->home_run)
+		return;
+	if (s->link == LINK_UP) {
+		if (pg_session_in_flight(s->home) == 0 && head_ask(s) < 0)
+			home_run_part(s);
+		return;
+	}
+	if (s->down && s->link == LINK_NONE)
+		fail_all(s, s->failure.err.msg);
+}
+
+void
+server_home_add(struct server *s, struct part *p)
+{
+	server_queue_add(&s->home_queue, p, p->task->probe == PROBE_CONNECTIVITY);
+	if (s->down && s->link == LINK_NONE && p->task->probe == PROBE_CONNECTIVITY)
+		server_home_connect(s); /* each turn of the connectivity probe tries once */
+	server_home_pump(s);
+}

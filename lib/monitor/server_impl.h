@@ -1,0 +1,110 @@
+#pragma once
+#include "base/clock.h"
+#include "monitor/internal.h"
+#include "monitor/pg_run.h"
+/*
+ * What the files of one PostgreSQL server share: server.c makes it and hands out work,
+ * server_home.c keeps the home session, server_visit.c the connections besides it,
+ * server_members.c follows `databases = *`, server_rows.c tells what the session itself shows.
+ */
+#define SERVER_RETRY_US (1 * USEC_PER_SEC)
+/* Failures in a row before a server is told down: the first, one at once, one after a second. */
+#define SERVER_FAILURES_TO_TELL 3
+
+enum link { LINK_NONE, LINK_RESOLVING, LINK_CONNECTING, LINK_IDENTIFYING, LINK_UP };
+
+/* One connection of the budget besides the home session. */
+struct visitor {
+	struct server *server; /* borrowed */
+	struct pg_session *session;
+	struct database *db; /* visited now or kept warm; NULL: none */
+	struct pg_run *run;
+	bool busy;
+	bool tainted; /* has run user SQL: closed after the visit */
+	int64_t used_us;
+};
+
+struct server {
+	struct monitor *m; /* borrowed */
+	struct scope scope;
+	char *endpoint; /* where and as whom, with its secrets: never logged */
+	char *sysid, *start_text, *version, *restored_id;
+	double start;
+	bool pooled, no_control; /* no_control: pg_control_system is not allowed here */
+	struct facts facts;
+	uint64_t facts_generation;
+	int64_t facts_us, list_us;
+	char *facts_sql;
+
+	struct database **dbs; /* in reading order */
+	size_t ndbs;
+	struct database *home_db;
+
+	struct pg_plan *plan;
+	int64_t plan_us;
+	struct worker_job *resolving;
+
+	enum link link;
+	struct pg_session *home;
+	struct pg_run *home_run;
+	struct part *home_queue;
+	char *head[10];
+	unsigned failures;
+	bool down, settled;
+	struct pg_failure failure;
+	struct event *retry;
+
+	struct visitor *visitors;
+	size_t nvisitors, nwarm;
+	bool fresh_wanted; /* a fresh connection is due */
+	int64_t fresh_us;  /* last one that succeeded */
+	struct pg_timing fresh_timing;
+	uint64_t fresh_count, fresh_told;
+	unsigned fresh_failures;
+	bool fresh_down;
+	struct pg_failure fresh_failure;
+	int64_t fresh_retry_us;
+	bool pumping;
+	bool listing;
+	char **listed; /* databases = *: names of the last list */
+};
+
+static inline int64_t
+server_timeout_us(const struct server *s)
+{
+	return s->scope.conf->timeout_us;
+}
+char *server_identity(const struct server *) _must_check_; /* "system identifier:port" */
+int64_t server_part_deadline_us(const struct server *, const struct part *);
+void server_queue_add(struct part **, struct part *, bool front);
+
+/* server_home.c */
+void server_home_connect(struct server *); /* unless an attempt is under way or kept */
+void server_home_pump(struct server *);
+void server_home_add(struct server *, struct part *take);
+void server_on_retry(evutil_socket_t, short, void *);
+void server_retry_in(struct server *, int64_t us);
+void server_tell_head(struct database *); /* what the head row said of the server */
+void server_note_fresh(struct server *, const struct pg_session *);
+struct pg_session *server_session_new(struct server *, const struct pg_session_callbacks *,
+    bool keep_prepared, void *arg) _must_check_;
+bool server_needs_no_second(enum pg_cause);
+void server_refresh_plan(struct server *);
+
+/* server_visit.c */
+void server_visit_add(struct database *, struct part *take);
+void server_visits_pump(struct server *);
+void server_visits_tick(struct server *); /* once a second */
+
+/* server_members.c */
+void server_list_databases(struct server *);
+
+/* server_rows.c */
+bool server_needs_setup(const struct server *);
+const char *server_login(const struct server *);
+bool server_session_rows(const struct check *, struct eval *, void *server);
+void server_speak_now(struct server *, int64_t in_us);
+/* Nothing can be asked: what the session shows is judged, the rest is unknown. */
+void server_part_unreachable(struct server *, struct part *take, const char *why);
+/* What one database says of itself alone; failure NULL: it was reached. */
+void server_judge_reach(struct database *, const struct pg_failure *);

@@ -1,0 +1,222 @@
+/*
+ * What a session shows without any SQL: whether a server can be reached, how long a fresh
+ * connection took, whether the monitoring role is missing.  Rows go to the same evaluator as those
+ * of SQL.
+ */
+#include "base/clock.h"
+#include "monitor/server_impl.h"
+#include <math.h>
+#include <stdio.h>
+
+static void
+rows_begin(struct eval *ev, size_t n, const char *const *names)
+{
+	eval_columns(ev, n, names);
+}
+
+static void
+row_add(struct eval *ev, size_t n, const char *const *cells)
+{
+	size_t lengths[8];
+
+	assert(n <= ARRAY_SIZE(lengths));
+	for (size_t i = 0; i < n; i++)
+		lengths[i] = cells[i] ? strlen(cells[i]) : 0;
+	eval_row(ev, cells, lengths);
+}
+
+bool
+server_needs_setup(const struct server *s)
+{
+	return s->scope.conf->discovered && s->down && s->failure.cause == PG_CAUSE_AUTH;
+}
+
+const char *
+server_login(const struct server *s)
+{
+	const char *const *k = s->plan ? pg_plan_keywords(s->plan) : NULL;
+
+	for (size_t i = 0; k && k[i]; i++)
+		if (streq(k[i], "user"))
+			return pg_plan_values(s->plan)[i];
+	return s->facts.login ? s->facts.login : "dbhealth";
+}
+
+/* Rows of conn-up: one while the server cannot be reached, or takes no new connection. */
+static bool
+rows_conn_up(const struct server *s, struct eval *ev)
+{
+	static const char *const names[] = { "object", "value", "cause", "detail", "role" };
+	const struct pg_failure *f = s->down         ? &s->failure
+	                             : s->fresh_down ? &s->fresh_failure
+	                                             : NULL;
+	_cleanup_free_ char *detail = NULL;
+
+	rows_begin(ev, ARRAY_SIZE(names), names);
+	if (!f || server_needs_setup(s))
+		return true;
+	detail = xasprintf("%s%s: %s", pg_cause_names[f->cause],
+	    s->down ? "" : ", though the kept session still answers", f->err.msg);
+	row_add(ev, ARRAY_SIZE(names),
+	    (const char *[]){ "", "1", pg_cause_names[f->cause], detail, server_login(s) });
+	return true;
+}
+
+static bool
+rows_conn_latency(struct server *s, struct eval *ev)
+{
+	static const char *const names[] = { "object", "value", "connect_seconds", "auth_seconds",
+		"query_seconds" };
+	char v[4][32];
+	const struct pg_timing *t = &s->fresh_timing;
+	const int64_t us[4] = { t->total_us, t->connect_us, t->auth_us, t->query_us };
+
+	if (s->fresh_told == s->fresh_count)
+		return false;
+	s->fresh_told = s->fresh_count;
+	for (size_t i = 0; i < 4; i++)
+		snprintf(v[i], sizeof(v[i]), "%.6f", (double)us[i] / USEC_PER_SEC);
+	rows_begin(ev, ARRAY_SIZE(names), names);
+	row_add(ev, ARRAY_SIZE(names), (const char *[]){ "", v[0], v[1], v[2], v[3] });
+	return true;
+}
+
+static bool
+rows_setup_needed(const struct server *s, struct eval *ev)
+{
+	static const char *const names[] = { "object", "value", "role", "detail" };
+
+	rows_begin(ev, ARRAY_SIZE(names), names);
+	if (server_needs_setup(s))
+		row_add(ev, ARRAY_SIZE(names),
+		    (const char *[]){ "", "1", server_login(s), s->failure.err.msg });
+	return true;
+}
+
+bool
+server_session_rows(const struct check *c, struct eval *ev, void *arg)
+{
+	struct server *s = arg;
+
+	if (streq(c->id, "conn-up"))
+		return rows_conn_up(s, ev);
+	if (streq(c->id, "conn-latency"))
+		return rows_conn_latency(s, ev);
+	if (streq(c->id, "setup-needed"))
+		return rows_setup_needed(s, ev);
+	return false;
+}
+
+static bool
+is_session_check(const struct checkup *c)
+{
+	return c->check->source == SOURCE_SESSION;
+}
+
+/* The verdict moved: conn-up and its like speak at once, and again to confirm. */
+void
+server_speak_now(struct server *s, int64_t in_us)
+{
+	for (size_t i = 0; i < s->scope.ncheckups; i++)
+		if (is_session_check(&s->scope.checkups[i]) &&
+		    s->scope.checkups[i].settings->enabled)
+			scope_checkup_due(&s->scope.checkups[i], clock_now_us() + in_us);
+}
+
+static void
+judge_session_checks(struct server *s, struct part *p)
+{
+	bool down = s->down || s->fresh_down;
+
+	for (size_t i = 0; i < p->n; i++) {
+		struct checkup *c = p->taken[i];
+		int64_t now = clock_now_us(), wall = clock_wall_us();
+		struct eval *ev;
+		struct result res = { 0 };
+		struct outcome o = { .checkup = c,
+			.result = &res,
+			.started_us = now,
+			.started_wall_us = wall,
+			.decides = down };
+
+		if (!is_session_check(c))
+			continue;
+		ev = checkup_eval(c, NULL, NAN, now, wall);
+		if (server_session_rows(c->check, ev, s)) {
+			eval_finish(ev, NULL, &res);
+			scope_record(&s->scope, &o);
+			result_done(&res);
+		} else {
+			scope_record_nothing(c);
+		}
+		eval_free(ev);
+	}
+}
+
+static void
+part_not_covered(struct part *p, const char *why)
+{
+	struct coverage cov = { .cover = COVER_NOT };
+
+	snprintf(cov.reason, sizeof(cov.reason), "%s", why);
+	for (size_t i = 0; i < p->n; i++)
+		if (p->taken[i]->running)
+			scope_record_uncovered(p->task->scope, p->taken[i], &cov);
+	scope_part_end(p, REASON_CONNECTION, NULL);
+}
+
+/* Nothing can be asked: what the session shows is judged, the rest is unknown. */
+void
+server_part_unreachable(struct server *s, struct part *p, const char *why)
+{
+	if (p->task->scope == &s->scope)
+		judge_session_checks(s, p);
+	if (server_needs_setup(s))
+		part_not_covered(p, "the monitoring role is missing (setup-needed)");
+	else
+		scope_part_end(p, REASON_CONNECTION, why);
+}
+
+/* What one database says of itself alone: it is gone, or lets us not in, while its server is up. */
+void
+server_judge_reach(struct database *d, const struct pg_failure *f)
+{
+	static const char *const names[] = { "object", "value", "cause", "detail", "role" };
+	struct server *s = d->server;
+	const struct check *c = catalogue_find(s->m->catalogue, ENGINE_POSTGRESQL, "conn-up");
+	/* Beside the server's own conn-up, whose name may be the same. */
+	_cleanup_free_ char *scope = xasprintf("%s/", d->scope.name), *detail = NULL;
+	struct eval_context ctx = {
+		.now_us = clock_now_us(), .wall_us = clock_wall_us(), .server_start = NAN
+	};
+	struct result res = { 0 };
+	struct applied applied;
+	struct run run = { .scope = scope,
+		.server = s->scope.name,
+		.database = d->scope.name,
+		.result = &res,
+		.now_us = ctx.now_us,
+		.wall_us = ctx.wall_us,
+		.one_shot = true,
+		.loop_late = s->m->late };
+	struct eval *ev;
+
+	if (!c)
+		return;
+	run.settings = plan_settings(s->m->plan, c, d->conf);
+	if (!run.settings->enabled)
+		return;
+	ctx.series = series_new();
+	ev = eval_new(run.settings, &ctx);
+	rows_begin(ev, ARRAY_SIZE(names), names);
+	if (f) {
+		detail = xasprintf("%s: %s", pg_cause_names[f->cause], f->err.msg);
+		row_add(ev, ARRAY_SIZE(names),
+		    (const char *[]){ "", "1", pg_cause_names[f->cause], detail, server_login(s) });
+	}
+	eval_finish(ev, NULL, &res);
+	findings_apply(s->m->findings, &run, &applied);
+	result_done(&res);
+	eval_free(ev);
+	series_free(ctx.series);
+}

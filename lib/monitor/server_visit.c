@@ -1,0 +1,390 @@
+/*
+ * Visits: databases in turn over the connections that the budget leaves beside the home session,
+ * and the fresh connection that proves that the server still takes new ones.
+ */
+#include "base/clock.h"
+#include "base/log.h"
+#include "monitor/server_impl.h"
+#include <stdio.h>
+
+#define LONG_ITEM_US (600 * USEC_PER_SEC)
+#define MAX_VISITS   64 /* over all servers */
+
+static void
+database_reached(struct database *d)
+{
+	if (!d->unreachable)
+		return;
+	d->unreachable = false;
+	free(TAKE_PTR(d->unreachable_text));
+	server_judge_reach(d, NULL);
+}
+
+static void
+database_unreachable(struct database *d, const struct pg_failure *f)
+{
+	struct part *p, *q = TAKE_PTR(d->visit_parts);
+
+	d->unreachable = true;
+	free(d->unreachable_text);
+	d->unreachable_text = xstrdup(f->err.msg);
+	server_judge_reach(d, f);
+	while ((p = q)) {
+		q = p->next;
+		scope_part_end(p, REASON_CONNECTION, f->err.msg);
+	}
+}
+
+static void
+fail_visits(struct server *s, const char *why)
+{
+	for (size_t i = 0; i < s->ndbs; i++) {
+		struct part *p, *q = TAKE_PTR(s->dbs[i]->visit_parts);
+
+		while ((p = q)) {
+			q = p->next;
+			scope_part_end(p, REASON_CONNECTION, why);
+		}
+	}
+}
+
+static void
+visitor_release(struct visitor *v)
+{
+	if (v->busy) {
+		v->server->m->visits--;
+		if (v->db)
+			v->db->visiting = false;
+	}
+	v->busy = false;
+	v->db = NULL;
+}
+
+static void
+visitor_close(struct visitor *v)
+{
+	visitor_release(v);
+	if (v->session)
+		pg_session_close(v->session);
+}
+
+static void
+visit_end(struct visitor *v, bool keep)
+{
+	struct server *s = v->server;
+	size_t warm = 0;
+
+	for (size_t i = 0; i < s->nvisitors; i++)
+		warm += &s->visitors[i] != v && s->visitors[i].db != NULL;
+	if (keep && v->db && warm < s->nwarm && pg_session_state(v->session) == PG_READY) {
+		s->m->visits--;
+		v->db->visiting = false;
+		v->busy = false;
+		v->used_us = clock_now_us();
+	} else {
+		visitor_close(v);
+	}
+	server_visits_pump(s);
+}
+
+static void visit_run(struct visitor *);
+
+static void
+on_visit_run_end(const struct pg_failure *f, void *arg)
+{
+	struct visitor *v = arg;
+
+	v->run = NULL;
+	if (!f)
+		visit_run(v);
+}
+
+static bool
+part_is_user(const struct part *p)
+{
+	for (size_t i = 0; i < p->n; i++)
+		if (p->taken[i]->check->user)
+			return true;
+	return false;
+}
+
+static int64_t
+scrub_budget(const struct server *s)
+{
+	if (s->m->options.one_shot)
+		return MAX(0, s->m->started_us + s->m->options.budget_us - clock_now_us());
+	return 3 * server_timeout_us(s);
+}
+
+static void
+visit_run(struct visitor *v)
+{
+	struct server *s = v->server;
+	struct database *d = v->db;
+	struct part *p = d->visit_parts;
+	struct pg_run_job job = { .session = v->session,
+		.server_start = s->start,
+		.pooled = s->pooled,
+		.timeout_us = server_timeout_us(s),
+		.on_end = on_visit_run_end,
+		.arg = v,
+		.facts_sql = s->facts_sql };
+	bool server_part;
+
+	if (!p) {
+		visit_end(v, !v->tainted);
+		return;
+	}
+	d->visit_parts = p->next;
+	p->next = NULL;
+	server_part = p->task->scope == &s->scope;
+	v->tainted |= part_is_user(p);
+	job.part = p;
+	job.deadline_us = server_part_deadline_us(s, p);
+	job.facts = server_part ? &s->facts : &d->facts;
+	job.generation = server_part ? &s->facts_generation : &d->facts_generation;
+	job.facts_us = server_part ? &s->facts_us : &d->facts_us;
+	job.scrub_budget_us = scrub_budget(s);
+	/* While an item holds the only visitor, other databases wait. */
+	job.scrub_max_us = s->ndbs > 1 ? 3 * server_timeout_us(s) : LONG_ITEM_US;
+	v->run = pg_run_new(&job);
+	pg_run_start(v->run);
+}
+
+static void
+fresh_tell_down(struct server *s)
+{
+	if (!s->fresh_down) {
+		s->fresh_down = true;
+		log_info("server %s: takes no new connection: %s: %s", s->scope.name,
+		    pg_cause_names[s->fresh_failure.cause], s->fresh_failure.err.msg);
+		server_speak_now(s, 0);
+	}
+	s->fresh_retry_us = 0;
+	fail_visits(s, s->fresh_failure.err.msg);
+}
+
+static bool
+is_of_one_database(const struct server *s, const struct pg_failure *f)
+{
+	if (f->cause == PG_CAUSE_NO_DATABASE)
+		return true;
+	/* The kept session proves that the role may log in: the refusal is this database's. */
+	return f->cause == PG_CAUSE_AUTH && s->link == LINK_UP && s->ndbs > 1;
+}
+
+static void
+visit_failed(struct visitor *v, const struct pg_failure *f)
+{
+	struct server *s = v->server;
+	struct database *d = v->db;
+	bool was_busy = v->busy;
+
+	visitor_release(v);
+	if (d && is_of_one_database(s, f)) {
+		s->fresh_us = clock_now_us(); /* the server itself answered */
+		database_unreachable(d, f);
+		server_visits_pump(s);
+		return;
+	}
+	if (!was_busy && !s->fresh_down)
+		return;
+	s->fresh_failure = *f;
+	s->fresh_failures++;
+	if (s->fresh_down || server_needs_no_second(f->cause) ||
+	    s->fresh_failures >= SERVER_FAILURES_TO_TELL) {
+		fresh_tell_down(s);
+		return;
+	}
+	s->fresh_retry_us = clock_now_us() + (s->fresh_failures == 1 ? 0 : SERVER_RETRY_US);
+	if (s->fresh_failures == 1 && pg_session_state(v->session) == PG_DOWN) {
+		s->fresh_retry_us = 0;
+		s->fresh_wanted = true;
+		server_visits_pump(s);
+	}
+}
+
+static void
+on_visit_connect(struct pg_session *session, const struct pg_failure *f, void *arg)
+{
+	struct visitor *v = arg;
+
+	(void)session;
+	if (f) {
+		visit_failed(v, f);
+		return;
+	}
+	server_note_fresh(v->server, v->session);
+	if (!v->busy) { /* the kept attempt: answered long after its visit was given up */
+		visitor_close(v);
+		return;
+	}
+	if (v->db->datname || v->db == v->server->home_db)
+		database_reached(v->db);
+	visit_run(v);
+}
+
+static void
+on_visit_lost(struct pg_session *session, const struct pg_failure *f, void *arg)
+{
+	struct visitor *v = arg;
+
+	(void)session;
+	(void)f;
+	visitor_release(v);
+	server_visits_pump(v->server);
+}
+
+static void
+on_visit_closed(struct pg_session *session, void *arg)
+{
+	struct visitor *v = arg;
+
+	(void)session;
+	server_visits_pump(v->server);
+}
+
+static const struct pg_session_callbacks visit_callbacks = { on_visit_connect, on_visit_lost,
+	on_visit_closed };
+
+static struct visitor *
+visitor_for(struct server *s, const struct database *d)
+{
+	struct visitor *oldest = NULL;
+
+	for (size_t i = 0; i < s->nvisitors; i++)
+		if (!s->visitors[i].busy && s->visitors[i].db == d && d)
+			return &s->visitors[i];
+	for (size_t i = 0; i < s->nvisitors; i++) {
+		struct visitor *v = &s->visitors[i];
+
+		if (!v->busy && (!v->session || pg_session_state(v->session) == PG_DOWN))
+			return v;
+		if (!v->busy && v->db && (!oldest || v->used_us < oldest->used_us))
+			oldest = v;
+	}
+	if (oldest)
+		visitor_close(oldest); /* its place is free when the server has let go of it */
+	return NULL;
+}
+
+static void
+visit_begin(struct visitor *v, struct database *d)
+{
+	struct server *s = v->server;
+	struct pg_failure f = { .cause = PG_CAUSE_OTHER };
+
+	s->fresh_wanted = false;
+	s->m->visits++;
+	v->busy = true;
+	v->tainted = false;
+	d->visiting = true;
+	if (v->db == d && v->session && pg_session_state(v->session) == PG_READY) {
+		visit_run(v);
+		return;
+	}
+	v->db = d;
+	if (!v->session)
+		v->session = server_session_new(s, &visit_callbacks, false, v);
+	if (pg_session_connect(v->session, s->plan, d->datname, server_timeout_us(s)) >= 0)
+		return;
+	err_set(&f.err, -EBUSY, "the former session is still closing");
+	visit_failed(v, &f);
+}
+
+static struct database *
+next_to_visit(const struct server *s)
+{
+	struct database *best = NULL;
+
+	for (size_t i = 0; i < s->ndbs; i++) {
+		struct database *d = s->dbs[i];
+
+		if (d->visit_parts && !d->visiting &&
+		    (!best || d->visit_parts->queued_us < best->visit_parts->queued_us))
+			best = d;
+	}
+	return best;
+}
+
+void
+server_visits_pump(struct server *s)
+{
+	if (s->link != LINK_UP || s->pumping)
+		return;
+	s->pumping = true;
+	for (;;) {
+		struct database *d = next_to_visit(s);
+		struct visitor *v;
+
+		if (s->fresh_down && d && !s->fresh_wanted) {
+			fail_visits(s, s->fresh_failure.err.msg);
+			break;
+		}
+		if (s->fresh_retry_us > 0)
+			break; /* the next attempt waits its second */
+		if (!d && s->fresh_wanted && !s->home_db->visiting)
+			d = s->home_db;
+		if (!d || s->m->visits >= MAX_VISITS)
+			break;
+		v = visitor_for(s, d);
+		if (!v)
+			break;
+		visit_begin(v, d);
+	}
+	s->pumping = false;
+}
+
+void
+server_visit_add(struct database *d, struct part *p)
+{
+	server_queue_add(&d->visit_parts, p, false);
+	server_visits_pump(d->server);
+}
+
+static void
+expire_waiting(struct server *s)
+{
+	int64_t limit = clock_now_us() - s->scope.conf->pool_timeout_us;
+
+	for (size_t i = 0; i < s->ndbs; i++) {
+		struct database *d = s->dbs[i];
+
+		while (!d->visiting && d->visit_parts && d->visit_parts->queued_us < limit) {
+			struct part *p = d->visit_parts;
+
+			d->visit_parts = p->next;
+			scope_part_end(p, REASON_BUDGET,
+			    "no connection of the budget became free within pool_timeout");
+		}
+	}
+}
+
+/* Whether the visitors that could try are all bound by attempts that nobody answers. */
+static bool
+all_unanswered(const struct server *s)
+{
+	for (size_t i = 0; i < s->nvisitors; i++)
+		if (!s->visitors[i].session ||
+		    pg_session_state(s->visitors[i].session) != PG_UNANSWERED)
+			return false;
+	return true;
+}
+
+void
+server_visits_tick(struct server *s)
+{
+	int64_t now = clock_now_us();
+
+	if (now - s->fresh_us >= s->scope.conf->reconnect_us && !s->fresh_down)
+		s->fresh_wanted = s->nvisitors > 0;
+	if (s->fresh_retry_us > 0 && now >= s->fresh_retry_us) {
+		s->fresh_retry_us = 0;
+		if (all_unanswered(s))
+			fresh_tell_down(s);
+		else
+			s->fresh_wanted = true;
+	}
+	expire_waiting(s);
+	server_visits_pump(s);
+}

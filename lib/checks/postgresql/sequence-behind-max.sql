@@ -1,0 +1,105 @@
+-- id: sequence-behind-max
+-- title: sequence is behind the rows that are there
+-- engine: postgresql
+-- probe: integrity
+-- topic: sequences
+-- scope: database
+-- interval: 1h
+-- kind: scrub
+-- default: on
+-- cost: cheap
+-- unit: count
+-- critical: >= 1
+-- needs: role primary
+-- metric: dbhealth_sequence_behind_rows
+-- message: {object} is behind {column}: {detail}
+-- why: The next value of the sequence is already the key of a row: inserts fail with "duplicate key" until
+--   the sequence has passed them all. Loads and restores that bring their own keys leave this behind.
+-- spares: columns without a unique index of their own, where no insert fails; empty tables; rows on the
+--   other side of where the sequence counts from (negative keys); sequences that start again (CYCLE).
+-- fix: Set the sequence to the largest key, under a lock that keeps inserts out for that instant.
+-- evidence: one probe of the unique index a sequence
+-- remedy.1: compare both | look | none | | helps
+-- remedy.2: set the sequence to the largest key | sql | lock | SELECT setval with the old value | closes
+-- @items
+WITH busy AS MATERIALIZED (
+	-- Reading a sequence waits for who alters it; those are left for the next look.
+	SELECT l.relation FROM pg_catalog.pg_locks AS l
+	WHERE l.locktype = 'relation' AND l.granted AND l.mode = 'AccessExclusiveLock'
+	  AND l.database = (SELECT d.oid FROM pg_catalog.pg_database AS d WHERE d.datname = pg_catalog.current_database())
+), fed AS (
+	SELECT d.objid AS seq, d.refobjid AS rel, d.refobjsubid::int2 AS attnum
+	FROM pg_catalog.pg_depend AS d
+	WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.refclassid = 'pg_catalog.pg_class'::regclass
+	  AND d.deptype IN ('a', 'i') AND d.refobjsubid > 0
+	UNION
+	SELECT d.refobjid, f.adrelid, f.adnum
+	FROM pg_catalog.pg_depend AS d JOIN pg_catalog.pg_attrdef AS f ON f.oid = d.objid
+	WHERE d.classid = 'pg_catalog.pg_attrdef'::regclass AND d.refclassid = 'pg_catalog.pg_class'::regclass
+), pair AS (
+	SELECT s.seqrelid, s.seqincrement, s.seqmin, s.seqmax, qn.nspname AS snspname, qn.oid AS snsp, q.relname AS srelname,
+	    c.oid AS rel, n.nspname, n.oid AS nsp, c.relname, a.attname
+	FROM fed AS f
+	JOIN pg_catalog.pg_sequence AS s ON s.seqrelid = f.seq AND NOT s.seqcycle
+	JOIN pg_catalog.pg_class AS q ON q.oid = s.seqrelid AND q.relpersistence <> 't'
+	JOIN pg_catalog.pg_namespace AS qn ON qn.oid = q.relnamespace
+	JOIN pg_catalog.pg_class AS c ON c.oid = f.rel AND c.relkind IN ('r', 'p') AND NOT c.relispartition
+	JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+	JOIN pg_catalog.pg_attribute AS a ON a.attrelid = c.oid AND a.attnum = f.attnum AND NOT a.attisdropped
+	JOIN pg_catalog.pg_type AS ty ON ty.oid = a.atttypid
+	WHERE coalesce(nullif(ty.typbasetype, 0), ty.oid) IN (20, 21, 23, 1700)
+	  AND EXISTS (
+		SELECT FROM pg_catalog.pg_index AS i JOIN pg_catalog.pg_class AS x ON x.oid = i.indexrelid
+		JOIN pg_catalog.pg_am AS m ON m.oid = x.relam AND m.amname = 'btree'
+		WHERE i.indrelid = c.oid AND i.indisunique AND i.indnkeyatts = 1 AND i.indkey[0] = f.attnum
+		  AND i.indpred IS NULL AND i.indisvalid AND i.indisready AND i.indislive)
+	  AND q.oid NOT IN (SELECT b.relation FROM busy AS b)
+	  AND c.oid NOT IN (SELECT b.relation FROM busy AS b)
+	  AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+	  AND NOT EXISTS (SELECT FROM pg_catalog.jsonb_array_elements_text(:schemas_exclude::jsonb) AS x
+	      WHERE n.nspname LIKE pg_catalog.translate(pg_catalog.replace(x, '_', '\_'), '*?', '%_'))
+	  AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend AS d
+	      WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
+	ORDER BY qn.nspname, q.relname, n.nspname, c.relname, a.attname
+	LIMIT 20000
+), named AS (
+	SELECT p.*, ARRAY[snspname::text, srelname::text, nspname::text, relname::text, attname::text] AS parts FROM pair AS p
+), built AS (
+	SELECT named.*, q, pg_catalog.format('%I.%I', snspname, srelname) AS object, pg_catalog.format('%I.%I.%I', nspname, relname, attname) AS col,
+	    pg_catalog.concat_ws('; ',
+	    CASE WHEN NOT pg_catalog.has_schema_privilege(snsp, 'USAGE') THEN pg_catalog.format('GRANT USAGE ON SCHEMA %I TO %I', snspname, current_user) END,
+	    CASE WHEN nsp <> snsp AND NOT pg_catalog.has_schema_privilege(nsp, 'USAGE') THEN pg_catalog.format('GRANT USAGE ON SCHEMA %I TO %I', nspname, current_user) END,
+	    CASE WHEN NOT pg_catalog.has_sequence_privilege(seqrelid, 'SELECT') THEN pg_catalog.format('GRANT SELECT ON SEQUENCE %I.%I TO %I', snspname, srelname, current_user) END,
+	    CASE WHEN NOT pg_catalog.has_column_privilege(rel, attname, 'SELECT') THEN pg_catalog.format('GRANT SELECT (%I) ON %I.%I TO %I', attname, nspname, relname, current_user) END) AS missing
+	FROM named
+	CROSS JOIN LATERAL (
+		-- Names as SQL; U&"" where a control character would hide or break the line.
+		SELECT pg_catalog.array_agg(CASE WHEN p !~ '[\u0001-\u001f\u007f-\u009f]' THEN pg_catalog.quote_ident(p)
+		    ELSE 'U&"' || (SELECT pg_catalog.string_agg(CASE WHEN s ~ '[\u0001-\u001f\u007f-\u009f]'
+		            THEN '\' || pg_catalog.lpad(pg_catalog.to_hex(pg_catalog.ascii(s)), 4, '0')
+		            WHEN s IN ('"', '\') THEN s || s ELSE s END, '' ORDER BY i)
+		        FROM pg_catalog.regexp_split_to_table(p, '') WITH ORDINALITY AS c (s, i)) || '"' END ORDER BY o) AS q
+		FROM pg_catalog.unnest(parts) WITH ORDINALITY AS u (p, o)
+	) AS quoted
+)
+SELECT object || ' ' || col AS key, object,
+    CASE WHEN missing = '' THEN pg_catalog.format(
+        -- The furthest key that the sequence will still come to, against the value it gives next.
+        E'SELECT %L AS object, %L AS key, %L AS "column", pg_catalog.abs(m.furthest - n.next) + 1 AS value,\n'
+        '    pg_catalog.format(''next value %%s, key %%s is there already'', n.next, m.furthest) AS detail, %L AS remedy, %L AS remedy_2\n'
+        'FROM (SELECT last_value::numeric + CASE WHEN is_called THEN %s ELSE 0 END AS next FROM %s.%s) AS n\n'
+        'CROSS JOIN (SELECT pg_catalog.%s(%s)::numeric AS furthest FROM %s.%s WHERE %s BETWEEN %L::bigint AND %L::bigint) AS m\n'
+        'WHERE (m.furthest - n.next) * %s >= 0',
+        object, object || ' ' || col, col,
+        pg_catalog.format('SELECT last_value, is_called, (SELECT %s(%s) FROM %s.%s) FROM %s.%s;',
+            CASE WHEN seqincrement > 0 THEN 'max' ELSE 'min' END, q[5], q[3], q[4], q[1], q[2]),
+        pg_catalog.format(E'BEGIN;\nSET LOCAL lock_timeout = ''2s'';\nLOCK TABLE %s.%s IN SHARE ROW EXCLUSIVE MODE;\nSELECT setval(%s::regclass, (SELECT %s(%s) FROM %s.%s));\nCOMMIT;',
+            q[3], q[4], CASE WHEN object ~ '[\u0001-\u001f\u007f-\u009f]' THEN seqrelid::text ELSE pg_catalog.quote_literal(object) END,
+            CASE WHEN seqincrement > 0 THEN 'max' ELSE 'min' END, q[5], q[3], q[4]),
+        seqincrement, q[1], q[2],
+        CASE WHEN seqincrement > 0 THEN 'max' ELSE 'min' END, q[5], q[3], q[4], q[5], seqmin, seqmax,
+        CASE WHEN seqincrement > 0 THEN 1 ELSE -1 END) END AS sql,
+    65536 AS cost,
+    nullif(missing, '') || ';' AS "grant"
+FROM built
+ORDER BY key

@@ -11,15 +11,14 @@ count() { # count PATTERN FILE
 
 unit() {
 	local program out=$B/unit/out status ok not_ok
-	# The kernel ends an allocation it cannot serve either way; the error is then ours to handle.
-	export ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1
+	export ASAN_OPTIONS=detect_leaks=1:fast_unwind_on_malloc=0 UBSAN_OPTIONS=print_stacktrace=1
 	for source in tests/unit/test-*.c; do
 		[ -e "$source" ] || continue
 		program=$B/unit/$(basename "$source" .c)
 		CMOCKA_MESSAGE_OUTPUT=TAP timeout 120 "$program" >"$out" 2>&1 </dev/null
 		status=$?
 		ok=$(count '^ok ' "$out")
-		not_ok=$(count '^not ok ' "$out")
+		not_ok=$(grep -E '^not ok ' "$out" | grep -vc ' # SKIP') || true
 		# A crash, a leak or silence is a failure too, whatever was counted before.
 		if [ $status -ne 0 ] && [ "$not_ok" = 0 ]; then not_ok=1; fi
 		if [ "$ok" = 0 ] && [ "$not_ok" = 0 ]; then not_ok=1; fi

@@ -309,6 +309,16 @@ show_keywords(const char *dsn)
 	return str_take(&out);
 }
 
+/* A slash in a password makes libpq take the user for a host and the password for its port. */
+static bool
+is_sane(const PQconninfoOption *parsed)
+{
+	for (const PQconninfoOption *o = parsed; o && o->keyword; o++)
+		if (streq(o->keyword, "port") && o->val && o->val[strspn(o->val, "0123456789,")])
+			return false;
+	return parsed != NULL;
+}
+
 char *
 dsn_show(const char *dsn)
 {
@@ -319,7 +329,7 @@ dsn_show(const char *dsn)
 	if (bare && is_word(dsn, bare, "sqlite"))
 		return xstrdup(dsn);
 	if (bare && strncmp(dsn + len, "://", 3) == 0)
-		return show_uri(dsn, len, parsed != NULL);
+		return show_uri(dsn, len, is_sane(parsed));
 	if (dsn_kind_of(dsn, false) == DSN_NONE)
 		return dsn_kind_of(dsn, true) == DSN_SQLITE ? xstrdup(dsn) : xstrdup(MASK);
 	return parsed ? show_keywords(dsn) : xstrdup(MASK);

@@ -112,6 +112,7 @@ begin(void)
 const struct worker_role resolve_role = {
 	.name = "resolve",
 	.address_space = (size_t)512 << 20,
+	.credentials = true,
 	.serve = serve,
 	.begin = begin,
 };

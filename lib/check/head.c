@@ -213,11 +213,10 @@ take_sql_line(struct splitter *s, const char *line)
 		if (r < 0)
 			return r;
 	}
-	if (*text && !comment && !s->in_sql) {
-		s->in_sql = true;
-		s->head->bodies[s->head->nbodies - 1].line = s->line;
-	}
+	s->in_sql = s->in_sql || (*text && !comment);
 	if (s->head->nbodies > 0 && (s->in_sql || comment)) {
+		if (s->sql.len == 0)
+			s->head->bodies[s->head->nbodies - 1].line = s->line;
 		str_add(&s->sql, line);
 		str_addc(&s->sql, '\n');
 	}

@@ -118,7 +118,7 @@ test_whole_head(void **state)
 	assert_false(c->remedies[2].closes);
 	assert_int_equal(c->nbodies, 1);
 	assert_string_equal(c->bodies[0].sql, "SELECT :min_rows::bigint, ';' AS x");
-	assert_int_equal(c->bodies[0].line, 39);
+	assert_int_equal(c->bodies[0].line, 37);
 }
 
 static void
@@ -156,7 +156,7 @@ test_bodies(void **state)
 	assert_string_equal(c->bodies[0].sql, "-- the new one\nSELECT 17 AS value");
 	assert_int_equal(c->bodies[1].when.n, 2);
 	assert_int_equal(c->bodies[2].when.n, 2);
-	assert_int_equal(c->bodies[2].line, 13);
+	assert_int_equal(c->bodies[2].line, 14);
 	assert_int_equal(scrub->nbodies, 2);
 	assert_true(scrub->bodies[0].items);
 	assert_int_equal(scrub->cost, COST_SCRUB);
@@ -190,6 +190,7 @@ static const struct {
 	{ HEAD "\n-- needs: server >= 14\nSELECT 1",
 	    "f:7: needs: the head ended at the blank line above" },
 	{ HEAD "SELECT 1;\nSELECT 2", "f:7: a second statement; a body is one" },
+	{ HEAD "-- @when server >= 14\n-- a\n-- b\nSELECT\n 'x\n", "f:10: a string that never ends" },
 	{ HEAD "SELECT 'x\n", "f:6: a string that never ends" },
 	{ HEAD "SELECT\n $1", "f:7: $1: parameters are written :name" },
 	{ HEAD "-- param.min_rows: 1\nSELECT :min_row",

@@ -11,7 +11,7 @@ count() { # count PATTERN FILE
 
 unit() {
 	local program out=$B/unit/out status ok not_ok
-	export ASAN_OPTIONS=detect_leaks=1:fast_unwind_on_malloc=0 UBSAN_OPTIONS=print_stacktrace=1
+	export ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1
 	for source in tests/unit/test-*.c; do
 		[ -e "$source" ] || continue
 		program=$B/unit/$(basename "$source" .c)

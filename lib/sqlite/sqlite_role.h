@@ -6,20 +6,25 @@
  * anything beside it (design section 13).  One job: a file and a list of statements.  All frames
  * are JSON.
  *
- * job    {"path", "copy_limit", "deadline_ms", "slice_ms", "pre_read": bool,
- *         "statements":[{"n": 0, "sql", "source": "sql"|"file", "params": ["..."|null, ...],
- *                        "max_rows", "max_bytes", "timeout_ms", "user": bool}, ...]}
- * answers, in order:
- *   SQLITE_FACTS   {"open": bool, "reason": "timeout"|"locked"|"privilege"|"error"|..., "text",
- *                   "library": "3.40.1", "page_size", "page_count", "journal_mode", "user_version",
- *                   "application_id", "encoding", "size", "inode", "device", "mtime", "mode",
- *                   "uid", "gid", "kind": "file"|"absent"|"folder"|"fifo"|"device"|"other"|..., ...}
- *   SQLITE_COLUMNS {"n", "columns": [...]}
- *   SQLITE_ROWS    {"n", "rows": [[...], ...]}       cells are strings or null, at most 256 kB a frame
- *   SQLITE_DONE    {"n", "ms", "state": "complete"|"truncated"|"unknown", "reason", "text"}
- * Statements with source "file" run on an empty in-memory database and are answered even when the
- * file cannot be opened; both kinds see the SQL function file_fact(NAME), which returns the facts
- * above and those that dbhealthd-checks(5) lists.
+ * job    {"path", "copy_limit", "deadline_ms", "slice_ms", "pre_read": bool, "temp_dir"?: folder
+ * for a private copy (default $STATE_DIRECTORY, $TMPDIR, /tmp), "statements":[{"n": 0, "sql",
+ * "source": "sql"|"file", "params": ["..."|null, ...], "max_rows", "max_bytes", "timeout_ms",
+ * "user": bool}, ...]} answers, in order: SQLITE_FACTS   {"open": bool, "reason":
+ * "timeout"|"locked"|"privilege"|"error"|"", "text", "library": "3.40.1", and every known fact of
+ * sqlite_fact_names by its name} SQLITE_COLUMNS {"n", "columns": [...]} SQLITE_ROWS    {"n",
+ * "rows": [[...], ...]}       cells are strings or null, at most 256 kB a frame SQLITE_DONE {"n",
+ * "ms", "state": "complete"|"truncated"|"unknown", "reason", "text"} The rows of a statement are
+ * sent when it is known that nothing moved under it; a statement that ends unknown has sent neither
+ * columns nor rows.  Its reason is timeout, locked (a writer was in the way, or the file changed
+ * while it was read), privilege, error, or budget (deadline_ms was over before its turn).
+ * Parameters are ?1, ?2 ... in order.  SQLite compares numbers with texts by type, so a text that
+ * is written like a number is bound as one; columns of type TEXT still compare as texts. Statements
+ * with source "file" run on an empty in-memory database and are answered even when the file cannot
+ * be opened; both kinds see the SQL function file_fact(NAME).  Those of a user may describe the
+ * schema, but not walk the whole file (quick_check, integrity_check).
  */
 enum { SQLITE_JOB = 1, SQLITE_FACTS = 2, SQLITE_COLUMNS = 3, SQLITE_ROWS = 4, SQLITE_DONE = 5 };
 extern const struct worker_role sqlite_role;
+
+/* The facts by number from 0, with what each means; false at the end.  Both texts are constant. */
+bool sqlite_fact_names(size_t i, const char **ret_name, const char **ret_help);

@@ -54,7 +54,8 @@ look_around(struct str *s)
 	closedir(d);
 	getrlimit(RLIMIT_CORE, &core);
 	prctl(PR_GET_PDEATHSIG, &parent_signal);
-	readlink("/proc/self/fd/0", link, sizeof(link) - 1);
+	if (readlink("/proc/self/fd/0", link, sizeof(link) - 1) < 0)
+		link[0] = '\0';
 	/* One descriptor is the folder being read. */
 	str_addf(s, "fds=%d stdin=%s core=%d nnp=%d pdeath=%d group=%d pipe=%d", n - 1, link,
 	    (int)core.rlim_cur, prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0), parent_signal,

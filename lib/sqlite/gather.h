@@ -1,0 +1,33 @@
+#pragma once
+#include "sqlite/facts.h"
+/*
+ * What can be learned of a database file by looking at bytes, folders and the kernel, before SQLite
+ * opens it and never after: closing any descriptor of the file drops the locks that SQLite holds on
+ * it in the same process.
+ */
+
+/* Everything; slow parts (pre-reading, WAL checksums) end at until_us. */
+void gather_facts(
+    const char *path, bool scan_wal, bool pre_read, int64_t until_us, struct file_facts *);
+
+/* ---- its parts ---- */
+/* Path, kind, owner, folder, the files beside it.  Descriptor to read the file, or -1. */
+int gather_place(const char *path, struct file_facts *);
+void gather_file_system(struct file_facts *);
+/* After gather_file_system: the kernel lists locks by its number of the device, not by stat's. */
+void gather_locks(struct file_facts *);
+void gather_header(int fd, struct file_facts *);
+bool gather_is_short(const struct file_facts *); /* fewer pages than the header counts */
+void gather_wal(int64_t until_us, struct file_facts *);
+void gather_journal(struct file_facts *);
+
+/* Path of a file beside the database (which is resolved).  Owned by the caller. */
+char *gather_beside(const struct file_facts *, const char *suffix) _must_check_;
+/* Is there another process's RESERVED, PENDING or EXCLUSIVE lock?  For use while SQLite reads. */
+struct lock_watch {
+	char device[24]; /* MAJOR:MINOR */
+	uint64_t inode;
+};
+bool lock_watch_init(
+    const struct file_facts *, struct lock_watch *ret); /* false: locks cannot be seen */
+bool lock_watch_writer(const struct lock_watch *);

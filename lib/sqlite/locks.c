@@ -1,0 +1,198 @@
+/*
+ * Who holds locks on the database, by the kernel's list: the only way that takes none ourselves.
+ */
+#include "base/str.h"
+#include "base/text.h"
+#include "sqlite/gather.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+/* Where SQLite locks: bytes of the database file, bytes of the -shm file. */
+#define PENDING_BYTE  0x40000000LL
+#define RESERVED_BYTE (PENDING_BYTE + 1)
+#define SHARED_FIRST  (PENDING_BYTE + 2)
+#define SHARED_SIZE   510
+#define SHM_WRITE     120LL
+#define SHM_CKPT      121LL
+#define SHM_RECOVER   122LL
+#define SHM_READ      123LL
+#define SHM_OPEN      128LL
+#define HOLDERS_MAX   32
+
+struct lock_line {
+	bool write;
+	int pid; /* -1: an open file description's lock, whose holder the kernel does not tell */
+	char device[24];
+	uint64_t inode;
+	long long first, last;
+};
+
+/* `1: POSIX  ADVISORY  WRITE 1234 fe:00:12345 1073741825 1073741825`; waiters have `->` and are
+ * none. */
+static bool
+parse_line(const char *line, struct lock_line *ret)
+{
+	char kind[16], how[16], access[16], last[32];
+	unsigned major, minor;
+	unsigned long long inode;
+
+	if (sscanf(line, "%*d: %15s %15s %15s %d %x:%x:%llu %lld %31s", kind, how, access,
+	        &ret->pid, &major, &minor, &inode, &ret->first, last) != 9)
+		return false;
+	if (!streq(kind, "POSIX") && !streq(kind, "OFDLCK"))
+		return false;
+	ret->write = streq(access, "WRITE");
+	ret->inode = inode;
+	ret->last = streq(last, "EOF") ? INT64_MAX : atoll(last);
+	snprintf(ret->device, sizeof(ret->device), "%u:%u", major, minor);
+	return true;
+}
+
+static bool
+covers(const struct lock_line *l, long long byte)
+{
+	return l->first <= byte && byte <= l->last;
+}
+
+static const char *
+database_lock(const struct lock_line *l)
+{
+	if (l->write && l->first <= SHARED_FIRST + SHARED_SIZE - 1 && l->last >= SHARED_FIRST)
+		return "exclusive";
+	if (l->write && covers(l, PENDING_BYTE))
+		return "pending";
+	if (l->write && covers(l, RESERVED_BYTE))
+		return "reserved";
+	return "shared";
+}
+
+static const char *
+shm_lock(const struct lock_line *l)
+{
+	if (l->write && covers(l, SHM_RECOVER))
+		return "wal-recover";
+	if (l->write && covers(l, SHM_WRITE))
+		return "wal-write";
+	if (l->write && covers(l, SHM_CKPT))
+		return "wal-checkpoint";
+	if (l->first >= SHM_READ && l->last < SHM_OPEN)
+		return "wal-read";
+	return "wal-open";
+}
+
+static void
+add_holder(json_t *holders, const struct lock_line *l, const char *type)
+{
+	_cleanup_free_ char *command = NULL;
+	char path[40], comm[32] = "";
+	json_t *o;
+	FILE *file;
+
+	if (json_array_size(holders) >= HOLDERS_MAX)
+		return;
+	snprintf(path, sizeof(path), "/proc/%d/comm", l->pid);
+	file = l->pid > 0 ? fopen(path, "re") : NULL;
+	if (file) {
+		if (fgets(comm, sizeof(comm), file))
+			comm[strcspn(comm, "\n")] = '\0';
+		fclose(file);
+	}
+	command = text_from_peer(comm, strlen(comm), sizeof(comm));
+	o = json_object();
+	json_object_set_new(o, "pid", json_integer(l->pid));
+	json_object_set_new(o, "type", json_string(type));
+	json_object_set_new(o, "mode", json_string(l->write ? "write" : "read"));
+	json_object_set_new(o, "command", json_string(command));
+	json_array_append_new(holders, o);
+}
+
+static void
+judge_line(const struct lock_line *l, const char *device, uint64_t inode, uint64_t shm,
+    struct file_facts *f, json_t *holders)
+{
+	const char *type;
+
+	if (!streq(l->device, device) || l->pid == getpid())
+		return;
+	if (l->inode == inode) {
+		type = database_lock(l);
+		if (streq(type, "reserved"))
+			file_facts_set_int(f, FACT_LOCK_RESERVED, 1);
+		else if (streq(type, "pending"))
+			file_facts_set_int(f, FACT_LOCK_PENDING, 1);
+		else if (streq(type, "exclusive"))
+			file_facts_set_int(f, FACT_LOCK_EXCLUSIVE, 1);
+		add_holder(holders, l, type);
+	} else if (shm != 0 && l->inode == shm) {
+		add_holder(holders, l, shm_lock(l));
+	}
+}
+
+static uint64_t
+shm_inode(const struct file_facts *f)
+{
+	_cleanup_free_ char *path = gather_beside(f, "-shm");
+	struct stat st;
+
+	return stat(path, &st) == 0 ? st.st_ino : 0;
+}
+
+void
+gather_locks(struct file_facts *f)
+{
+	uint64_t inode = (uint64_t)file_facts_int(f, FACT_INODE), shm = shm_inode(f);
+	_cleanup_free_ char *device = xstrdup(file_facts_text(f, FACT_DEVICE)), *text = NULL;
+	FILE *file = fopen("/proc/locks", "re");
+	json_t *holders;
+	char line[256];
+
+	file_facts_set_int(f, FACT_LOCKS_VISIBLE, file != NULL);
+	if (!file)
+		return;
+	holders = json_array();
+	file_facts_set_int(f, FACT_LOCK_RESERVED, 0);
+	file_facts_set_int(f, FACT_LOCK_PENDING, 0);
+	file_facts_set_int(f, FACT_LOCK_EXCLUSIVE, 0);
+	while (fgets(line, sizeof(line), file)) {
+		struct lock_line l;
+
+		if (parse_line(line, &l))
+			judge_line(&l, device, inode, shm, f, holders);
+	}
+	fclose(file);
+	text = json_dumps(holders, JSON_COMPACT);
+	json_decref(holders);
+	file_facts_set_text(f, FACT_LOCK_HOLDERS, text);
+}
+
+bool
+lock_watch_init(const struct file_facts *f, struct lock_watch *ret)
+{
+	if (file_facts_int(f, FACT_LOCKS_VISIBLE) != 1)
+		return false;
+	snprintf(ret->device, sizeof(ret->device), "%.23s", file_facts_text(f, FACT_DEVICE));
+	ret->inode = (uint64_t)file_facts_int(f, FACT_INODE);
+	return true;
+}
+
+bool
+lock_watch_writer(const struct lock_watch *w)
+{
+	FILE *file = fopen("/proc/locks", "re");
+	bool found = false;
+	char line[256];
+
+	if (!file)
+		return false;
+	while (!found && fgets(line, sizeof(line), file)) {
+		struct lock_line l;
+
+		if (parse_line(line, &l) && l.inode == w->inode && streq(l.device, w->device) &&
+		    l.pid != getpid())
+			found = !streq(database_lock(&l), "shared");
+	}
+	fclose(file);
+	return found;
+}

@@ -1,0 +1,56 @@
+#pragma once
+#include "sqlite/facts.h"
+#include "sqlite/watch.h"
+#include <sys/stat.h>
+/*
+ * One database file opened so that nothing beside it is created, changed or kept waiting.
+ * Private to lib/sqlite.
+ */
+struct sqlite3;
+
+/* Why not, in the words of SQLITE_DONE; reason is "" when all is well. */
+struct verdict {
+	const char *reason; /* constant */
+	int code;           /* SQLite's extended code, 0 where it had no part in it */
+	char text[512];
+};
+void verdict_set(struct verdict *, const char *reason, int code, const char *fmt, ...)
+    _printf_(4, 5);
+/* From the connection's last error. */
+void verdict_from_db(struct verdict *, struct sqlite3 *, enum watch_why);
+
+enum reader_how { READER_CLOSED = 0, READER_IN_PLACE, READER_IMMUTABLE, READER_COPY };
+
+/* What must not change while a file is read as if nobody wrote to it. */
+struct stamp {
+	struct stat st;
+	unsigned char counter[4];
+};
+
+struct reader {
+	struct file_facts *facts; /* borrowed */
+	struct watch *watch;      /* borrowed */
+	struct sqlite3 *db;
+	enum reader_how how;
+	bool wal;           /* the header says so, or a log is there */
+	struct stamp stamp; /* of READER_IMMUTABLE */
+	struct lock_watch locks;
+	bool locks_seen;
+	int64_t copy_limit;
+	const char *temp_dir; /* borrowed; NULL: the environment's */
+};
+
+/* True: r->db can be asked.  Else why not. */
+bool reader_open(struct reader *, int64_t until_us, struct verdict *);
+void reader_close(struct reader *);
+/* False: the file changed under us; what was read is void.  Only then is it to be opened again. */
+bool reader_unchanged(const struct reader *);
+/* An SHARED lock of ours keeps writers from committing. */
+bool reader_hinders_writers(const struct reader *);
+
+/* copy.c: copies database and log, opens the copy, unlinks it.  As reader_open. */
+bool copy_open(struct reader *, int64_t until_us, struct verdict *);
+/* Removes what killed processes left. */
+void copy_sweep(const char *temp_dir);
+/* reader.c, for copy.c: guards the connection and reads the schema. */
+bool reader_begin(struct reader *, int64_t until_us, struct verdict *);

@@ -1,0 +1,449 @@
+/*
+ * The worker role "sqlite": facts first, then the file opened as design allows, then one statement
+ * after the other, each repeated when a writer had to pass or the file changed under it.
+ */
+#include "base/clock.h"
+#include "base/text.h"
+#include "sqlite/answer.h"
+#include "sqlite/guard.h"
+#include "sqlite/reader.h"
+#include "sqlite/sqlite_role.h"
+#include "sqlite/vfs.h"
+
+#include <jansson.h>
+#include <math.h>
+#include <sqlite3.h>
+#include <stdio.h>
+
+#define ADDRESS_SPACE  ((size_t)1 << 30)
+#define STATEMENTS_MAX 1000
+#define COLUMNS_MAX    100
+#define TRIES_MAX      5
+#define PAUSE_US       (20 * USEC_PER_MSEC)
+#define LOCK_WAIT_US   (2 * USEC_PER_SEC)
+
+struct statement {
+	unsigned n;
+	const char *sql; /* borrowed from the job, as is params */
+	json_t *params;
+	bool file, user;
+	size_t max_rows, max_bytes;
+	int64_t timeout_us;
+};
+
+struct job {
+	json_t *json;
+	const char *path;
+	int64_t until_us, slice_us;
+	int64_t lock_wait_us; /* what is left for waiting on others, of the whole job */
+	struct file_facts facts;
+	struct watch watch;
+	struct reader reader;
+	struct verdict closed; /* why the file could not be opened */
+	sqlite3 *memory;       /* of statements with source "file" */
+};
+
+/* ---- the job's text ---- */
+
+static int64_t
+get_int(json_t *o, const char *name, int64_t missing)
+{
+	json_t *v = json_object_get(o, name);
+
+	return json_is_integer(v) && json_integer_value(v) >= 0 ? json_integer_value(v) : missing;
+}
+
+static struct statement
+get_statement(json_t *o)
+{
+	const char *source = json_string_value(json_object_get(o, "source"));
+
+	return (struct statement){
+		.n = (unsigned)get_int(o, "n", 0),
+		.sql = json_string_value(json_object_get(o, "sql")) ?: "",
+		.params = json_object_get(o, "params"),
+		.file = source && streq(source, "file"),
+		.user = json_is_true(json_object_get(o, "user")),
+		.max_rows = (size_t)get_int(o, "max_rows", 10000),
+		.max_bytes = (size_t)MIN(get_int(o, "max_bytes", 4 << 20), 16 << 20),
+		.timeout_us = get_int(o, "timeout_ms", 5000) * USEC_PER_MSEC,
+	};
+}
+
+/* Checksums of a long log are worth their time only for a check that asks for them. */
+static bool
+asks_for_log(json_t *statements)
+{
+	static const char *const words[] = { "wal_valid_", "wal_committed_", "wal_damage",
+		"wal_frames" };
+	json_t *o;
+	size_t i;
+
+	json_array_foreach(statements, i, o)
+	{
+		const char *sql = json_string_value(json_object_get(o, "sql"));
+
+		for (size_t w = 0; sql && w < ARRAY_SIZE(words); w++)
+			if (strstr(sql, words[w]))
+				return true;
+	}
+	return false;
+}
+
+/* ---- one statement ---- */
+
+static size_t
+digits(const char *s)
+{
+	return strspn(s, "0123456789");
+}
+
+/* 12, -0.5, 1e+06: as programs write numbers; 007, 1e4 and +5 are somebody's names. */
+static bool
+looks_numeric(const char *s, bool *ret_integer)
+{
+	size_t n;
+
+	s += *s == '-';
+	n = digits(s);
+	if (n == 0 || (n > 1 && s[0] == '0'))
+		return false;
+	s += n;
+	*ret_integer = *s == '\0' && n <= 18;
+	if (*s == '.') {
+		n = digits(s + 1);
+		if (n == 0)
+			return false;
+		s += 1 + n;
+	}
+	if (*s == 'e' && (s[1] == '+' || s[1] == '-')) {
+		n = digits(s + 2);
+		if (n == 0)
+			return false;
+		s += 2 + n;
+	}
+	return *s == '\0';
+}
+
+static int
+bind_param(sqlite3_stmt *st, int i, json_t *param)
+{
+	const char *s = json_string_value(param);
+	bool integer = false;
+
+	if (!s)
+		return sqlite3_bind_null(st, i);
+	if (!looks_numeric(s, &integer))
+		return sqlite3_bind_text(st, i, s, -1, SQLITE_TRANSIENT);
+	if (integer)
+		return sqlite3_bind_int64(st, i, strtoll(s, NULL, 10));
+	return sqlite3_bind_double(st, i, strtod(s, NULL));
+}
+
+static int
+bind_params(sqlite3_stmt *st, json_t *params)
+{
+	size_t n = json_array_size(params);
+	int rc = SQLITE_OK;
+
+	for (int i = 1; rc == SQLITE_OK && i <= sqlite3_bind_parameter_count(st); i++)
+		rc = (size_t)i > n ? SQLITE_RANGE
+		                   : bind_param(st, i, json_array_get(params, (size_t)i - 1));
+	return rc;
+}
+
+/* Only blanks and comments may follow the first statement. */
+static bool
+nothing_follows(sqlite3 *db, const char *tail)
+{
+	sqlite3_stmt *next = NULL;
+	bool none = sqlite3_prepare_v2(db, tail, -1, &next, NULL) == SQLITE_OK && !next;
+
+	sqlite3_finalize(next);
+	return none;
+}
+
+static bool
+prepare(sqlite3 *db, const struct statement *s, sqlite3_stmt **ret, struct verdict *v)
+{
+	const char *tail = NULL;
+	int rc;
+
+	guard_authorize(db, s->user);
+	rc = sqlite3_prepare_v2(db, s->sql, -1, ret, &tail);
+	if (rc != SQLITE_OK) {
+		verdict_from_db(v, db, WATCH_NOTHING);
+		return false;
+	}
+	if (!*ret)
+		verdict_set(v, "error", 0, "no statement");
+	else if (!nothing_follows(db, tail))
+		verdict_set(v, "error", 0, "more than one statement");
+	else if (!sqlite3_stmt_readonly(*ret) || sqlite3_column_count(*ret) == 0)
+		verdict_set(v, "error", 0, "not a statement that reads");
+	else if (sqlite3_column_count(*ret) > COLUMNS_MAX)
+		verdict_set(v, "error", 0, "more than %d columns", COLUMNS_MAX);
+	else if (bind_params(*ret, s->params) != SQLITE_OK)
+		verdict_set(v, "error", 0, "parameters are missing");
+	else
+		return true;
+	return false;
+}
+
+static void
+step_all(sqlite3 *db, sqlite3_stmt *st, struct answer *a, struct verdict *v)
+{
+	int rc, r = 1;
+
+	answer_columns(a, st);
+	while (r > 0 && (rc = sqlite3_step(st)) == SQLITE_ROW)
+		r = answer_row(a, st);
+	if (r == -EMSGSIZE)
+		verdict_set(v, "error", 0, "a row is larger than 256 kB");
+	else if (r > 0 && rc != SQLITE_DONE)
+		verdict_from_db(v, db, WATCH_NOTHING);
+}
+
+/* Why the watch interrupted, having told it in the verdict too. */
+static enum watch_why
+run_once(struct job *j, sqlite3 *db, const struct statement *s, int64_t until_us, struct answer *a,
+    struct verdict *v)
+{
+	bool yields = db != j->memory && reader_hinders_writers(&j->reader) && j->reader.locks_seen;
+	sqlite3_stmt *st = NULL;
+	enum watch_why why;
+
+	*v = (struct verdict){ .reason = "" };
+	answer_reset(a);
+	watch_begin(&j->watch, db, until_us, yields ? j->slice_us : 0, &j->reader.locks);
+	if (prepare(db, s, &st, v))
+		step_all(db, st, a, v);
+	why = watch_end(&j->watch);
+	if ((v->code & 0xff) == SQLITE_INTERRUPT)
+		verdict_from_db(v, db, why);
+	sqlite3_finalize(st);
+	return why;
+}
+
+/* Waits for others a little, out of what the job may wait in all. */
+static bool
+may_wait(struct job *j, int64_t until_us)
+{
+	if (j->lock_wait_us < PAUSE_US || clock_now_us() + PAUSE_US > until_us)
+		return false;
+	usleep((useconds_t)PAUSE_US);
+	j->lock_wait_us -= PAUSE_US;
+	return true;
+}
+
+static void
+let_writer_pass(struct job *j, int64_t until_us)
+{
+	while (lock_watch_writer(&j->reader.locks) && may_wait(j, until_us))
+		;
+}
+
+/* What can pass by itself. */
+static bool
+is_passing(const struct verdict *v)
+{
+	return streq(v->reason, "locked") || v->code == SQLITE_READONLY_RECOVERY;
+}
+
+/* One try: opens the file where the last one had to close it. */
+static enum watch_why
+try_on_file(
+    struct job *j, const struct statement *s, int64_t until_us, struct answer *a, struct verdict *v)
+{
+	enum watch_why why;
+
+	*v = (struct verdict){ .reason = "" };
+	if (!j->reader.db && !reader_open(&j->reader, until_us, v))
+		return WATCH_NOTHING;
+	why = run_once(j, j->reader.db, s, until_us, a, v);
+	if (!reader_unchanged(&j->reader)) {
+		verdict_set(v, "locked", 0, "busy: the database changed while it was read");
+		reader_close(&j->reader);
+	}
+	return why;
+}
+
+static void
+run_on_file(
+    struct job *j, const struct statement *s, int64_t until_us, struct answer *a, struct verdict *v)
+{
+	for (int tries = 1;; tries++) {
+		enum watch_why why = try_on_file(j, s, until_us, a, v);
+
+		if (v->reason[0] == '\0' || !is_passing(v) ||
+		    (tries >= TRIES_MAX && why == WATCH_WRITER))
+			return;
+		if (!may_wait(j, until_us))
+			return;
+		if (why == WATCH_WRITER)
+			let_writer_pass(j, until_us);
+	}
+}
+
+static int
+send_done(const struct statement *s, const struct answer *a, const struct verdict *v, int64_t us)
+{
+	_cleanup_free_ char *clean = text_from_peer(v->text, strlen(v->text), sizeof(v->text));
+	const char *state = v->reason[0] ? "unknown" : a->truncated ? "truncated" : "complete";
+	json_t *o = json_pack("{s:i, s:f, s:s, s:s, s:s}", "n", (int)s->n, "ms", (double)us / 1000,
+	    "state", state, "reason", v->reason, "text", clean);
+	_cleanup_free_ char *text = json_dumps(o, JSON_COMPACT | JSON_REAL_PRECISION(6));
+
+	json_decref(o);
+	return text ? worker_send(SQLITE_DONE, text, strlen(text)) : -ENOMEM;
+}
+
+static int
+serve_statement(struct job *j, const struct statement *s)
+{
+	struct answer a = { .n = s->n, .max_rows = s->max_rows, .max_bytes = s->max_bytes };
+	int64_t start = clock_now_us(), until = MIN(start + s->timeout_us, j->until_us);
+	struct verdict v = { .reason = "" };
+	int r = 0;
+
+	if (start >= j->until_us)
+		verdict_set(&v, "budget", 0, "the time of this run was over");
+	else if (s->file)
+		run_once(j, j->memory, s, until, &a, &v);
+	else if (!j->reader.db && j->closed.reason[0])
+		v = j->closed;
+	else
+		run_on_file(j, s, until, &a, &v);
+	if (v.reason[0] == '\0')
+		r = answer_send(&a);
+	if (r == 0)
+		r = send_done(s, &a, &v, clock_now_us() - start);
+	answer_done(&a);
+	return r;
+}
+
+/* ---- the job ---- */
+
+static void
+open_file(struct job *j)
+{
+	struct verdict v = { .reason = "" };
+
+	while (!reader_open(&j->reader, j->until_us, &v)) {
+		if (is_passing(&v) && may_wait(j, j->until_us)) {
+			v = (struct verdict){ .reason = "" };
+			continue;
+		}
+		j->closed = v;
+		break;
+	}
+	file_facts_set_int(&j->facts, FACT_OPEN_OK, j->reader.db != NULL);
+	file_facts_set_text(&j->facts, FACT_OPEN_REASON, j->closed.reason);
+	if (j->closed.reason[0]) {
+		file_facts_set_int(&j->facts, FACT_OPEN_ERROR_CODE, j->closed.code);
+		file_facts_set_text(&j->facts, FACT_OPEN_ERROR, j->closed.text);
+		return;
+	}
+	file_facts_set_text(&j->facts, FACT_OPEN_HOW,
+	    j->reader.how == READER_COPY        ? "copy"
+	    : j->reader.how == READER_IMMUTABLE ? "immutable"
+	                                        : "in place");
+	file_facts_set_text(&j->facts, FACT_JOURNAL_MODE,
+	    file_facts_int(&j->facts, FACT_WAL_MODE) ? "wal" : "delete");
+}
+
+static int
+open_memory(struct job *j)
+{
+	const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_MEMORY | SQLITE_OPEN_FULLMUTEX;
+
+	if (sqlite3_open_v2(":memory:", &j->memory, flags, NULL) != SQLITE_OK ||
+	    guard_connection(j->memory) != SQLITE_OK)
+		return -ENOMEM;
+	return file_facts_register(j->memory, &j->facts);
+}
+
+static int
+serve_all(struct job *j)
+{
+	json_t *statements = json_object_get(j->json, "statements"), *o;
+	_cleanup_free_ char *facts = NULL;
+	size_t i;
+	int r;
+
+	gather_facts(j->path, asks_for_log(statements),
+	    json_is_true(json_object_get(j->json, "pre_read")),
+	    clock_now_us() + (j->until_us - clock_now_us()) / 2, &j->facts);
+	open_file(j);
+	facts = file_facts_json(&j->facts);
+	r = facts ? worker_send(SQLITE_FACTS, facts, strlen(facts)) : -ENOMEM;
+	json_array_foreach(statements, i, o)
+	{
+		struct statement s = get_statement(o);
+
+		if (r == 0)
+			r = serve_statement(j, &s);
+	}
+	return r;
+}
+
+static int
+serve_job(struct job *j)
+{
+	int64_t deadline_us = get_int(j->json, "deadline_ms", 30000) * USEC_PER_MSEC;
+	int r;
+
+	j->path = json_string_value(json_object_get(j->json, "path"));
+	if (!j->path || json_array_size(json_object_get(j->json, "statements")) > STATEMENTS_MAX)
+		return -EINVAL;
+	j->until_us = clock_now_us() + deadline_us;
+	j->slice_us = get_int(j->json, "slice_ms", 250) * USEC_PER_MSEC;
+	j->lock_wait_us = MIN(LOCK_WAIT_US, deadline_us / 4);
+	j->closed.reason = "";
+	j->reader.facts = &j->facts;
+	j->reader.watch = &j->watch;
+	j->reader.copy_limit = get_int(j->json, "copy_limit", INT64_C(1) << 30);
+	j->reader.temp_dir = json_string_value(json_object_get(j->json, "temp_dir"));
+	r = watch_init(&j->watch);
+	if (r < 0)
+		return r;
+	r = open_memory(j);
+	if (r == 0)
+		r = serve_all(j);
+	reader_close(&j->reader);
+	sqlite3_close(j->memory);
+	watch_done(&j->watch);
+	file_facts_done(&j->facts);
+	return r;
+}
+
+static int
+sqlite_serve(uint32_t type, const char *payload, size_t len)
+{
+	struct job j = { 0 };
+	int r;
+
+	if (type != SQLITE_JOB)
+		return -EINVAL;
+	j.json = json_loadb(payload, len, 0, NULL);
+	if (!j.json)
+		return -EINVAL;
+	r = serve_job(&j);
+	json_decref(j.json);
+	return r;
+}
+
+static int
+sqlite_begin(void)
+{
+	sqlite3_hard_heap_limit64(GUARD_HEAP_BYTES);
+	return reader_vfs_register();
+}
+
+const struct worker_role sqlite_role = {
+	.name = "sqlite",
+	.address_space = ADDRESS_SPACE,
+	.idle_io = true,
+	.serve = sqlite_serve,
+	.begin = sqlite_begin,
+};

@@ -1,0 +1,28 @@
+#pragma once
+#include "sqlite/gather.h"
+#include <pthread.h>
+/*
+ * A thread that interrupts a statement: at its deadline, and, where our SHARED lock keeps writers
+ * from committing, as soon as a writer appears after the first slice.  A thread, because a walk
+ * through a damaged tree comes by no progress handler.
+ */
+struct sqlite3;
+enum watch_why { WATCH_NOTHING = 0, WATCH_TIMEOUT, WATCH_WRITER };
+struct watch {
+	pthread_t thread;
+	pthread_mutex_t mutex;
+	pthread_cond_t changed;
+	bool stop;
+	/* Of the statement at work; db is NULL between statements. */
+	struct sqlite3 *db;
+	int64_t timeout_at_us, yield_from_us;
+	bool yields;
+	struct lock_watch locks;
+	enum watch_why why;
+};
+int watch_init(struct watch *); /* 0 or negative errno */
+void watch_done(struct watch *);
+/* yield_after_us 0: keeps going whoever writes. */
+void watch_begin(struct watch *, struct sqlite3 *, int64_t timeout_at_us, int64_t yield_after_us,
+    const struct lock_watch *);
+enum watch_why watch_end(struct watch *); /* why it interrupted, if it did */

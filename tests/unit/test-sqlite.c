@@ -1,0 +1,432 @@
+/* How the SQLite worker opens what it finds: without a trace, and in nobody's way. */
+#include "sqlite_stage.h"
+
+#define SCHEMA                                                                                     \
+	"CREATE TABLE t(id INTEGER PRIMARY KEY, v TEXT);"                                          \
+	"INSERT INTO t(v) VALUES ('one'), ('two'), (NULL);"
+
+/* One statement on a file; what it leaves of the folder must equal what was there. */
+static void
+look_untouched(struct look *l, uid_t uid, const char *path)
+{
+	_cleanup_free_ char *before = fingerprint(stage_dir), *after = NULL;
+
+	if (uid == 0)
+		look_here(l, path);
+	else
+		look_as(l, uid, path);
+	after = fingerprint(stage_dir);
+	assert_string_equal(after, before);
+	assert_int_equal(l->end, WORKER_DONE);
+}
+
+static void
+test_plain(void **state)
+{
+	struct look l = look_new();
+	const char *path = in_stage("a b#?%41.db");
+
+	(void)state;
+	db_make(path, SCHEMA "PRAGMA user_version = -7; PRAGMA application_id = 5");
+	look_sql(&l, "SELECT id, v AS name FROM t ORDER BY id -- the end\n;");
+	look_add(&l, "file", "SELECT file_fact('kind') AS object, file_fact('size') AS value",
+	    false, 1000);
+	look_untouched(&l, WATCHER_UID, path);
+	assert_true(json_is_true(json_object_get(l.facts, "open")));
+	assert_string_equal(fact_text(&l, "library"), sqlite3_libversion());
+	assert_string_equal(fact_text(&l, "kind"), "file");
+	assert_string_equal(fact_text(&l, "open_how"), "in place");
+	assert_string_equal(fact_text(&l, "encoding"), "UTF-8");
+	assert_int_equal(fact_int(&l, "user_version"), -7);
+	assert_int_equal(fact_int(&l, "application_id"), 5);
+	assert_int_equal(fact_int(&l, "page_size"), 4096);
+	assert_int_equal(fact_int(&l, "page_count"), 2);
+	assert_int_equal(fact_int(&l, "header_ok"), 1);
+	assert_int_equal(fact_int(&l, "is_symlink"), 0);
+	assert_int_equal(fact_int(&l, "fs_readonly"), 0);
+	assert_true(fact_int(&l, "fs_total_bytes") > fact_int(&l, "fs_free_bytes"));
+	assert_string_not_equal(fact_text(&l, "fs_type"), "");
+	assert_string_equal(
+	    json_string_value(json_array_get(json_array_get(l.columns, 0), 1)), "name");
+	assert_int_equal(rows_of(&l, 0), 3);
+	assert_string_equal(cell_of(&l, 0, 0, 0), "1");
+	assert_string_equal(cell_of(&l, 0, 1, 1), "two");
+	assert_true(json_is_null(json_array_get(json_array_get(json_array_get(l.rows, 0), 2), 1)));
+	assert_string_equal(done_of(&l, 0, "state"), "complete");
+	assert_string_equal(cell_of(&l, 1, 0, 0), "file");
+	assert_string_equal(cell_of(&l, 1, 0, 1), "8192");
+	look_done(&l);
+}
+
+static void
+test_parameters_and_caps(void **state)
+{
+	struct look l = look_new();
+	json_t *s;
+
+	(void)state;
+	db_make(in_stage("a.db"), SCHEMA);
+	look_sql(&l, "SELECT typeof(?1), typeof(?2), typeof(?3), typeof(?4), typeof(?5), ?6");
+	json_object_set_new(json_array_get(l.statements, 0), "params",
+	    json_pack("[s, s, s, s, n, s]", "12", "-0.5", "007", "1e4", "it's"));
+	look_sql(
+	    &l, "WITH RECURSIVE c(n) AS (VALUES(1) UNION ALL SELECT n + 1 FROM c) SELECT n FROM c");
+	s = json_array_get(l.statements, 1);
+	json_object_set_new(s, "max_rows", json_integer(10));
+	look_sql(&l, "WITH RECURSIVE c(n) AS (VALUES(1) UNION ALL SELECT n + 1 FROM c) "
+	             "SELECT hex(zeroblob(1000)) FROM c");
+	s = json_array_get(l.statements, 2);
+	json_object_set_new(s, "max_rows", json_integer(100000));
+	json_object_set_new(s, "max_bytes", json_integer(1000000));
+	look_sql(&l, "SELECT ?1");
+	look_sql(&l, "SELECT hex(zeroblob(1000000)), x'41ff00', 1e999, char(10, 0x9b)");
+	look_untouched(&l, 0, in_stage("a.db"));
+	assert_string_equal(cell_of(&l, 0, 0, 0), "integer");
+	assert_string_equal(cell_of(&l, 0, 0, 1), "real");
+	assert_string_equal(cell_of(&l, 0, 0, 2), "text");
+	assert_string_equal(cell_of(&l, 0, 0, 3), "text");
+	assert_string_equal(cell_of(&l, 0, 0, 4), "null");
+	assert_string_equal(cell_of(&l, 0, 0, 5), "it's");
+	assert_string_equal(done_of(&l, 1, "state"), "truncated");
+	assert_int_equal(rows_of(&l, 1), 10);
+	assert_string_equal(done_of(&l, 2, "state"), "truncated");
+	assert_in_range(rows_of(&l, 2), 450, 510);
+	assert_string_equal(done_of(&l, 3, "text"), "parameters are missing");
+	assert_int_equal(strlen(cell_of(&l, 4, 0, 0)), 4096);
+	assert_string_equal(cell_of(&l, 4, 0, 1), "A\xef\xbf\xbd\xef\xbf\xbd");
+	assert_string_equal(cell_of(&l, 4, 0, 2), "");
+	look_done(&l);
+}
+
+/* An idle WAL database of another user, in a folder that we may or may not write to. */
+static void
+test_idle_wal_of_another(void **state)
+{
+	(void)state;
+	for (int writable = 0; writable < 2; writable++) {
+		_cleanup_free_ char *dir = xstrdup(in_stage(writable ? "open" : "closed"));
+		_cleanup_free_ char *path = xasprintf("%s/app.db", dir), *before = NULL,
+		                    *after = NULL;
+		struct look l = look_new();
+
+		assert_int_equal(mkdir(dir, 0700), 0);
+		assert_int_equal(chown(dir, APP_UID, APP_UID), 0);
+		assert_int_equal(chmod(dir, writable ? 0777 : 0755), 0);
+		assert_int_equal(app_run(APP_UID, path, "PRAGMA journal_mode = WAL;" SCHEMA), 0);
+		before = fingerprint(dir);
+		look_sql(&l, "SELECT count(*) FROM t");
+		look_as(&l, WATCHER_UID, path);
+		after = fingerprint(dir);
+		assert_string_equal(after, before);
+		assert_string_equal(fact_text(&l, "open_how"), "immutable");
+		assert_string_equal(fact_text(&l, "journal_mode"), "wal");
+		assert_int_equal(fact_int(&l, "dir_writable_by_others"), writable);
+		assert_string_equal(cell_of(&l, 0, 0, 0), "3");
+		/* The application goes on. */
+		assert_int_equal(app_run(APP_UID, path, "INSERT INTO t(v) VALUES ('four')"), 0);
+		look_done(&l);
+	}
+}
+
+static void
+test_live_wal(void **state)
+{
+	static const uid_t watchers[] = { 0, WATCHER_UID };
+	struct app app;
+
+	(void)state;
+	assert_int_equal(chown(stage_dir, APP_UID, APP_UID), 0);
+	app = app_start(APP_UID, in_stage("app.db"), "PRAGMA journal_mode = WAL;" SCHEMA);
+	for (size_t i = 0; i < ARRAY_SIZE(watchers); i++) {
+		struct look l = look_new();
+
+		look_sql(&l, "SELECT count(*) FROM t");
+		look_add(&l, "file", "SELECT file_fact('wal_valid_frames')", false, 1000);
+		look_untouched(&l, watchers[i], in_stage("app.db"));
+		assert_string_equal(fact_text(&l, "open_how"), "in place");
+		assert_string_equal(cell_of(&l, 0, 0, 0), "3");
+		assert_true(fact_int(&l, "wal_committed_frames") > 0);
+		assert_int_equal(fact_int(&l, "wal_damaged"), 0);
+		assert_int_equal(fact_int(&l, "page_count"), 2);
+		assert_non_null(strstr(fact_text(&l, "lock_holders"), "\"wal-open\""));
+		look_done(&l);
+	}
+	assert_int_equal(app_wait(&app), 0);
+	assert_int_equal(app_run(APP_UID, in_stage("app.db"), "INSERT INTO t(v) VALUES ('x')"), 0);
+}
+
+/* The application was killed: log and index lie there, nobody has them open. */
+static void
+test_killed_wal_application(void **state)
+{
+	struct app app;
+
+	(void)state;
+	app = app_start(0, in_stage("app.db"), "PRAGMA journal_mode = WAL;" SCHEMA);
+	app_kill(&app);
+	for (int without_index = 0; without_index < 2; without_index++) {
+		struct look l = look_new(), small = look_new();
+
+		if (without_index)
+			unlink(in_stage("app.db-shm"));
+		look_sql(&l, "SELECT count(*) FROM t");
+		look_untouched(&l, WATCHER_UID, in_stage("app.db"));
+		assert_string_equal(cell_of(&l, 0, 0, 0), "3");
+		assert_string_equal(fact_text(&l, "open_how"), without_index ? "copy" : "in place");
+		look_done(&l);
+
+		small.copy_limit = 1000;
+		look_sql(&small, "SELECT count(*) FROM t");
+		look_add(&small, "file", "SELECT file_fact('wal_exists')", false, 1000);
+		look_untouched(&small, WATCHER_UID, in_stage("app.db"));
+		assert_string_equal(done_of(&small, 0, "reason"), without_index ? "error" : "");
+		if (without_index)
+			assert_non_null(strstr(
+			    done_of(&small, 0, "text"), "WAL awaits recovery by its application"));
+		assert_string_equal(cell_of(&small, 1, 0, 0), "1");
+		look_done(&small);
+	}
+}
+
+static void
+test_exclusive_lock(void **state)
+{
+	struct look l = look_new();
+	struct app app;
+
+	(void)state;
+	db_make(in_stage("a.db"), SCHEMA);
+	app = app_start(0, in_stage("a.db"), "BEGIN EXCLUSIVE");
+	l.deadline_ms = 2000;
+	look_sql(&l, "SELECT count(*) FROM t");
+	look_add(&l, "file", "SELECT file_fact('lock_exclusive')", false, 1000);
+	look_untouched(&l, WATCHER_UID, in_stage("a.db"));
+	assert_true(json_is_false(json_object_get(l.facts, "open")));
+	assert_string_equal(fact_text(&l, "reason"), "locked");
+	assert_string_equal(done_of(&l, 0, "reason"), "locked");
+	assert_string_equal(cell_of(&l, 1, 0, 0), "1");
+	assert_int_equal(app_wait(&app), 0);
+	look_done(&l);
+}
+
+static void
+test_reserved_lock_lets_readers_in(void **state)
+{
+	struct look l = look_new();
+	struct app app;
+	char pid[32];
+
+	(void)state;
+	db_make(in_stage("a.db"), SCHEMA);
+	app = app_start(0, in_stage("a.db"), "BEGIN IMMEDIATE; INSERT INTO t(v) VALUES ('x')");
+	look_sql(&l, "SELECT count(*) FROM t");
+	look_untouched(&l, WATCHER_UID, in_stage("a.db"));
+	snprintf(pid, sizeof(pid), "\"pid\":%d", (int)app.pid);
+	assert_string_equal(cell_of(&l, 0, 0, 0), "3");
+	assert_int_equal(fact_int(&l, "lock_reserved"), 1);
+	assert_int_equal(fact_int(&l, "journal_hot"), 0);
+	assert_non_null(strstr(fact_text(&l, "lock_holders"), pid));
+	assert_non_null(strstr(fact_text(&l, "lock_holders"), "test-sqlite"));
+	assert_int_equal(app_wait(&app), 0);
+	look_done(&l);
+}
+
+#define SPILL                                                                                      \
+	"PRAGMA cache_size = 2; BEGIN;"                                                            \
+	"WITH RECURSIVE c(n) AS (VALUES(1) UNION ALL SELECT n + 1 FROM c LIMIT 2000) "             \
+	"INSERT INTO t(v) SELECT hex(zeroblob(200)) FROM c;"
+
+static void
+test_hot_journal(void **state)
+{
+	struct look l = look_new(), after = look_new();
+	struct app app;
+
+	(void)state;
+	db_make(in_stage("a.db"), SCHEMA);
+	db_make(in_stage("a.db"), SPILL "COMMIT");
+	app = app_start(0, in_stage("a.db"), SPILL "UPDATE t SET v = 'y'");
+	app_kill(&app);
+	look_sql(&l, "SELECT count(*) FROM t");
+	look_add(&l, "file", "SELECT file_fact('journal_hot')", false, 1000);
+	look_untouched(&l, 0, in_stage("a.db"));
+	assert_string_equal(cell_of(&l, 1, 0, 0), "1");
+	assert_int_equal(fact_int(&l, "open_error_code"), SQLITE_READONLY_ROLLBACK);
+	assert_non_null(strstr(done_of(&l, 0, "text"), "hot journal"));
+	look_done(&l);
+	/* Its application opens it once, and it is well. */
+	assert_int_equal(app_run(0, in_stage("a.db"), "SELECT count(*) FROM t"), 0);
+	look_sql(&after, "SELECT count(*) FROM t");
+	look_untouched(&after, 0, in_stage("a.db"));
+	assert_string_equal(cell_of(&after, 0, 0, 0), "2003");
+	assert_int_equal(fact_int(&after, "journal_hot"), 0);
+	look_done(&after);
+}
+
+/* A journal that was zeroed or emptied at commit, or whose database is empty, is not hot. */
+static void
+test_cold_journals(void **state)
+{
+	static const char *const modes[] = { "persist", "truncate" };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(modes); i++) {
+		_cleanup_free_ char *sql = xasprintf("PRAGMA journal_mode = %s;" SCHEMA, modes[i]);
+		const char *path = in_stage(modes[i]);
+		struct look l = look_new();
+
+		db_make(path, sql);
+		look_sql(&l, "SELECT count(*) FROM t");
+		look_untouched(&l, 0, path);
+		assert_int_equal(fact_int(&l, "journal_exists"), 1);
+		assert_int_equal(fact_int(&l, "journal_hot"), 0);
+		assert_string_equal(cell_of(&l, 0, 0, 0), "3");
+		look_done(&l);
+	}
+}
+
+/* A commit of the application, measured, while a statement of ours would hold it up for ever. */
+static int64_t commit_us;
+static void
+commit_beside(void *arg)
+{
+	int64_t start = clock_now_us();
+
+	assert_int_equal(app_run(0, arg, "INSERT INTO t(v) VALUES ('meanwhile')"), 0);
+	commit_us = clock_now_us() - start;
+}
+
+#define ENDLESS                                                                                    \
+	"WITH RECURSIVE c(n) AS (SELECT max(id) FROM t UNION ALL SELECT n + 1 FROM c) "            \
+	"SELECT count(*) FROM c"
+
+static void
+test_gives_way_to_writer(void **state)
+{
+	struct look l = look_new();
+
+	(void)state;
+	db_make(in_stage("a.db"), SCHEMA);
+	l.on_facts = commit_beside;
+	l.arg = (void *)(uintptr_t)in_stage("a.db");
+	l.slice_ms = 100;
+	look_add(&l, "sql", ENDLESS, false, 800);
+	look_sql(&l, "SELECT count(*) FROM t");
+	look_here(&l, in_stage("a.db"));
+	assert_int_equal(l.end, WORKER_DONE);
+	/* A slice and its ticks, not the whole statement. */
+	assert_in_range(commit_us, 0, 500 * USEC_PER_MSEC);
+	assert_string_equal(done_of(&l, 0, "reason"), "timeout");
+	assert_string_equal(cell_of(&l, 1, 0, 0), "4");
+	look_done(&l);
+}
+
+/* An idle WAL database changes while it is read as immutable: what is told is the new state. */
+static void
+test_changes_under_immutable(void **state)
+{
+	struct look l = look_new();
+
+	(void)state;
+	db_make(in_stage("a.db"), "PRAGMA journal_mode = WAL;" SCHEMA);
+	l.on_facts = commit_beside;
+	l.arg = (void *)(uintptr_t)in_stage("a.db");
+	look_sql(&l,
+	    "SELECT (SELECT count(*) FROM t), count(*) FROM (WITH RECURSIVE c(n) AS (VALUES(1) "
+	    "UNION ALL SELECT n + 1 FROM c LIMIT 1000000) SELECT n FROM c)");
+	look_here(&l, in_stage("a.db"));
+	assert_string_equal(done_of(&l, 0, "state"), "complete");
+	assert_int_equal(rows_of(&l, 0), 1);
+	assert_string_equal(cell_of(&l, 0, 0, 0), "4");
+	look_done(&l);
+}
+
+static void
+test_deadlines(void **state)
+{
+	struct look l = look_new(), killed = look_new();
+	int64_t start = clock_now_us();
+
+	(void)state;
+	db_make(in_stage("a.db"), SCHEMA);
+	l.deadline_ms = 300;
+	look_add(&l, "sql", ENDLESS, false, 50);
+	look_add(&l, "sql", ENDLESS, false, 5000);
+	look_sql(&l, "SELECT 1");
+	look_untouched(&l, 0, in_stage("a.db"));
+	assert_string_equal(done_of(&l, 0, "reason"), "timeout");
+	assert_string_equal(done_of(&l, 1, "reason"), "timeout");
+	assert_string_equal(done_of(&l, 2, "reason"), "budget");
+	assert_in_range(clock_now_us() - start, 300 * USEC_PER_MSEC, USEC_PER_SEC);
+	look_done(&l);
+	killed.kill_after_us = 150 * USEC_PER_MSEC;
+	look_add(&killed, "sql", ENDLESS, false, 60000);
+	look_here(&killed, in_stage("a.db"));
+	assert_int_equal(killed.end, WORKER_TIMEOUT);
+	assert_int_equal(app_run(0, in_stage("a.db"), "INSERT INTO t(v) VALUES ('x')"), 0);
+	look_done(&killed);
+}
+
+static void
+test_rights(void **state)
+{
+	struct look l = look_new(), hidden = look_new();
+
+	(void)state;
+	assert_int_equal(mkdir(in_stage("d"), 0755), 0);
+	db_make(in_stage("d/a.db"), SCHEMA);
+	assert_int_equal(chmod(in_stage("d/a.db"), 0600), 0);
+	look_sql(&l, "SELECT 1");
+	look_untouched(&l, WATCHER_UID, in_stage("d/a.db"));
+	assert_string_equal(fact_text(&l, "reason"), "privilege");
+	assert_string_equal(fact_text(&l, "mode"), "0600");
+	assert_string_equal(done_of(&l, 0, "reason"), "privilege");
+	look_done(&l);
+	assert_int_equal(chmod(in_stage("d"), 0700), 0);
+	look_sql(&hidden, "SELECT 1");
+	look_untouched(&hidden, WATCHER_UID, in_stage("d/a.db"));
+	assert_string_equal(fact_text(&hidden, "kind"), "hidden");
+	assert_string_equal(done_of(&hidden, 0, "reason"), "privilege");
+	look_done(&hidden);
+}
+
+static void
+test_symlink_is_followed(void **state)
+{
+	struct look l = look_new();
+
+	(void)state;
+	db_make(in_stage("real.db"), SCHEMA);
+	assert_int_equal(symlink("real.db", in_stage("link.db")), 0);
+	look_sql(&l, "SELECT count(*) FROM t");
+	look_untouched(&l, WATCHER_UID, in_stage("link.db"));
+	assert_int_equal(fact_int(&l, "is_symlink"), 1);
+	assert_string_equal(fact_text(&l, "resolved_path"), in_stage("real.db"));
+	assert_string_equal(cell_of(&l, 0, 0, 0), "3");
+	look_done(&l);
+}
+
+int
+main(int argc, char **argv)
+{
+	worker_main_if_asked(argc, argv);
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, stage_begin, stage_end)
+	const struct CMUnitTest tests[] = {
+		TEST(test_plain),
+		TEST(test_parameters_and_caps),
+		TEST(test_idle_wal_of_another),
+		TEST(test_live_wal),
+		TEST(test_killed_wal_application),
+		TEST(test_exclusive_lock),
+		TEST(test_reserved_lock_lets_readers_in),
+		TEST(test_hot_journal),
+		TEST(test_cold_journals),
+		TEST(test_gives_way_to_writer),
+		TEST(test_changes_under_immutable),
+		TEST(test_deadlines),
+		TEST(test_rights),
+		TEST(test_symlink_is_followed),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

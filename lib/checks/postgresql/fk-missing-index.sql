@@ -75,7 +75,7 @@ WITH RECURSIVE fk AS (
 	JOIN pg_catalog.pg_class AS p ON p.oid = f.confrelid
 	JOIN pg_catalog.pg_namespace AS pn ON pn.oid = p.relnamespace
 	CROSS JOIN LATERAL (
-		SELECT coalesce(sum(greatest(c.reltuples, pg_catalog.pg_stat_get_live_tuples(c.oid))) FILTER (WHERE c.relkind <> 'p'), 0)::bigint AS rows,
+		SELECT coalesce(sum(CASE WHEN c.reltuples > 0 THEN c.reltuples ELSE pg_catalog.pg_stat_get_live_tuples(c.oid) END) FILTER (WHERE c.relkind <> 'p'), 0)::bigint AS rows,
 		    count(*) - 1 AS parts
 		FROM tree AS t JOIN pg_catalog.pg_class AS c ON c.oid = t.oid WHERE t.root = f.oid
 	) AS t

@@ -23,7 +23,7 @@
 -- remedy.2: add a key column; rewrites the table under a strong lock | sql | lock | ALTER TABLE ... DROP COLUMN ... | closes
 -- remedy.3: choose columns that name a row and add a primary key with the partition key | manual | lock | | closes
 WITH RECURSIVE plain AS (
-	SELECT c.oid, c.relkind, n.nspname, c.relname, greatest(c.reltuples, pg_catalog.pg_stat_get_live_tuples(c.oid)) AS tuples
+	SELECT c.oid, c.relkind, n.nspname, c.relname, CASE WHEN c.reltuples > 0 THEN c.reltuples ELSE pg_catalog.pg_stat_get_live_tuples(c.oid) END AS tuples
 	FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
 	WHERE c.relkind IN ('r', 'p') AND c.relpersistence <> 't' AND NOT c.relispartition
 	  AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
@@ -41,7 +41,7 @@ WITH RECURSIVE plain AS (
 	SELECT t.root, h.inhrelid FROM tree AS t JOIN pg_catalog.pg_inherits AS h ON h.inhparent = t.oid
 ), found AS (
 	SELECT p.*, CASE WHEN p.relkind = 'p' THEN (
-	        SELECT coalesce(sum(greatest(c.reltuples, pg_catalog.pg_stat_get_live_tuples(c.oid))), 0) FROM tree AS t
+	        SELECT coalesce(sum(CASE WHEN c.reltuples > 0 THEN c.reltuples ELSE pg_catalog.pg_stat_get_live_tuples(c.oid) END), 0) FROM tree AS t
 	        JOIN pg_catalog.pg_class AS c ON c.oid = t.oid AND c.relkind = 'r' WHERE t.root = p.oid)
 	    ELSE p.tuples END AS rows
 	FROM plain AS p

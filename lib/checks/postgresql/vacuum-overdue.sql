@@ -34,7 +34,7 @@ WITH settled AS (
 	      <= pg_catalog.now() - pg_catalog.make_interval(secs => :settle::float8)
 ), judged AS (
 	SELECT c.oid, n.nspname, c.relname, c.relispartition, s.dead, o.off,
-	    greatest(c.reltuples, pg_catalog.pg_stat_get_live_tuples(c.oid)) + s.dead AS rows,
+	    CASE WHEN c.reltuples > 0 THEN c.reltuples ELSE pg_catalog.pg_stat_get_live_tuples(c.oid) END + s.dead AS rows,
 	    s.dead / greatest(least(
 	        coalesce(o.threshold, pg_catalog.current_setting('autovacuum_vacuum_threshold')::float8)
 	        + coalesce(o.factor, pg_catalog.current_setting('autovacuum_vacuum_scale_factor')::float8) * greatest(c.reltuples, 0),

@@ -1,0 +1,532 @@
+/* From merged sections to one validated configuration; every fault is told, not only the first. */
+#include "conf/conf.h"
+#include "base/map.h"
+#include "base/str.h"
+#include "base/text.h"
+#include "conf/expand.h"
+#include "conf/merge.h"
+#include "conf/option.h"
+#include <arpa/inet.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+/* A file of garbage has an error a line: more than this help nobody. */
+#define ERRORS_MAX 500
+
+struct loader {
+	struct conf *conf;
+	struct err_list *errors;
+};
+
+void
+err_list_add(struct err_list *l, const char *fmt, ...)
+{
+	_cleanup_free_ char *raw = NULL, *line = NULL, *shown = NULL;
+	size_t n = strv_len(l->v);
+	va_list ap;
+
+	if (n > ERRORS_MAX)
+		return;
+	va_start(ap, fmt);
+	if (vasprintf(&raw, fmt, ap) < 0)
+		raw = xstrdup("out of memory");
+	va_end(ap);
+	line = show_text(n == ERRORS_MAX ? "further errors are not shown" : raw);
+	shown = text_ellipsis(line, 1000);
+	strv_add(&l->v, shown);
+}
+
+void
+err_list_done(struct err_list *l)
+{
+	l->v = strv_free(l->v);
+}
+
+static void
+fail(struct loader *l, const struct merged_section *s, const struct merged_entry *e,
+    const char *what)
+{
+	err_list_add(l->errors, "%s:%d: [%s] %s: %s", e->origin.file, e->origin.line, s->header,
+	    e->key, what);
+}
+
+/* SQL is one line once the library has joined it: a -- comment would swallow what follows. */
+static bool
+has_sql_comment(const char *sql)
+{
+	char quote = '\0';
+
+	for (; *sql; sql++) {
+		if (quote)
+			quote = *sql == quote ? '\0' : quote;
+		else if (*sql == '\'' || *sql == '"')
+			quote = *sql;
+		else if (sql[0] == '-' && sql[1] == '-')
+			return true;
+	}
+	return false;
+}
+
+/* Expands and judges one value.  NULL when it was reported; base NULL: judged only. */
+static char *
+read_entry(
+    struct loader *l, const struct merged_section *s, const struct merged_entry *e, void *base)
+{
+	const struct conf_option *o = e->option;
+	_cleanup_free_ char *text = NULL, *what = NULL, *accepted = NULL;
+	bool outside = false;
+	struct err err;
+
+	if (o->type == TYPE_SQL) {
+		text = xstrdup(e->value);
+		if (has_sql_comment(text)) {
+			fail(l, s, e,
+			    "a -- comment would swallow the lines after it, which are "
+			    "joined to one; leave it out, or make a check file in checks.d");
+			return NULL;
+		}
+	} else if (conf_expand(e->value, &text, &outside, &err) < 0) {
+		fail(l, s, e, err.msg);
+		return NULL;
+	}
+	if (option_parse(o, text, base, &err) < 0) {
+		/* A DSN's own reasons never quote it; other reasons may quote what came in. */
+		if ((outside || (o->flags & OPT_SECRET)) && o->type != TYPE_DSN) {
+			accepted = option_accepted(o);
+			what = xasprintf("*** is not accepted; write %s", accepted);
+		}
+		fail(l, s, e, what ? what : err.msg);
+		return NULL;
+	}
+	if (o->flags & OPT_LATER) {
+		what = xasprintf("%s:%d: [%s] %s: not in effect in this version", e->origin.file,
+		    e->origin.line, s->header, e->key);
+		strv_add(&l->conf->not_in_effect, what);
+	}
+	return TAKE_PTR(text);
+}
+
+static void
+report_missing(struct loader *l, const struct merged_section *s)
+{
+	for (size_t i = 0; i < conf_noptions; i++) {
+		const struct conf_option *o = &conf_options[i];
+
+		if (o->kind == s->kind && (o->flags & OPT_REQUIRED) && !merged_find(s, o->name))
+			err_list_add(l->errors, "%s:%d: [%s] %s: missing; write %s = %s",
+			    s->origin.file, s->origin.line, s->header, o->name, o->name,
+			    o->example);
+	}
+}
+
+static bool
+is_loopback(const char *listen)
+{
+	return str_starts(listen, "127.") || str_starts(listen, "[::1]:") ||
+	       str_starts(listen, "::1:");
+}
+
+static void
+read_daemon(struct loader *l, const struct merged_section *s)
+{
+	struct conf_daemon *d = &l->conf->daemon;
+
+	for (size_t i = 0; i < s->nentries; i++)
+		free(read_entry(l, s, &s->entries[i], d));
+	d->socket_group_set = merged_find(s, "socket_group") != NULL;
+	if (d->listen && !is_loopback(d->listen) && !d->listen_allow)
+		fail(l, s, merged_find(s, "listen"),
+		    "an address other than loopback needs listen_allow");
+}
+
+static void
+set_option(struct conf_database *db, const char *key, char *take_value)
+{
+	for (size_t i = 0; i < db->noptions; i++)
+		if (streq(db->options[i].name, key)) {
+			free(db->options[i].value);
+			db->options[i].value = take_value;
+			return;
+		}
+	db->options = xreallocarray(db->options, db->noptions + 1, sizeof(*db->options));
+	db->options[db->noptions++] = (struct conf_pair){ xstrdup(key), take_value };
+}
+
+static void
+read_database_keys(struct loader *l, const struct merged_section *s, struct conf_database *db)
+{
+	for (size_t i = 0; i < s->nentries; i++) {
+		const struct merged_entry *e = &s->entries[i];
+		_cleanup_free_ char *text = read_entry(l, s, e, db);
+
+		if (text && !(e->option->flags & OPT_SECRET))
+			set_option(db, e->key, option_canonical(e->option, text));
+	}
+}
+
+/* A copy of all but what makes a database that one: name, DSN, origin. */
+static void
+copy_database(struct conf_database *to, const struct conf_database *from)
+{
+	option_copy_fields(KIND_DATABASE, to, from);
+	for (size_t i = 0; i < from->noptions; i++)
+		set_option(to, from->options[i].name, xstrdup(from->options[i].value));
+}
+
+static struct conf_database *
+new_database(struct conf *c, const char *name)
+{
+	struct conf_database *db;
+
+	if ((c->ndatabases & (c->ndatabases - 1)) == 0)
+		c->databases = xreallocarray(
+		    c->databases, MAX(2 * c->ndatabases, (size_t)1), sizeof(*c->databases));
+	db = &c->databases[c->ndatabases++];
+	*db = (struct conf_database){ .name = xstrdup(name) };
+	return db;
+}
+
+static void
+read_database(struct loader *l, const struct merged_section *s)
+{
+	struct conf_database *db = new_database(l->conf, s->name);
+	const struct merged_entry *e;
+
+	db->origin = (struct conf_origin){ xstrdup(s->origin.file), s->origin.line };
+	copy_database(db, &l->conf->defaults);
+	read_database_keys(l, s, db);
+	report_missing(l, s);
+	e = merged_find(s, "databases");
+	if (e && db->all_databases && db->engine == ENGINE_SQLITE)
+		fail(l, s, e, "a SQLite file is one database; leave it out");
+}
+
+/* DB_* of SQLAlchemy: bare numbers are seconds, and -1 for pool_recycle is never. */
+static void
+read_environment(struct loader *l, struct conf_database *db)
+{
+	for (size_t i = 0; i < conf_noptions; i++) {
+		const struct conf_option *o = &conf_options[i];
+		const char *value = o->env ? getenv(o->env) : NULL;
+		_cleanup_free_ char *text = NULL;
+		struct err err;
+
+		if (!value || !*value)
+			continue;
+		if (o->type == TYPE_DURATION && streq(value, "-1"))
+			text = xstrdup("0");
+		else if (o->type == TYPE_DURATION && value[strspn(value, "0123456789.")] == '\0')
+			text = xasprintf("%ss", value);
+		else
+			text = xstrdup(value);
+		if (option_parse(o, text, db, &err) < 0)
+			err_list_add(l->errors, "environment: %s: %s", o->env, err.msg);
+	}
+}
+
+static void
+read_check(struct loader *l, const struct merged_section *s)
+{
+	struct conf *c = l->conf;
+	const char *slash = strrchr(s->name, '/');
+	struct conf_check *check;
+
+	c->checks = xreallocarray(c->checks, c->nchecks + 1, sizeof(*c->checks));
+	check = &c->checks[c->nchecks++];
+	*check = (struct conf_check){
+		.database = slash ? xstrndup(s->name, (size_t)(slash - s->name)) : NULL,
+		.check = xstrdup(slash ? slash + 1 : s->name),
+		.keys = xcalloc(s->nentries, sizeof(*check->keys)),
+		.origins = xcalloc(s->nentries, sizeof(*check->origins)),
+		.origin = { xstrdup(s->origin.file), s->origin.line },
+	};
+	for (size_t i = 0; i < s->nentries; i++) {
+		const struct merged_entry *e = &s->entries[i];
+		char *text = read_entry(l, s, e, NULL);
+
+		if (!text)
+			continue;
+		check->keys[check->nkeys] = (struct conf_pair){ xstrdup(e->key), text };
+		check->origins[check->nkeys++] =
+		    (struct conf_origin){ xstrdup(e->origin.file), e->origin.line };
+	}
+}
+
+static void
+read_query(struct loader *l, const struct merged_section *s)
+{
+	struct conf *c = l->conf;
+	struct conf_query *q;
+
+	c->queries = xreallocarray(c->queries, c->nqueries + 1, sizeof(*c->queries));
+	q = &c->queries[c->nqueries++];
+	*q = (struct conf_query){ .name = xstrdup(s->name),
+		.origin = { xstrdup(s->origin.file), s->origin.line } };
+	option_set_defaults(KIND_QUERY, q);
+	for (size_t i = 0; i < s->nentries; i++)
+		free(read_entry(l, s, &s->entries[i], q));
+	report_missing(l, s);
+}
+
+static void
+read_later(struct loader *l, const struct merged_section *s)
+{
+	_cleanup_free_ char *line = xasprintf("%s:%d: [%s]: not in effect in this version",
+	    s->origin.file, s->origin.line, s->header);
+
+	strv_add(&l->conf->not_in_effect, line);
+}
+
+/* Whether some configured database could answer to this name or glob. */
+static bool
+database_exists(const struct conf *c, const char *pattern)
+{
+	for (size_t i = 0; i < c->ndatabases; i++) {
+		const struct conf_database *db = &c->databases[i];
+		size_t n = strlen(db->name);
+
+		if (str_glob(pattern, db->name))
+			return true;
+		/* Its databases get their names when the server has been asked. */
+		if (db->all_databases && strncmp(pattern, db->name, n) == 0 && pattern[n] == '/')
+			return true;
+	}
+	return strpbrk(pattern, "*?[") != NULL;
+}
+
+static void
+check_reference(struct loader *l, const struct merged_section *s, const struct conf_origin *at,
+    const char *key, const char *pattern)
+{
+	const struct conf *c = l->conf;
+	_cleanup_free_ const char **names = NULL;
+	const char *near;
+
+	if (c->ndatabases == 0 || database_exists(c, pattern))
+		return;
+	names = xcalloc(c->ndatabases, sizeof(*names));
+	for (size_t i = 0; i < c->ndatabases; i++)
+		names[i] = c->databases[i].name;
+	near = str_nearest(pattern, names, c->ndatabases);
+	err_list_add(l->errors, "%s:%d: [%s]%s%s: there is no [database %s]%s%s%s", at->file,
+	    at->line, s->header, *key ? " " : "", key, pattern, near ? "; did you mean " : "",
+	    near ? near : "", near ? "?" : "");
+}
+
+static void
+read_kind(struct loader *l, const struct merged *m, enum conf_kind kind)
+{
+	for (size_t i = 0; i < m->nsections; i++) {
+		const struct merged_section *s = &m->sections[i];
+
+		if (s->kind != kind)
+			continue;
+		switch (kind) {
+		case KIND_DAEMON:
+			read_daemon(l, s);
+			break;
+		case KIND_DEFAULTS:
+			read_database_keys(l, s, &l->conf->defaults);
+			break;
+		case KIND_DATABASE:
+			read_database(l, s);
+			break;
+		case KIND_CHECK:
+			read_check(l, s);
+			break;
+		case KIND_QUERY:
+			read_query(l, s);
+			break;
+		case KIND_SILENCE:
+		case KIND_ALERT:
+		case KIND_BACKUP:
+		case KIND_ROUTINE:
+		case KIND_ARCHIVE:
+		case KIND_N:
+			read_later(l, s);
+			break;
+		}
+	}
+}
+
+/* Names of databases in sections of checks and queries: a slip would change nothing, silently. */
+static void
+check_references(struct loader *l, const struct merged *m)
+{
+	for (size_t i = 0; i < m->nsections; i++) {
+		const struct merged_section *s = &m->sections[i];
+		const char *slash = s->kind == KIND_CHECK ? strrchr(s->name, '/') : NULL;
+		const struct merged_entry *e =
+		    s->kind == KIND_QUERY ? merged_find(s, "databases") : NULL;
+		_cleanup_strv_ char **list = e ? strv_split_commas(e->value) : NULL;
+
+		if (slash) {
+			_cleanup_free_ char *pattern = xstrndup(s->name, (size_t)(slash - s->name));
+
+			check_reference(l, s, &s->origin, "", pattern);
+		}
+		for (size_t j = 0; list && list[j]; j++)
+			if (!strchr(list[j], '$') && !strstr(list[j], "@{"))
+				check_reference(l, s, &e->origin, e->key, list[j]);
+	}
+}
+
+static struct conf *
+new_conf(struct loader *l)
+{
+	struct conf *c = xcalloc(1, sizeof(*c));
+
+	l->conf = c;
+	option_set_defaults(KIND_DAEMON, &c->daemon);
+	option_set_defaults(KIND_DATABASE, &c->defaults);
+	c->defaults.name = xstrdup("");
+	read_environment(l, &c->defaults);
+	return c;
+}
+
+static int
+finish(struct loader *l, struct conf **ret)
+{
+	if (strv_len(l->errors->v) > 0) {
+		conf_free(l->conf);
+		return -EINVAL;
+	}
+	*ret = l->conf;
+	return 0;
+}
+
+static char *
+checks_dir(const char *path)
+{
+	const char *file = path ? path : CONF_DEFAULT_FILE, *slash = strrchr(file, '/');
+
+	return slash ? xasprintf("%.*s/checks.d", (int)(slash - file), file) : xstrdup("checks.d");
+}
+
+int
+conf_load(const char *path, struct conf **ret, struct err_list *errors)
+{
+	static const enum conf_kind order[] = { KIND_DAEMON, KIND_DEFAULTS, KIND_DATABASE,
+		KIND_CHECK, KIND_QUERY, KIND_SILENCE, KIND_ALERT, KIND_BACKUP, KIND_ROUTINE,
+		KIND_ARCHIVE };
+	_cleanup_(merged_done) struct merged m = { 0 };
+	struct loader l = { .errors = errors };
+
+	merge_files(path, &m, errors);
+	new_conf(&l)->checks_dir = checks_dir(path);
+	for (size_t i = 0; i < ARRAY_SIZE(order); i++)
+		read_kind(&l, &m, order[i]);
+	check_references(&l, &m);
+	return finish(&l, ret);
+}
+
+int
+conf_default(struct conf **ret, struct err_list *errors)
+{
+	struct loader l = { .errors = errors };
+
+	new_conf(&l)->checks_dir = checks_dir(NULL);
+	return finish(&l, ret);
+}
+
+static void
+database_done(struct conf_database *db)
+{
+	option_free_fields(KIND_DATABASE, db);
+	for (size_t i = 0; i < db->noptions; i++) {
+		free(db->options[i].name);
+		free(db->options[i].value);
+	}
+	free(db->options);
+	free(db->origin.file);
+	free(db->name);
+}
+
+static void
+check_done(struct conf_check *c)
+{
+	for (size_t i = 0; i < c->nkeys; i++) {
+		free(c->keys[i].name);
+		free(c->keys[i].value);
+		free(c->origins[i].file);
+	}
+	free(c->keys);
+	free(c->origins);
+	free(c->origin.file);
+	free(c->database);
+	free(c->check);
+}
+
+struct conf *
+conf_free(struct conf *c)
+{
+	if (!c)
+		return NULL;
+	option_free_fields(KIND_DAEMON, &c->daemon);
+	for (size_t i = 0; i < c->ndatabases; i++)
+		database_done(&c->databases[i]);
+	free(c->databases);
+	database_done(&c->defaults);
+	for (size_t i = 0; i < c->nchecks; i++)
+		check_done(&c->checks[i]);
+	free(c->checks);
+	for (size_t i = 0; i < c->nqueries; i++) {
+		option_free_fields(KIND_QUERY, &c->queries[i]);
+		free(c->queries[i].origin.file);
+		free(c->queries[i].name);
+	}
+	free(c->queries);
+	free(c->checks_dir);
+	strv_free(c->not_in_effect);
+	free(c);
+	return NULL;
+}
+
+struct conf_database *
+conf_add_database(
+    struct conf *c, const char *name, const char *dsn, const struct conf_database *like)
+{
+	/* like may lie in the array that grows. */
+	struct conf_database copy = { 0 }, *db;
+	struct conf_origin origin = { like->origin.file ? xstrdup(like->origin.file) : NULL,
+		like->origin.line };
+	int r;
+
+	copy_database(&copy, like);
+	db = new_database(c, name);
+	copy.name = db->name;
+	*db = copy;
+	db->origin = origin;
+	db->all_databases = false;
+	r = option_parse(option_find(KIND_DATABASE, "dsn"), dsn, db, NULL);
+	if (r < 0) {
+		/* A form that only the caller knows, as a bare file: the engine is its to set. */
+		free(db->dsn);
+		db->dsn = xstrdup(dsn);
+	}
+	return db;
+}
+
+const char *
+conf_database_get(const struct conf_database *db, const char *key)
+{
+	for (size_t i = 0; i < db->noptions; i++)
+		if (streq(db->options[i].name, key))
+			return db->options[i].value;
+	return NULL;
+}
+
+bool
+conf_database_has_key(const char *key)
+{
+	return option_find(KIND_DATABASE, key) != NULL;
+}
+
+const struct conf_database *
+conf_find(const struct conf *c, const char *name)
+{
+	for (size_t i = 0; i < c->ndatabases; i++)
+		if (streq(c->databases[i].name, name))
+			return &c->databases[i];
+	return NULL;
+}

@@ -1,0 +1,361 @@
+/* The option table.  A key exists by its entry here and nowhere else. */
+#include "conf/option.h"
+#include "base/clock.h"
+#include "base/str.h"
+
+#define DAEMON(f)   offsetof(struct conf_daemon, f)
+#define DATABASE(f) offsetof(struct conf_database, f)
+#define QUERY(f)    offsetof(struct conf_query, f)
+#define SEC         USEC_PER_SEC
+#define MSEC        USEC_PER_MSEC
+#define DAY         (INT64_C(86400) * USEC_PER_SEC)
+
+static const char *const query_text_words[] = { "redacted", "fingerprint", "full" };
+static const char *const role_words[] = { "any", "primary", "standby" };
+static const char *const convention_words[] = { "uuid-primary-key", "timestamps", "soft-delete",
+	"audit" };
+static const char *const unit_words[] = { "count", "bytes", "seconds", "ratio" };
+static const char *const migration_words[] = { "alembic", "django", "flyway", "liquibase", "rails",
+	"prisma", "knex", "goose", "golang-migrate", "sqitch", "diesel", "sqlx", "none" };
+
+const struct conf_section_type conf_sections[KIND_N] = {
+	[KIND_DAEMON] = { "daemon", NULL,
+	    "The daemon itself: its socket, its state, who may ask." },
+	[KIND_DEFAULTS] = { "defaults", NULL,
+	    "Any key of [database], for all databases that do not set it themselves." },
+	[KIND_DATABASE] = { "database", "NAME",
+	    "One database to watch. NAME has up to 40 letters, digits, \"_\", \".\" and \"-\"." },
+	[KIND_CHECK] = { "check", "[DATABASE/]ID",
+	    "Settings of one check: everywhere, or on the databases whose name or glob stands "
+	    "before the last slash." },
+	[KIND_QUERY] = { "query", "NAME", "A check of your own, without a file." },
+	[KIND_SILENCE] = { "silence", "NAME", "Findings that are kept quiet.", true },
+	[KIND_ALERT] = { "alert", "NAME", "Where findings are sent.", true },
+	[KIND_BACKUP] = { "backup", "NAME", "A backup to watch or to make.", true },
+	[KIND_ROUTINE] = { "routine", NULL, "Maintenance by schedule.", true },
+	[KIND_ARCHIVE] = { "archive", "NAME", "A WAL archive to watch.", true },
+};
+
+const char *const conf_type_names[TYPE_N] = {
+	[TYPE_BOOL] = "yes or no",
+	[TYPE_INT] = "number",
+	[TYPE_SIZE] = "size",
+	[TYPE_DURATION] = "duration",
+	[TYPE_DURATIONS] = "durations",
+	[TYPE_HOLD] = "duration or ack",
+	[TYPE_TEXT] = "text",
+	[TYPE_SQL] = "SQL",
+	[TYPE_PATH] = "path",
+	[TYPE_SOCKET_PATH] = "path",
+	[TYPE_NAME] = "name",
+	[TYPE_GROUP] = "group",
+	[TYPE_LISTEN] = "address:port",
+	[TYPE_URL] = "URL",
+	[TYPE_THRESHOLD] = "threshold",
+	[TYPE_LIST] = "list",
+	[TYPE_NETWORKS] = "list of networks",
+	[TYPE_RELATIONS] = "list of relations",
+	[TYPE_WORD] = "word",
+	[TYPE_WORDS] = "list of words",
+	[TYPE_PROBES] = "list of probes",
+	[TYPE_LABELS] = "list of name=value",
+	[TYPE_STAR] = "*",
+	[TYPE_DSN] = "DSN",
+};
+
+/* clang-format off */
+const struct conf_option conf_options[] = {
+	/* [daemon] */
+	{ KIND_DAEMON, "socket", TYPE_SOCKET_PATH, OPT_RESTART, DAEMON(socket),
+	  .def = "/run/dbhealthd/dbhealthd.sock",
+	  .help = "The Unix socket of the HTTP API, for dbhealth and for programs.",
+	  .example = "/run/dbhealthd/dbhealthd.sock" },
+	{ KIND_DAEMON, "socket_group", TYPE_GROUP, OPT_RESTART, DAEMON(socket_group),
+	  .def = "dbhealth",
+	  .help = "Who joins this group may read the socket.", .example = "dbhealth" },
+	{ KIND_DAEMON, "admin_group", TYPE_GROUP, 0, DAEMON(admin_group),
+	  .help = "Who joins this group may write through the API, besides root and the daemon's "
+	      "own user.", .example = "dba" },
+	{ KIND_DAEMON, "max_clients", TYPE_INT, 0, DAEMON(max_clients), 1, 10000, .def = "64",
+	  .help = "Connections to the API at the same time; more wait.", .example = "200" },
+	{ KIND_DAEMON, "listen", TYPE_LISTEN, OPT_LATER | OPT_RESTART, DAEMON(listen),
+	  .help = "Serve metrics and health over TCP too. Other than loopback needs listen_allow.",
+	  .example = "127.0.0.1:9630" },
+	{ KIND_DAEMON, "listen_api", TYPE_BOOL, OPT_LATER, DAEMON(listen_api), .def = "no",
+	  .help = "Serve all that can be read under /v1 over TCP too.", .example = "yes" },
+	{ KIND_DAEMON, "listen_hosts", TYPE_LIST, OPT_LATER, DAEMON(listen_hosts),
+	  .help = "Names accepted in the Host header over TCP, besides addresses and localhost.",
+	  .example = "db7.example.com" },
+	{ KIND_DAEMON, "listen_allow", TYPE_NETWORKS, OPT_LATER, DAEMON(listen_allow),
+	  .help = "Networks that may connect over TCP.", .example = "10.0.0.0/8, 127.0.0.1" },
+	{ KIND_DAEMON, "state_dir", TYPE_PATH, OPT_RESTART, DAEMON(state_dir),
+	  .def = "/var/lib/dbhealthd",
+	  .help = "The only folder the daemon writes to: findings and samples live here.",
+	  .example = "/var/lib/dbhealthd" },
+	{ KIND_DAEMON, "journal_level", TYPE_WORD, 0, DAEMON(journal_level),
+	  SEVERITY_INFO, SEVERITY_CRITICAL, severity_names, .def = "warning",
+	  .help = "The least severity of a finding that is told in the journal.",
+	  .example = "critical" },
+	{ KIND_DAEMON, "query_text", TYPE_WORD, 0, DAEMON(query_text),
+	  QUERY_TEXT_REDACTED, QUERY_TEXT_FULL, query_text_words, .def = "redacted",
+	  .help = "How statements of other sessions are shown: without their constants, as a "
+	      "fingerprint only, or in full.", .example = "fingerprint" },
+	{ KIND_DAEMON, "sample_keys", TYPE_BOOL, 0, DAEMON(sample_keys), .def = "no",
+	  .help = "Show key values of faulty rows in findings.", .example = "yes" },
+
+	/* [database NAME], and [defaults] */
+	{ KIND_DATABASE, "dsn", TYPE_DSN, OPT_SECRET | OPT_NO_DEFAULTS | OPT_REQUIRED, DATABASE(dsn),
+	  .help = "Where it is: postgresql://..., sqlite:/path, libpq's keyword=value text or "
+	      "service=NAME. Keep a password in a credential: @{NAME}.",
+	  .example = "postgresql:///orders?host=/var/run/postgresql" },
+	{ KIND_DATABASE, "databases", TYPE_STAR, 0, DATABASE(all_databases),
+	  .help = "\"*\" watches every database of this server, each named NAME/DBNAME; the "
+	      "section itself is then none.", .example = "*" },
+	{ KIND_DATABASE, "exclude_databases", TYPE_LIST, 0, DATABASE(exclude_databases),
+	  .help = "Databases that databases = * leaves out, by glob.", .example = "template*, test_*" },
+	{ KIND_DATABASE, "max_databases", TYPE_INT, 0, DATABASE(max_databases), 1, 100000,
+	  .def = "1000", .help = "The most databases that databases = * takes.", .example = "200" },
+	{ KIND_DATABASE, "probes", TYPE_PROBES, 0, DATABASE(probes),
+	  PROBE_CONNECTIVITY, PROBE_PERFORMANCE, probe_names,
+	  .def = "connectivity, schema, integrity, performance",
+	  .help = "The probes that run.", .example = "connectivity, performance" },
+	{ KIND_DATABASE, "labels", TYPE_LABELS, 0, DATABASE(labels),
+	  .help = "Words of your own that findings and metrics carry.",
+	  .example = "env=prod, team=payments" },
+	{ KIND_DATABASE, "severity_cap", TYPE_WORD, 0, DATABASE(severity_cap),
+	  SEVERITY_INFO, SEVERITY_CRITICAL, severity_names, .def = "critical",
+	  .help = "No finding here is worse than this; for development.", .example = "warning" },
+	{ KIND_DATABASE, "expect_role", TYPE_WORD, 0, DATABASE(expect_role),
+	  EXPECT_ANY, EXPECT_STANDBY, role_words, .def = "any",
+	  .help = "What this server should be; another role is a finding.", .example = "primary" },
+	{ KIND_DATABASE, "expect_standbys", TYPE_LIST, OPT_LATER, OPT_NO_FIELD,
+	  .help = "How many standbys should follow, or their names.", .example = "2" },
+	{ KIND_DATABASE, "server", TYPE_NAME, 0, DATABASE(server),
+	  .help = "Name of the PostgreSQL server; else the name of its first section.",
+	  .example = "db7" },
+
+	{ KIND_DATABASE, "connectivity_interval", TYPE_DURATION, 0,
+	  DATABASE(interval_us[PROBE_CONNECTIVITY]), 100 * MSEC, 30 * DAY, .def = "10s",
+	  .help = "How often the connectivity probe runs.", .example = "5s" },
+	{ KIND_DATABASE, "performance_interval", TYPE_DURATION, 0,
+	  DATABASE(interval_us[PROBE_PERFORMANCE]), 100 * MSEC, 30 * DAY, .def = "30s",
+	  .help = "How often the performance probe runs.", .example = "1min" },
+	{ KIND_DATABASE, "schema_interval", TYPE_DURATION, 0,
+	  DATABASE(interval_us[PROBE_SCHEMA]), 100 * MSEC, 30 * DAY, .def = "15min",
+	  .help = "How often the schema probe runs.", .example = "1h" },
+	{ KIND_DATABASE, "integrity_interval", TYPE_DURATION, 0,
+	  DATABASE(interval_us[PROBE_INTEGRITY]), 100 * MSEC, 30 * DAY, .def = "1h",
+	  .help = "How often the integrity probe runs.", .example = "6h" },
+	{ KIND_DATABASE, "reconnect_interval", TYPE_DURATION, 0, DATABASE(reconnect_us),
+	  100 * MSEC, DAY, .def = "1min",
+	  .help = "How often a fresh connection is tried besides the kept one.", .example = "5min" },
+	{ KIND_DATABASE, "timeout", TYPE_DURATION, 0, DATABASE(timeout_us), 10 * MSEC, 3600 * SEC,
+	  .def = "5s", .help = "The longest that one statement may take.", .example = "10s" },
+
+	{ KIND_DATABASE, "pool_size", TYPE_INT, 0, DATABASE(pool_size), 1, 1000, .def = "1",
+	  .env = "DB_POOL_SIZE",
+	  .help = "Sessions kept on a server. Above 1, databases that are visited in turn stay "
+	      "connected.", .example = "2" },
+	{ KIND_DATABASE, "max_overflow", TYPE_INT, 0, DATABASE(max_overflow), 0, 1000, .def = "1",
+	  .env = "DB_MAX_OVERFLOW",
+	  .help = "Sessions beyond pool_size, for visits and for the fresh connection.",
+	  .example = "0" },
+	{ KIND_DATABASE, "pool_recycle", TYPE_DURATION, 0, DATABASE(pool_recycle_us), 0, 365 * DAY,
+	  .def = "1h", .env = "DB_POOL_RECYCLE",
+	  .help = "A kept session older than this is opened anew; 0: never.", .example = "30min" },
+	{ KIND_DATABASE, "pool_timeout", TYPE_DURATION, 0, DATABASE(pool_timeout_us), 100 * MSEC,
+	  DAY, .def = "30s", .env = "DB_POOL_TIMEOUT",
+	  .help = "The longest that a probe waits for a session.", .example = "10s" },
+	{ KIND_DATABASE, "echo", TYPE_BOOL, 0, DATABASE(echo), .def = "no", .env = "DB_ECHO",
+	  .help = "Log each statement with its time.", .example = "yes" },
+	{ KIND_DATABASE, "max_findings", TYPE_INT, 0, DATABASE(max_findings), 1, 10000, .def = "50",
+	  .help = "The most findings of one check that are listed singly.", .example = "200" },
+	{ KIND_DATABASE, "copy_limit", TYPE_SIZE, 0, DATABASE(copy_limit), 0, INT64_C(1) << 50,
+	  .def = "1GB",
+	  .help = "SQLite: the largest file that is copied aside when its WAL awaits recovery.",
+	  .example = "200MB" },
+
+	{ KIND_DATABASE, "schemas_exclude", TYPE_LIST, 0, DATABASE(schemas_exclude),
+	  .help = "Schemas that no check looks into, by glob.", .example = "audit_*, staging" },
+	{ KIND_DATABASE, "require_tables", TYPE_LIST, 0, OPT_NO_FIELD,
+	  .help = "Tables that must exist.", .example = "public.users, public.orders" },
+	{ KIND_DATABASE, "require_columns", TYPE_LIST, OPT_LATER, OPT_NO_FIELD,
+	  .help = "Columns that must exist.", .example = "public.users.email" },
+	{ KIND_DATABASE, "require_extensions", TYPE_LIST, OPT_LATER, OPT_NO_FIELD,
+	  .help = "Extensions that must be installed.", .example = "pg_stat_statements" },
+	{ KIND_DATABASE, "require_relationships", TYPE_RELATIONS, 0, OPT_NO_FIELD,
+	  .help = "Foreign keys that must exist.",
+	  .example = "public.orders.user_id -> public.users.id" },
+	{ KIND_DATABASE, "conventions", TYPE_WORDS, OPT_LATER, OPT_NO_FIELD, 0,
+	  (int64_t)ARRAY_SIZE(convention_words) - 1, convention_words,
+	  .help = "House rules that tables must follow.",
+	  .example = "uuid-primary-key, timestamps, soft-delete, audit" },
+	{ KIND_DATABASE, "conventions_exclude", TYPE_LIST, OPT_LATER, OPT_NO_FIELD,
+	  .help = "Tables that the house rules spare, by glob.", .example = "public.country_*" },
+	{ KIND_DATABASE, "users_table", TYPE_TEXT, OPT_LATER, OPT_NO_FIELD,
+	  .help = "The table of users, for audit columns and the superuser check.",
+	  .example = "public.users" },
+	{ KIND_DATABASE, "superuser", TYPE_TEXT, OPT_LATER, OPT_NO_FIELD,
+	  .help = "The condition that makes a row of users_table a superuser.",
+	  .example = "is_superuser" },
+	{ KIND_DATABASE, "migration_tool", TYPE_WORD, OPT_LATER, OPT_NO_FIELD, 0,
+	  (int64_t)ARRAY_SIZE(migration_words) - 1, migration_words,
+	  .help = "The migration tool; it is recognised unless set.", .example = "alembic" },
+	{ KIND_DATABASE, "migration_table", TYPE_TEXT, OPT_LATER, OPT_NO_FIELD,
+	  .help = "Where that tool keeps its revision.", .example = "app.alembic_version" },
+	{ KIND_DATABASE, "expect_migration", TYPE_TEXT, OPT_LATER, OPT_NO_FIELD,
+	  .help = "The revision that should be applied, or \"head of FOLDER\".",
+	  .example = "head of /srv/app/alembic/versions" },
+	{ KIND_DATABASE, "known_migrations", TYPE_LIST, OPT_LATER, OPT_NO_FIELD,
+	  .help = "Revisions that may be found.", .example = "1a, 2b" },
+	{ KIND_DATABASE, "expect_encoding", TYPE_TEXT, OPT_LATER, OPT_NO_FIELD,
+	  .help = "SQLite: the encoding it should have.", .example = "UTF-8" },
+	{ KIND_DATABASE, "expect_journal_mode", TYPE_TEXT, OPT_LATER, OPT_NO_FIELD,
+	  .help = "SQLite: the journal mode it should have.", .example = "wal" },
+	{ KIND_DATABASE, "expect_user_version", TYPE_INT, OPT_LATER, OPT_NO_FIELD, INT32_MIN,
+	  INT32_MAX, .help = "SQLite: the user_version it should have.", .example = "7" },
+	{ KIND_DATABASE, "expect_application_id", TYPE_INT, OPT_LATER, OPT_NO_FIELD, INT32_MIN,
+	  INT32_MAX, .help = "SQLite: the application_id it should have.", .example = "252006673" },
+
+	{ KIND_DATABASE, "enable", TYPE_LIST, 0, DATABASE(enable),
+	  .help = "Checks to run that are off by default, by glob.", .example = "column-*" },
+	{ KIND_DATABASE, "disable", TYPE_LIST, 0, DATABASE(disable),
+	  .help = "Checks not to run, by glob.", .example = "index-unused" },
+	{ KIND_DATABASE, "accept_missing", TYPE_LIST, 0, DATABASE(accept_missing),
+	  .help = "Rights that will not be granted: closes monitor-role.",
+	  .example = "pg_read_all_settings" },
+	{ KIND_DATABASE, "note", TYPE_TEXT, 0, DATABASE(note),
+	  .help = "For the person who is called: shown by dbhealth explain.",
+	  .example = "owner: payments, restart only after 18:00" },
+	{ KIND_DATABASE, "runbook_url", TYPE_URL, 0, DATABASE(runbook_url),
+	  .help = "Where the runbook is.", .example = "https://wiki.example.com/orders-db" },
+
+	{ KIND_DATABASE, "admin_dsn", TYPE_DSN, OPT_LATER | OPT_SECRET, OPT_NO_FIELD,
+	  .help = "How to connect for what changes the database.",
+	  .example = "postgresql://owner@/orders" },
+	{ KIND_DATABASE, "data_role", TYPE_TEXT, OPT_LATER, OPT_NO_FIELD,
+	  .help = "The role that may read rows.", .example = "app_read" },
+	{ KIND_DATABASE, "same_schema_as", TYPE_NAME, OPT_LATER, OPT_NO_FIELD,
+	  .help = "The database whose schema this one should have.", .example = "orders" },
+	{ KIND_DATABASE, "scrub_slice", TYPE_DURATION, OPT_LATER, OPT_NO_FIELD, SEC, DAY,
+	  .def = "10min", .help = "How long a scrub works at a time.", .example = "5min" },
+	{ KIND_DATABASE, "scrub_wal_budget", TYPE_SIZE, OPT_LATER, OPT_NO_FIELD, 0,
+	  INT64_C(1) << 50, .def = "64MB",
+	  .help = "How much WAL a scrub slice may cause.", .example = "16MB" },
+	{ KIND_DATABASE, "scrub_full", TYPE_DURATION, OPT_LATER, OPT_NO_FIELD, 3600 * SEC,
+	  3650 * DAY, .def = "30d",
+	  .help = "Within what time everything is scrubbed once.", .example = "7d" },
+	{ KIND_DATABASE, "backup_policy", TYPE_TEXT, OPT_LATER, OPT_NO_FIELD,
+	  .help = "The [backup] section that covers it.", .example = "nightly" },
+	{ KIND_DATABASE, "max_age", TYPE_DURATION, OPT_LATER, OPT_NO_FIELD, 0, 3650 * DAY,
+	  .help = "How old the newest backup may be.", .example = "26h" },
+
+	/* [check [DATABASE/]ID] */
+	{ KIND_CHECK, "enabled", TYPE_BOOL, 0, OPT_NO_FIELD,
+	  .help = "Whether it runs.", .example = "no" },
+	{ KIND_CHECK, "info", TYPE_THRESHOLD, 0, OPT_NO_FIELD,
+	  .help = "From when on it is advice.", .example = ">= 0.2" },
+	{ KIND_CHECK, "warning", TYPE_THRESHOLD, 0, OPT_NO_FIELD,
+	  .help = "From when on it is a warning; empty: never.", .example = ">= 0.3" },
+	{ KIND_CHECK, "critical", TYPE_THRESHOLD, 0, OPT_NO_FIELD,
+	  .help = "From when on it is critical; empty: never.", .example = ">= 0.6" },
+	{ KIND_CHECK, "clear", TYPE_THRESHOLD, 0, OPT_NO_FIELD,
+	  .help = "From when on an open finding counts as good.", .example = "< 0.25" },
+	{ KIND_CHECK, "for", TYPE_DURATIONS, 0, OPT_NO_FIELD, 0, 365 * DAY,
+	  .help = "How long it must last before it opens; a second value is for critical.",
+	  .example = "1h, 6h" },
+	{ KIND_CHECK, "clear_for", TYPE_DURATION, 0, OPT_NO_FIELD, 0, 365 * DAY,
+	  .help = "How long it must be good before it resolves.", .example = "10min" },
+	{ KIND_CHECK, "hold", TYPE_HOLD, 0, OPT_NO_FIELD, 0, 3650 * DAY,
+	  .help = "How long an event stays open; ack: until somebody acknowledges it.",
+	  .example = "1d" },
+	{ KIND_CHECK, "interval", TYPE_DURATION, 0, OPT_NO_FIELD, 100 * MSEC, 365 * DAY,
+	  .help = "How often it runs.", .example = "6h" },
+	{ KIND_CHECK, "severity", TYPE_WORD, 0, OPT_NO_FIELD, SEVERITY_INFO, SEVERITY_CRITICAL,
+	  severity_names, .help = "Its severity, whatever the check says.", .example = "info" },
+	{ KIND_CHECK, "max_findings", TYPE_INT, 0, OPT_NO_FIELD, 1, 10000,
+	  .help = "The most findings that are listed singly.", .example = "10" },
+	{ KIND_CHECK, "ignore", TYPE_LIST, 0, OPT_NO_FIELD,
+	  .help = "Objects that it leaves alone, by glob.", .example = "public.old_*" },
+	{ KIND_CHECK, "param.*", TYPE_TEXT, 0, OPT_NO_FIELD,
+	  .help = "A parameter of the check; dbhealth explain ID lists them.",
+	  .example = "10MB" },
+
+	/* [query NAME] */
+	{ KIND_QUERY, "sql", TYPE_SQL, OPT_REQUIRED, QUERY(sql),
+	  .help = "One statement; a row has a column value, and object where there are several.",
+	  .example = "SELECT count(*) AS value FROM public.users WHERE is_superuser" },
+	{ KIND_QUERY, "databases", TYPE_LIST, 0, QUERY(databases),
+	  .help = "Where it runs, by name or glob; else everywhere.", .example = "orders" },
+	{ KIND_QUERY, "probe", TYPE_WORD, 0, QUERY(probe), PROBE_CONNECTIVITY, PROBE_PERFORMANCE,
+	  probe_names, .def = "integrity", .help = "The probe that it belongs to.",
+	  .example = "performance" },
+	{ KIND_QUERY, "warning", TYPE_THRESHOLD, 0, QUERY(warning),
+	  .help = "From when on it is a warning.", .example = "> 100" },
+	{ KIND_QUERY, "critical", TYPE_THRESHOLD, 0, QUERY(critical),
+	  .help = "From when on it is critical.", .example = "< 1" },
+	{ KIND_QUERY, "message", TYPE_TEXT, 0, QUERY(message),
+	  .help = "What is told; knows {object} {value} {detail} {warning} {critical}.",
+	  .example = "{value} superusers" },
+	{ KIND_QUERY, "unit", TYPE_WORD, OPT_AS_TEXT, QUERY(unit), 0, (int64_t)ARRAY_SIZE(unit_words) - 1,
+	  unit_words, .help = "The unit of value.", .example = "seconds" },
+	{ KIND_QUERY, "interval", TYPE_DURATION, OPT_AS_TEXT, QUERY(interval), 100 * MSEC, 365 * DAY,
+	  .help = "How often it runs; at least its probe's interval.", .example = "1h" },
+};
+/* clang-format on */
+const size_t conf_noptions = ARRAY_SIZE(conf_options);
+
+static enum conf_kind
+table_kind(enum conf_kind kind)
+{
+	return kind == KIND_DEFAULTS ? KIND_DATABASE : kind;
+}
+
+const struct conf_option *
+option_find(enum conf_kind kind, const char *name)
+{
+	for (size_t i = 0; i < conf_noptions; i++) {
+		const struct conf_option *o = &conf_options[i];
+
+		if (o->kind != table_kind(kind))
+			continue;
+		if (kind == KIND_DEFAULTS && (o->flags & OPT_NO_DEFAULTS))
+			continue;
+		if (streq(o->name, name) ||
+		    (streq(o->name, "param.*") && str_starts(name, "param.") && name[6]))
+			return o;
+	}
+	return NULL;
+}
+
+const char *
+option_nearest(enum conf_kind kind, const char *name)
+{
+	const char *names[ARRAY_SIZE(conf_options)];
+	size_t n = 0;
+
+	for (size_t i = 0; i < conf_noptions; i++)
+		if (option_find(kind, conf_options[i].name) == &conf_options[i])
+			names[n++] = conf_options[i].name;
+	return str_nearest(name, names, n);
+}
+
+enum conf_kind
+option_elsewhere(enum conf_kind kind, const char *name)
+{
+	for (size_t i = 0; i < conf_noptions; i++)
+		if (conf_options[i].kind != table_kind(kind) && streq(conf_options[i].name, name))
+			return conf_options[i].kind;
+	return KIND_N;
+}
+
+bool
+conf_name_valid(const char *s)
+{
+	static const char first[] =
+	    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+	static const char more[] =
+	    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-";
+
+	return *s && strchr(first, *s) && strlen(s) <= 40 && s[strspn(s, more)] == '\0';
+}

@@ -324,26 +324,6 @@ ask_check(struct pg_run *r, struct checkup *c, const struct check_body *body)
 	return e;
 }
 
-static void
-run_session_check(struct pg_run *r, struct checkup *c)
-{
-	int64_t now = clock_now_us(), wall = clock_wall_us();
-	struct eval *ev = checkup_eval(c, NULL, r->job.server_start, now, wall);
-	struct result res = { 0 };
-	struct outcome o = {
-		.checkup = c, .result = &res, .started_us = now, .started_wall_us = wall
-	};
-
-	if (r->job.session_rows && r->job.session_rows(c->check, ev, r->job.arg)) {
-		eval_finish(ev, NULL, &res);
-		scope_record(c->scope, &o);
-		result_done(&res);
-	} else {
-		scope_record_nothing(c);
-	}
-	eval_free(ev);
-}
-
 /* Whether the check is over without a statement of its own. */
 static bool
 settle_without_asking(struct pg_run *r, struct checkup *c, const struct coverage **ret)
@@ -352,7 +332,7 @@ settle_without_asking(struct pg_run *r, struct checkup *c, const struct coverage
 	const struct coverage *cov;
 
 	if (c->check->source == SOURCE_SESSION) {
-		run_session_check(r, c);
+		r->job.session_check(c, r->job.arg);
 		return true;
 	}
 	if (c->check->scope == SCOPE_SERVER && r->job.pooled) {

@@ -18,8 +18,8 @@ struct pg_run_job {
 	int64_t deadline_us; /* for the whole part; nothing new is begun after it */
 	int64_t timeout_us;  /* of one statement */
 	int64_t scrub_budget_us, scrub_max_us; /* time for scrub items; longest for one */
-	/* Samples of the session itself: rows are fed to the eval; false: nothing new. */
-	bool (*session_rows)(const struct check *, struct eval *, void *arg);
+	/* Judges a check of source session. */
+	void (*session_check)(struct checkup *, void *arg);
 	/* Exactly once, last.  failure: why the session ended under us, or NULL. */
 	void (*on_end)(const struct pg_failure *, void *arg);
 	void *arg;

@@ -251,9 +251,10 @@ checkup_next(struct checkup *c, struct task *t)
 	int64_t now = clock_now_us();
 
 	if (m->options.one_shot) {
-		c->due_us = c->waiting && m->options.sample_us > 0 && c->tried && !c->answered
-		                ? now + m->options.sample_us
-		                : SCHED_NEVER;
+		bool second = c->waiting && m->options.sample_us > 0 && !c->sampled;
+
+		c->sampled |= second;
+		c->due_us = second ? now + m->options.sample_us : SCHED_NEVER;
 		return;
 	}
 	if (c->due_us != SCHED_NEVER && c->due_us > now)
@@ -392,7 +393,11 @@ scope_record(struct scope *s, const struct outcome *o)
 	}
 	apply(s, o, &applied);
 	c->status = applied.status;
-	if (r->state == RESULT_UNKNOWN) {
+	if (r->state == RESULT_WAITING &&
+	    findings_status(s->monitor->findings, s->name, c->check->id) == CHECK_OK) {
+		c->status = s->monitor->options.one_shot ? CHECK_NOT_COVERED : CHECK_OK;
+		checkup_say(c, REASON_NONE, r->text[0] ? r->text : "needs two samples (--sample)", NULL);
+	} else if (r->state == RESULT_UNKNOWN) {
 		c->status = CHECK_UNKNOWN;
 		c->unknown_runs++;
 		checkup_say(c, r->reason, r->text, r->grant);

@@ -151,6 +151,10 @@ server_heartbeat(struct server *s)
 		server_home_connect(s);
 		return;
 	}
+	if (s->speak_again) {
+		s->speak_again = false;
+		server_speak_now(s);
+	}
 	server_refresh_plan(s);
 	server_list_databases(s);
 	server_visits_tick(s);

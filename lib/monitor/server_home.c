@@ -66,7 +66,7 @@ tell_down(struct server *s)
 	if (news) {
 		log_info("server %s: unreachable: %s: %s", s->scope.name,
 		    pg_cause_names[s->failure.cause], s->failure.err.msg);
-		server_speak_now(s, 0);
+		server_speak_now(s);
 	}
 	fail_all(s, s->failure.err.msg);
 }
@@ -278,7 +278,8 @@ home_up(struct server *s)
 		log_info("server %s: reachable again", s->scope.name);
 		s->fresh_down = false;
 		s->fresh_failures = 0;
-		server_speak_now(s, 0);
+		s->speak_again = true;
+		server_speak_now(s);
 	}
 	server_home_pump(s);
 	server_visits_pump(s);
@@ -352,7 +353,8 @@ server_note_fresh(struct server *s, const struct pg_session *session)
 	if (s->fresh_down) {
 		s->fresh_down = false;
 		log_info("server %s: takes new connections again", s->scope.name);
-		server_speak_now(s, 0);
+		s->speak_again = true;
+		server_speak_now(s);
 	}
 }
 
@@ -525,7 +527,7 @@ home_run_part(struct server *s)
 		.server_start = s->start,
 		.pooled = s->pooled,
 		.timeout_us = server_timeout_us(s),
-		.session_rows = server_session_rows,
+		.session_check = server_judge_session,
 		.on_end = on_home_run_end,
 		.arg = s,
 		.facts_sql = s->facts_sql };

@@ -51,6 +51,7 @@ struct server {
 	char *head[10];
 	unsigned failures;
 	bool down, settled;
+	bool speak_again;            /* came back: a second good look is due */
 	struct pg_failure failure;
 	struct event *retry;
 
@@ -102,8 +103,8 @@ void server_list_databases(struct server *);
 /* server_rows.c */
 bool server_needs_setup(const struct server *);
 const char *server_login(const struct server *);
-bool server_session_rows(const struct check *, struct eval *, void *server);
-void server_speak_now(struct server *, int64_t in_us);
+void server_judge_session(struct checkup *, void *server);
+void server_speak_now(struct server *);
 /* Nothing can be asked: what the session shows is judged, the rest is unknown. */
 void server_part_unreachable(struct server *, struct part *take, const char *why);
 /* What one database says of itself alone; failure NULL: it was reached. */

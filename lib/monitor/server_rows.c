@@ -42,8 +42,11 @@ server_login(const struct server *s)
 	return s->facts.login ? s->facts.login : "dbhealth";
 }
 
+/* What there is to judge: nothing new, rows as any, or rows that are beyond doubt. */
+enum rows { ROWS_OLD, ROWS_NEW, ROWS_DECIDE };
+
 /* Rows of conn-up: one while the server cannot be reached, or takes no new connection. */
-static bool
+static enum rows
 rows_conn_up(const struct server *s, struct eval *ev)
 {
 	static const char *const names[] = { "object", "value", "cause", "detail", "role" };
@@ -54,15 +57,14 @@ rows_conn_up(const struct server *s, struct eval *ev)
 
 	rows_begin(ev, ARRAY_SIZE(names), names);
 	if (!f || server_needs_setup(s))
-		return true;
-	detail = xasprintf("%s%s: %s", pg_cause_names[f->cause],
-	    s->down ? "" : ", though the kept session still answers", f->err.msg);
+		return ROWS_NEW;
+	detail = xasprintf("%s%s", f->err.msg, s->down ? "" : "; the kept session still answers");
 	row_add(ev, ARRAY_SIZE(names),
 	    (const char *[]){ "", "1", pg_cause_names[f->cause], detail, server_login(s) });
-	return true;
+	return ROWS_DECIDE; /* retries have confirmed it already */
 }
 
-static bool
+static enum rows
 rows_conn_latency(struct server *s, struct eval *ev)
 {
 	static const char *const names[] = { "object", "value", "connect_seconds", "auth_seconds",
@@ -72,16 +74,16 @@ rows_conn_latency(struct server *s, struct eval *ev)
 	const int64_t us[4] = { t->total_us, t->connect_us, t->auth_us, t->query_us };
 
 	if (s->fresh_told == s->fresh_count)
-		return false;
+		return ROWS_OLD;
 	s->fresh_told = s->fresh_count;
 	for (size_t i = 0; i < 4; i++)
 		snprintf(v[i], sizeof(v[i]), "%.6f", (double)us[i] / USEC_PER_SEC);
 	rows_begin(ev, ARRAY_SIZE(names), names);
 	row_add(ev, ARRAY_SIZE(names), (const char *[]){ "", v[0], v[1], v[2], v[3] });
-	return true;
+	return ROWS_NEW;
 }
 
-static bool
+static enum rows
 rows_setup_needed(const struct server *s, struct eval *ev)
 {
 	static const char *const names[] = { "object", "value", "role", "detail" };
@@ -90,21 +92,19 @@ rows_setup_needed(const struct server *s, struct eval *ev)
 	if (server_needs_setup(s))
 		row_add(ev, ARRAY_SIZE(names),
 		    (const char *[]){ "", "1", server_login(s), s->failure.err.msg });
-	return true;
+	return ROWS_NEW;
 }
 
-bool
-server_session_rows(const struct check *c, struct eval *ev, void *arg)
+static enum rows
+session_rows(struct server *s, const struct check *c, struct eval *ev)
 {
-	struct server *s = arg;
-
 	if (streq(c->id, "conn-up"))
 		return rows_conn_up(s, ev);
 	if (streq(c->id, "conn-latency"))
 		return rows_conn_latency(s, ev);
 	if (streq(c->id, "setup-needed"))
 		return rows_setup_needed(s, ev);
-	return false;
+	return ROWS_OLD;
 }
 
 static bool
@@ -113,44 +113,54 @@ is_session_check(const struct checkup *c)
 	return c->check->source == SOURCE_SESSION;
 }
 
-/* The verdict moved: conn-up and its like speak at once, and again to confirm. */
 void
-server_speak_now(struct server *s, int64_t in_us)
+server_judge_session(struct checkup *c, void *arg)
 {
-	for (size_t i = 0; i < s->scope.ncheckups; i++)
-		if (is_session_check(&s->scope.checkups[i]) &&
-		    s->scope.checkups[i].settings->enabled)
-			scope_checkup_due(&s->scope.checkups[i], clock_now_us() + in_us);
+	struct server *s = arg;
+	int64_t now = clock_now_us(), wall = clock_wall_us();
+	struct eval *ev = checkup_eval(c, NULL, s->start, now, wall);
+	enum rows rows = session_rows(s, c->check, ev);
+	struct result res = { 0 };
+	struct outcome o = { .checkup = c,
+		.result = &res,
+		.started_us = now,
+		.started_wall_us = wall,
+		.decides = rows == ROWS_DECIDE };
+
+	if (rows == ROWS_OLD) {
+		scope_record_nothing(c);
+	} else {
+		eval_finish(ev, NULL, &res);
+		scope_record(&s->scope, &o);
+		result_done(&res);
+	}
+	eval_free(ev);
+}
+
+/*
+ * The verdict moved: what the session shows is judged at once, for the connectivity probe itself may
+ * be waiting for an answer that does not come.
+ */
+void
+server_speak_now(struct server *s)
+{
+	for (size_t i = 0; i < s->scope.ncheckups; i++) {
+		struct checkup *c = &s->scope.checkups[i];
+		bool running = c->running;
+
+		if (!is_session_check(c) || !c->settings->enabled)
+			continue;
+		server_judge_session(c, s);
+		c->running = running;
+	}
 }
 
 static void
 judge_session_checks(struct server *s, struct part *p)
 {
-	bool down = s->down || s->fresh_down;
-
-	for (size_t i = 0; i < p->n; i++) {
-		struct checkup *c = p->taken[i];
-		int64_t now = clock_now_us(), wall = clock_wall_us();
-		struct eval *ev;
-		struct result res = { 0 };
-		struct outcome o = { .checkup = c,
-			.result = &res,
-			.started_us = now,
-			.started_wall_us = wall,
-			.decides = down };
-
-		if (!is_session_check(c))
-			continue;
-		ev = checkup_eval(c, NULL, NAN, now, wall);
-		if (server_session_rows(c->check, ev, s)) {
-			eval_finish(ev, NULL, &res);
-			scope_record(&s->scope, &o);
-			result_done(&res);
-		} else {
-			scope_record_nothing(c);
-		}
-		eval_free(ev);
-	}
+	for (size_t i = 0; i < p->n; i++)
+		if (is_session_check(p->taken[i]))
+			server_judge_session(p->taken[i], s);
 }
 
 static void
@@ -210,7 +220,7 @@ server_judge_reach(struct database *d, const struct pg_failure *f)
 	ev = eval_new(run.settings, &ctx);
 	rows_begin(ev, ARRAY_SIZE(names), names);
 	if (f) {
-		detail = xasprintf("%s: %s", pg_cause_names[f->cause], f->err.msg);
+		detail = xstrdup(f->err.msg);
 		row_add(ev, ARRAY_SIZE(names),
 		    (const char *[]){ "", "1", pg_cause_names[f->cause], detail, server_login(s) });
 	}

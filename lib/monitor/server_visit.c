@@ -158,7 +158,7 @@ fresh_tell_down(struct server *s)
 		s->fresh_down = true;
 		log_info("server %s: takes no new connection: %s: %s", s->scope.name,
 		    pg_cause_names[s->fresh_failure.cause], s->fresh_failure.err.msg);
-		server_speak_now(s, 0);
+		server_speak_now(s);
 	}
 	s->fresh_retry_us = 0;
 	fail_visits(s, s->fresh_failure.err.msg);

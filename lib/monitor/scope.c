@@ -396,7 +396,8 @@ scope_record(struct scope *s, const struct outcome *o)
 	if (r->state == RESULT_WAITING &&
 	    findings_status(s->monitor->findings, s->name, c->check->id) == CHECK_OK) {
 		c->status = s->monitor->options.one_shot ? CHECK_NOT_COVERED : CHECK_OK;
-		checkup_say(c, REASON_NONE, r->text[0] ? r->text : "needs two samples (--sample)", NULL);
+		checkup_say(
+		    c, REASON_NONE, r->text[0] ? r->text : "needs two samples (--sample)", NULL);
 	} else if (r->state == RESULT_UNKNOWN) {
 		c->status = CHECK_UNKNOWN;
 		c->unknown_runs++;

@@ -35,7 +35,7 @@ struct checkup {
 	char *text, *grant; /* in words, or NULL */
 	bool answered;      /* has ever answered: a right lost is unknown, not uncovered */
 	bool waiting;       /* last run gave no verdict yet (first sample of a rate) */
-	bool sampled;                    /* one-shot: its second sample was asked for */
+	bool sampled;       /* one-shot: its second sample was asked for */
 	bool running;
 	bool has_value;
 	double value;

@@ -51,7 +51,7 @@ struct server {
 	char *head[10];
 	unsigned failures;
 	bool down, settled;
-	bool speak_again;            /* came back: a second good look is due */
+	bool speak_again; /* came back: a second good look is due */
 	struct pg_failure failure;
 	struct event *retry;
 

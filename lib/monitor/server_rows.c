@@ -58,7 +58,9 @@ rows_conn_up(const struct server *s, struct eval *ev)
 	rows_begin(ev, ARRAY_SIZE(names), names);
 	if (!f || server_needs_setup(s))
 		return ROWS_NEW;
-	detail = xasprintf("%s%s", f->err.msg, s->down ? "" : "; the kept session still answers");
+	detail = xasprintf("%s%s", f->err.msg,
+	    !s->down && pg_session_in_flight(s->home) == 0 ? "; the kept session still answers"
+	                                                   : "");
 	row_add(ev, ARRAY_SIZE(names),
 	    (const char *[]){ "", "1", pg_cause_names[f->cause], detail, server_login(s) });
 	return ROWS_DECIDE; /* retries have confirmed it already */

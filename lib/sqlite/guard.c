@@ -109,16 +109,18 @@ authorize_function(const char *name)
 }
 
 /*
- * An R-tree prepares what writes its shadow tables as soon as it is looked at.  Whether a statement
- * of ours writes is asked of it when it is prepared, and the VFS cannot write in any case.
+ * What looking at a virtual table asks for: each that needs no CREATE declares its columns by way of
+ * the schema table, and an R-tree prepares at once what writes its shadow tables.  Whether the
+ * statement itself writes is asked of it when it is prepared, and the VFS cannot write in any case.
  */
 static int
 authorize_write(const char *table)
 {
-	static const char *const shadows[] = { "%\\_node", "%\\_rowid", "%\\_parent" };
+	static const char *const patterns[] = { "sqlite\\_master", "sqlite\\_temp\\_master",
+		"%\\_node", "%\\_rowid", "%\\_parent" };
 
-	for (size_t i = 0; table && i < ARRAY_SIZE(shadows); i++)
-		if (sqlite3_strlike(shadows[i], table, '\\') == 0)
+	for (size_t i = 0; table && i < ARRAY_SIZE(patterns); i++)
+		if (sqlite3_strlike(patterns[i], table, '\\') == 0)
 			return SQLITE_OK;
 	return SQLITE_DENY;
 }

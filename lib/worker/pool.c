@@ -23,7 +23,7 @@
 #endif
 
 /* How long a killed process, or one asked to leave, may take before we go on without it. */
-#define GRACE_US     (500 * USEC_PER_MSEC)
+#define GRACE_US (500 * USEC_PER_MSEC)
 /* Killed and still there: asleep in the kernel on a dead mount.  More of them are not made. */
 #define HUNG_MAX     8
 #define READ_AT_ONCE ((size_t)64 << 10)
@@ -264,6 +264,9 @@ proc_settle(struct proc *proc)
 		pool->hung--;
 	if (proc->job)
 		proc_end_job(proc);
+	else if (!proc->killed && proc->status.si_code == CLD_EXITED && proc->status.si_status != 0)
+		log_warning(
+		    "%s worker left with code %d", pool->role->name, proc->status.si_status);
 	proc_free(proc);
 	pool_wake(pool);
 }

@@ -4,6 +4,7 @@
  * as the daemon asks it, as ourselves or as another user.
  */
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/str.h"
 #include "sqlite/sqlite_role.h"
 
@@ -338,10 +339,19 @@ look_on_end(enum worker_end end, const struct err *err, void *arg)
 	event_base_loopbreak(l->base);
 }
 
+/* What the pool warns of is a leak or a crash of the worker: nothing else happens here. */
+static void
+on_warning(enum log_level level, const char *line, void *arg)
+{
+	(void)level;
+	(void)arg;
+	fail_msg("warning: %s", line);
+}
+
 static MAYBE_UNUSED void
 look_here(struct look *l, const char *path)
 {
-	struct worker_limits limits = { .processes = 1, .queue = 1, .keep = true };
+	struct worker_limits limits = { .processes = 1, .queue = 1, .keep = false };
 	json_t *job = json_pack("{s:s, s:I, s:I, s:I, s:b, s:s, s:O}", "path", path, "copy_limit",
 	    (json_int_t)l->copy_limit, "deadline_ms", (json_int_t)l->deadline_ms, "slice_ms",
 	    (json_int_t)l->slice_ms, "pre_read", l->pre_read, "temp_dir", "/tmp", "statements",
@@ -351,6 +361,7 @@ look_here(struct look *l, const char *path)
 	struct err err;
 
 	json_decref(job);
+	log_init(LOG_LEVEL_WARNING, on_warning, NULL);
 	l->columns = json_array();
 	l->rows = json_array();
 	l->done = json_array();
@@ -361,6 +372,9 @@ look_here(struct look *l, const char *path)
 	                     look_on_message, look_on_end, l, NULL),
 	    0);
 	event_base_dispatch(l->base);
+	/* It leaves by itself, so that a sanitizer can speak at its exit. */
+	while (worker_pool_processes(pool) > 0)
+		event_base_loop(l->base, EVLOOP_ONCE);
 	worker_pool_free(pool);
 	event_base_free(l->base);
 	l->base = NULL;

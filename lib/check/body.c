@@ -35,7 +35,7 @@ body_statement(const struct check *c, const char *sql, char **ret, int *ret_line
 	*ret_line = 0;
 	for (;;) {
 		r = sql_scan_next(&scan, &t, e);
-		*ret_line = sql_scan_line(&scan, &t);
+		*ret_line = sql_scan_line(&scan, r < 0 ? scan.p : t.s);
 		if (r < 0)
 			return r;
 		if (t.kind == SQL_END)

@@ -230,11 +230,11 @@ sql_scan_next(struct sql_scan *scan, struct sql_token *ret, struct err *e)
 }
 
 int
-sql_scan_line(const struct sql_scan *scan, const struct sql_token *t)
+sql_scan_line(const struct sql_scan *scan, const char *at)
 {
 	int line = 0;
 
-	for (const char *p = scan->start; p < t->s; p++)
+	for (const char *p = scan->start; p < at; p++)
 		line += *p == '\n';
 	return line;
 }

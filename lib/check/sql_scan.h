@@ -31,6 +31,6 @@ struct sql_scan {
 void sql_scan_init(struct sql_scan *, const char *sql, enum engine);
 /* 0, or -EINVAL for a quote or comment that never ends.  SQL_END for ever at the end. */
 int sql_scan_next(struct sql_scan *, struct sql_token *ret, struct err *) _must_check_;
-/* Line of the text, from 0, where a token begins. */
-int sql_scan_line(const struct sql_scan *, const struct sql_token *);
+/* Line of the text, from 0, that a place in it is on; scan->p is where the last error was. */
+int sql_scan_line(const struct sql_scan *, const char *at);
 bool sql_token_is(const struct sql_token *, const char *word); /* case does not matter */

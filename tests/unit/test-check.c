@@ -30,44 +30,44 @@ parse(const char *text)
 static void
 test_whole_head(void **state)
 {
-	static const char text[] =
-	    "-- id: lock-blocked\n"
-	    "-- title: sessions wait: for a lock\n"
-	    "-- engine: postgresql\n"
-	    "-- probe: performance\n"
-	    "-- topic: locks\n"
-	    "-- scope: server\n"
-	    "-- interval: 5min\n"
-	    "-- default: off\n"
-	    "-- cost: dear\n"
-	    "-- kind: rate\n"
-	    "-- unit: bytes\n"
-	    "-- info: > 1kB\n"
-	    "-- warning: >= 2kB\n"
-	    "-- critical: > 5 x baseline and > 1MB else > 3MB\n"
-	    "-- clear: < 1kB\n"
-	    "-- for: 1h, 6h\n"
-	    "-- window: 5min\n"
-	    "-- needs: server >= 14, extension pg_stat_statements >= 1.10,\n"
-	    "--   role primary and privilege (execute pg_catalog.f(text, int)) or uncovered, flavour != aurora\n"
-	    "-- metric: dbhealth_x_bytes\n"
-	    "-- param.min_rows: 10,000\n"
-	    "-- param.empty:\n"
-	    "-- message: {value} in\n"
-	    "--   {object}\n"
-	    "-- why: One\n"
-	    "-- two.\n"
-	    "--\n"
-	    "--   Three: four.\n"
-	    "-- spares: nothing\n"
-	    "-- remedy.1: look | look | none | |\n"
-	    "-- remedy.1.text: SELECT 1\n"
-	    "--   FROM x;\n"
-	    "-- remedy.2: do it | sql | lock | undo it\n"
-	    "-- remedy.3: edit | config | load\n"
-	    "\n"
-	    "-- a comment\n"
-	    "SELECT :min_rows::bigint, ';' AS x; -- done\n";
+	static const char text[] = "-- id: lock-blocked\n"
+	                           "-- title: sessions wait: for a lock\n"
+	                           "-- engine: postgresql\n"
+	                           "-- probe: performance\n"
+	                           "-- topic: locks\n"
+	                           "-- scope: server\n"
+	                           "-- interval: 5min\n"
+	                           "-- default: off\n"
+	                           "-- cost: dear\n"
+	                           "-- kind: rate\n"
+	                           "-- unit: bytes\n"
+	                           "-- info: > 1kB\n"
+	                           "-- warning: >= 2kB\n"
+	                           "-- critical: > 5 x baseline and > 1MB else > 3MB\n"
+	                           "-- clear: < 1kB\n"
+	                           "-- for: 1h, 6h\n"
+	                           "-- window: 5min\n"
+	                           "-- needs: server >= 14, extension pg_stat_statements >= 1.10,\n"
+	                           "--   role primary and privilege (execute pg_catalog.f(text, "
+	                           "int)) or uncovered, flavour != aurora\n"
+	                           "-- metric: dbhealth_x_bytes\n"
+	                           "-- param.min_rows: 10,000\n"
+	                           "-- param.empty:\n"
+	                           "-- message: {value} in\n"
+	                           "--   {object}\n"
+	                           "-- why: One\n"
+	                           "-- two.\n"
+	                           "--\n"
+	                           "--   Three: four.\n"
+	                           "-- spares: nothing\n"
+	                           "-- remedy.1: look | look | none | |\n"
+	                           "-- remedy.1.text: SELECT 1\n"
+	                           "--   FROM x;\n"
+	                           "-- remedy.2: do it | sql | lock | undo it\n"
+	                           "-- remedy.3: edit | config | load\n"
+	                           "\n"
+	                           "-- a comment\n"
+	                           "SELECT :min_rows::bigint, ';' AS x; -- done\n";
 	_cleanup_(check_freep) struct check *c = NULL;
 	(void)state;
 
@@ -125,9 +125,10 @@ static void
 test_defaults(void **state)
 {
 	_cleanup_(check_freep) struct check *gauge = parse(HEAD "SELECT 1 AS value"),
-					    *lint = parse(LINT "SELECT 1");
-	_cleanup_(check_freep) struct check *event = parse(
-	    "-- id: e\n-- title: t\n-- engine: sqlite\n-- probe: integrity\n-- kind: event\nSELECT 1");
+	                                    *lint = parse(LINT "SELECT 1");
+	_cleanup_(check_freep) struct check *event =
+	    parse("-- id: e\n-- title: t\n-- engine: sqlite\n-- probe: integrity\n-- kind: "
+	          "event\nSELECT 1");
 	_cleanup_(check_freep) struct check *host = parse(HEAD "-- source: host\n");
 	(void)state;
 
@@ -143,13 +144,13 @@ test_defaults(void **state)
 static void
 test_bodies(void **state)
 {
-	_cleanup_(check_freep) struct check *c =
-	    parse(HEAD "-- @when server >= 17\n-- the new one\nSELECT 17 AS value;\n\n"
-		       "-- @when server >= 14 and privilege (pg_monitor)\nSELECT 14 AS value\n"
-		       "-- @when role primary\n-- @when configured require_tables\nSELECT 1 AS value\n");
-	_cleanup_(check_freep) struct check *scrub = parse(
-	    "-- id: s\n-- title: t\n-- engine: sqlite\n-- probe: integrity\n-- kind: scrub\n"
-	    "-- @items\nSELECT 'k' AS key\n-- @when server >= 3.40\nSELECT 1\n");
+	_cleanup_(check_freep) struct check *c = parse(
+	    HEAD "-- @when server >= 17\n-- the new one\nSELECT 17 AS value;\n\n"
+	         "-- @when server >= 14 and privilege (pg_monitor)\nSELECT 14 AS value\n"
+	         "-- @when role primary\n-- @when configured require_tables\nSELECT 1 AS value\n");
+	_cleanup_(check_freep) struct check *scrub =
+	    parse("-- id: s\n-- title: t\n-- engine: sqlite\n-- probe: integrity\n-- kind: scrub\n"
+	          "-- @items\nSELECT 'k' AS key\n-- @when server >= 3.40\nSELECT 1\n");
 	(void)state;
 
 	assert_int_equal(c->nbodies, 3);
@@ -167,38 +168,44 @@ static const struct {
 } refused[] = {
 	{ "", "f:1: id: missing in the head" },
 	{ "SELECT 1", "f:1: id: missing in the head" },
-	{ "-- hello\nSELECT 1", "f:1: \"hello\" is neither `-- key: value` nor an indented continuation" },
+	{ "-- hello\nSELECT 1",
+	    "f:1: \"hello\" is neither `-- key: value` nor an indented continuation" },
 	{ "--   hello\n", "f:1: the file begins with `-- id: NAME`" },
 	{ "-- id: A\n", "f:1: id: \"A\" is not small letters, digits and inner dashes, up to 63" },
 	{ HEAD "-- kind: rate\nSELECT 1", "f:6: kind: already set in line 5" },
 	{ HEAD "-- warnin: > 1\nSELECT 1", "f:6: warnin: unknown key; did you mean warning?" },
 	{ HEAD "-- zzzzzz: > 1\nSELECT 1", "f:6: zzzzzz: unknown key" },
 	{ HEAD "-- warning:\nSELECT 1", "f:6: warning: no value" },
-	{ HEAD "-- warning: 5\nSELECT 1",
-	    "f:6: warning: \"5\": a threshold is a comparison and a value, as in >= 80% or < 5min" },
-	{ HEAD "-- unit: byte\nSELECT 1",
-	    "f:6: unit: \"byte\" is not a unit (count, bytes, seconds, ratio); did you mean bytes?" },
+	{ HEAD "-- warning: 5\nSELECT 1", "f:6: warning: \"5\": a threshold is a comparison and a "
+	                                  "value, as in >= 80% or < 5min" },
+	{ HEAD "-- unit: byte\nSELECT 1", "f:6: unit: \"byte\" is not a unit (count, bytes, "
+	                                  "seconds, ratio); did you mean bytes?" },
 	{ HEAD "-- window: 5min\nSELECT 1", "f:6: window: only for kind rate" },
 	{ HEAD "-- hold: ack\nSELECT 1", "f:6: hold: only for kind event" },
 	{ HEAD "-- clear: < 1\nSELECT 1", "f:6: clear: there is no threshold to clear" },
-	{ HEAD "-- severity: info\nSELECT 1", "f:6: severity: only for kind finding, event and scrub" },
-	{ LINT "-- severity: info\n-- warning: > 1\nSELECT 1", "f:6: severity: thresholds decide it" },
+	{ HEAD "-- severity: info\nSELECT 1",
+	    "f:6: severity: only for kind finding, event and scrub" },
+	{ LINT "-- severity: info\n-- warning: > 1\nSELECT 1",
+	    "f:6: severity: thresholds decide it" },
 	{ HEAD "-- source: file\nSELECT 1", "f:6: source: file is for SQLite" },
 	{ HEAD "-- source: host\nSELECT 1", "f:7: a check of source host has no SQL" },
 	{ HEAD, "f:1: no SQL below the head" },
-	{ HEAD "-- @when server >= 14\n-- nothing\n", "f:6: no statement" },
+	{ HEAD "-- @when server >= 14\n-- nothing\n", "f:7: no statement" },
 	{ HEAD "\n-- needs: server >= 14\nSELECT 1",
 	    "f:7: needs: the head ended at the blank line above" },
 	{ HEAD "SELECT 1;\nSELECT 2", "f:7: a second statement; a body is one" },
-	{ HEAD "-- @when server >= 14\n-- a\n-- b\nSELECT\n 'x\n", "f:10: a string that never ends" },
+	{ HEAD "-- @when server >= 14\n-- a\n-- b\nSELECT\n 'x\n",
+	    "f:10: a string that never ends" },
 	{ HEAD "SELECT 'x\n", "f:6: a string that never ends" },
 	{ HEAD "SELECT\n $1", "f:7: $1: parameters are written :name" },
 	{ HEAD "-- param.min_rows: 1\nSELECT :min_row",
 	    "f:7: :min_row is no param of this check; did you mean :min_rows?" },
-	{ HEAD "-- param.baseline: 1\nSELECT 1", "f:6: param.baseline: the name belongs to the engine" },
+	{ HEAD "-- param.baseline: 1\nSELECT 1",
+	    "f:6: param.baseline: the name belongs to the engine" },
 	{ HEAD "-- param.X: 1\nSELECT 1",
 	    "f:6: \"param.X: 1\" is neither `-- key: value` nor an indented continuation" },
-	{ HEAD "-- @whe server >= 1\nSELECT 1", "f:6: @whe server >= 1: only @when and @items are known" },
+	{ HEAD "-- @whe server >= 1\nSELECT 1",
+	    "f:6: @whe server >= 1: only @when and @items are known" },
 	{ HEAD "SELECT 1\n-- @when server >= 14\nSELECT 2",
 	    "f:8: never chosen: the body of line 6 has no @when and comes first" },
 	{ HEAD "-- @items\nSELECT 1", "f:1: @items is for kind scrub" },
@@ -208,13 +215,17 @@ static const struct {
 	    "f:6: needs: \"servr\": unknown condition; did you mean server?" },
 	{ HEAD "-- needs: server 14\nSELECT 1",
 	    "f:6: needs: \"server 14\": a comparison is missing, as in >= 14" },
-	{ HEAD "-- needs: server >= x\nSELECT 1", "f:6: needs: \"server >= x\": \"x\" is not a version" },
-	{ HEAD "-- needs: role master\nSELECT 1", "f:6: needs: \"role master\": role is primary or standby" },
+	{ HEAD "-- needs: server >= x\nSELECT 1",
+	    "f:6: needs: \"server >= x\": \"x\" is not a version" },
+	{ HEAD "-- needs: role master\nSELECT 1",
+	    "f:6: needs: \"role master\": role is primary or standby" },
 	{ HEAD "-- needs: privilege (pg_monitor)\nSELECT 1",
 	    "f:6: needs: \"privilege (pg_monitor)\": say `or unknown` or `or uncovered`" },
 	{ HEAD "-- needs: privilege (execute f) or unknown\nSELECT 1",
-	    "f:6: needs: \"privilege (execute f) or unknown\": a privilege is (ROLE), (execute SCHEMA.FUNCTION(TYPES)) or (select SCHEMA.TABLE)" },
-	{ HEAD "-- needs: flavour > x\nSELECT 1", "f:6: needs: \"flavour > x\": flavour is compared by = or !=" },
+	    "f:6: needs: \"privilege (execute f) or unknown\": a privilege is (ROLE), (execute "
+	    "SCHEMA.FUNCTION(TYPES)) or (select SCHEMA.TABLE)" },
+	{ HEAD "-- needs: flavour > x\nSELECT 1",
+	    "f:6: needs: \"flavour > x\": flavour is compared by = or !=" },
 	{ HEAD "-- needs: server >= 14,\nSELECT 1", "f:6: needs: an empty condition" },
 	{ HEAD "-- needs: server >= 14 please\nSELECT 1",
 	    "f:6: needs: \"server >= 14 please\": \"please\" is too much" },
@@ -284,7 +295,8 @@ static const struct {
 	{ "extension pg_stat_statements", COVER_YES, "", "" },
 	{ "extension pg_stat_statements >= 1.9", COVER_YES, "", "" },
 	{ "extension pg_stat_statements >= 1.11", COVER_NOT,
-	    "needs extension pg_stat_statements >= 1.11; 1.10 is installed (ALTER EXTENSION pg_stat_statements UPDATE)",
+	    "needs extension pg_stat_statements >= 1.11; 1.10 is installed (ALTER EXTENSION "
+	    "pg_stat_statements UPDATE)",
 	    "" },
 	{ "extension amcheck", COVER_NOT,
 	    "extension amcheck is not installed in this database (CREATE EXTENSION amcheck)", "" },
@@ -294,7 +306,8 @@ static const struct {
 	{ "flavour = aurora", COVER_NOT, "only on aurora", "" },
 	{ "flavour != community", COVER_NOT, "not on community", "" },
 	{ "configured require_tables", COVER_YES, "", "" },
-	{ "configured expect_role", COVER_NOT, "expect_role is not configured for this database", "" },
+	{ "configured expect_role", COVER_NOT, "expect_role is not configured for this database",
+	    "" },
 	{ "privilege (pg_monitor) or unknown", COVER_YES, "", "" },
 	{ "privilege (pg_checkpoint) or unknown", COVER_UNKNOWN, "needs the right (pg_checkpoint)",
 	    "GRANT pg_checkpoint TO \"Watch dog\";" },
@@ -312,7 +325,8 @@ static void
 test_coverage(void **state)
 {
 	struct fact_extension ext = { (char *)"pg_stat_statements", (char *)"1.10" };
-	struct fact_privilege rights[] = { { (char *)"pg_monitor", true }, { (char *)"pg_checkpoint", false } };
+	struct fact_privilege rights[] = { { (char *)"pg_monitor", true },
+		{ (char *)"pg_checkpoint", false } };
 	struct facts facts = { .engine = ENGINE_POSTGRESQL,
 		.version = { 15, 18, 0 },
 		.role = FACT_PRIMARY,
@@ -326,7 +340,8 @@ test_coverage(void **state)
 	(void)state;
 
 	for (size_t i = 0; i < ARRAY_SIZE(covers); i++) {
-		_cleanup_free_ char *text = xasprintf(HEAD "-- needs: %s\nSELECT 1 AS value", covers[i].needs);
+		_cleanup_free_ char *text =
+		    xasprintf(HEAD "-- needs: %s\nSELECT 1 AS value", covers[i].needs);
 		_cleanup_(check_freep) struct check *c = NULL;
 		struct coverage cov;
 		struct err e = { 0 };
@@ -363,9 +378,9 @@ test_choice_of_body(void **state)
 		{ 0, FACT_ROLE_UNKNOWN, false, COVER_UNKNOWN, NULL },
 		{ 18, FACT_PRIMARY, true, COVER_NOT, NULL },
 	};
-	_cleanup_(check_freep) struct check *c = parse(
-	    HEAD "-- scope: server\n-- @when server >= 17\nSELECT 17\n-- @when server >= 14\nSELECT 14\n"
-		 "-- @when role standby\nSELECT 13\n");
+	_cleanup_(check_freep) struct check *c = parse(HEAD
+	    "-- scope: server\n-- @when server >= 17\nSELECT 17\n-- @when server >= 14\nSELECT 14\n"
+	    "-- @when role standby\nSELECT 13\n");
 	(void)state;
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
@@ -393,9 +408,10 @@ test_privileges(void **state)
 		{ "pg_monitor", "GRANT pg_monitor TO dbhealth;" },
 		{ "execute pg_catalog.pg_ls_waldir()",
 		    "GRANT EXECUTE ON FUNCTION pg_catalog.pg_ls_waldir() TO dbhealth;" },
-		{ "select app.alembic_version",
-		    "GRANT USAGE ON SCHEMA app TO dbhealth; GRANT SELECT ON app.alembic_version TO dbhealth;" },
-		{ "select pg_catalog.pg_authid", "GRANT SELECT ON pg_catalog.pg_authid TO dbhealth;" },
+		{ "select app.alembic_version", "GRANT USAGE ON SCHEMA app TO dbhealth; GRANT "
+		                                "SELECT ON app.alembic_version TO dbhealth;" },
+		{ "select pg_catalog.pg_authid",
+		    "GRANT SELECT ON pg_catalog.pg_authid TO dbhealth;" },
 		{ "select public.\"O'Neil\"", "GRANT SELECT ON public.\"O'Neil\" TO dbhealth;" },
 		{ "pg_monitor and more", NULL },
 		{ "select t", NULL },
@@ -469,7 +485,8 @@ test_built_in_checks_parse(void **state)
 		if (check_parse(embedded_checks[i].text, embedded_checks[i].path, &c, &e) < 0)
 			fail_msg("%s", e.msg);
 		check_free(c);
-		assert_true(i == 0 || strcmp(embedded_checks[i - 1].path, embedded_checks[i].path) < 0);
+		assert_true(
+		    i == 0 || strcmp(embedded_checks[i - 1].path, embedded_checks[i].path) < 0);
 	}
 	assert_int_equal(catalogue_count(cat), embedded_checks_n);
 	for (size_t i = 0; i < catalogue_count(cat); i++) {
@@ -537,7 +554,8 @@ test_folder(void **state)
 	assert_int_equal(catalogue_read_dir(cat, f.path, on_error, &f), 4);
 	assert_non_null(strstr(f.errors.s, "/b.sql: a-b is already declared by "));
 	assert_non_null(strstr(f.errors.s, "/bad.sql:1: id: missing in the head\n"));
-	assert_non_null(strstr(f.errors.s, "/link.sql: a symbolic link; only regular files are read\n"));
+	assert_non_null(
+	    strstr(f.errors.s, "/link.sql: a symbolic link; only regular files are read\n"));
 	assert_non_null(strstr(f.errors.s, "/open.sql: writable by others (mode 0666)\n"));
 	assert_int_equal(catalogue_count(cat), built_in + 2);
 	own = catalogue_find(cat, ENGINE_POSTGRESQL, "a-b");
@@ -567,11 +585,12 @@ next_random(uint64_t *x)
 static void
 test_random_text(void **state)
 {
-	static const char *const pieces[] = { "-- ", "id: x", "\n", "kind: gauge", "@when ", "@items", ":", "::",
-		"'", "\"", "$$", "$a$", "/*", "*/", "[", "]", ";", "needs: privilege (", ")", " or unknown",
-		",", "server >= ", "14", "remedy.1: ", " | ", "\x80", "\xf0\x9f", "warning: ", ">= ", "x baseline",
-		" else ", " and ", "SELECT 1", "\t", "param.a: ", "engine: sqlite", "probe: schema", "title: t",
-		"--", "{", "E'", "\\", "?", "@x", "--   more" };
+	static const char *const pieces[] = { "-- ", "id: x", "\n", "kind: gauge", "@when ",
+		"@items", ":", "::", "'", "\"", "$$", "$a$", "/*", "*/", "[", "]", ";",
+		"needs: privilege (", ")", " or unknown", ",", "server >= ", "14",
+		"remedy.1: ", " | ", "\x80", "\xf0\x9f", "warning: ", ">= ", "x baseline", " else ",
+		" and ", "SELECT 1", "\t", "param.a: ", "engine: sqlite", "probe: schema",
+		"title: t", "--", "{", "E'", "\\", "?", "@x", "--   more" };
 	uint64_t seed = 88172645463325252u;
 	size_t parsed = 0;
 	(void)state;
@@ -600,11 +619,12 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_whole_head),
-		cmocka_unit_test(test_defaults), cmocka_unit_test(test_bodies), cmocka_unit_test(test_refused),
-		cmocka_unit_test(test_line_ends), cmocka_unit_test(test_coverage),
-		cmocka_unit_test(test_choice_of_body), cmocka_unit_test(test_privileges),
-		cmocka_unit_test(test_query), cmocka_unit_test(test_built_in_checks_parse),
-		cmocka_unit_test(test_folder), cmocka_unit_test(test_random_text) };
+		cmocka_unit_test(test_defaults), cmocka_unit_test(test_bodies),
+		cmocka_unit_test(test_refused), cmocka_unit_test(test_line_ends),
+		cmocka_unit_test(test_coverage), cmocka_unit_test(test_choice_of_body),
+		cmocka_unit_test(test_privileges), cmocka_unit_test(test_query),
+		cmocka_unit_test(test_built_in_checks_parse), cmocka_unit_test(test_folder),
+		cmocka_unit_test(test_random_text) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -133,7 +133,8 @@ find_sqlstate(const char *text)
 	for (const char *p = strstr(text, ":  "); p; p = strstr(p + 1, ":  ")) {
 		size_t n = 0;
 
-		while (n < 5 && (isdigit((unsigned char)p[3 + n]) || isupper((unsigned char)p[3 + n])))
+		while (
+		    n < 5 && (isdigit((unsigned char)p[3 + n]) || isupper((unsigned char)p[3 + n])))
 			n++;
 		if (n == 5 && strncmp(p + 8, ": ", 2) == 0)
 			found = p + 3;
@@ -242,7 +243,7 @@ cause_of_result(const PGresult *res, struct pg_failure *ret)
 	line = one_line(str_text(&all));
 	if (!sqlstate)
 		cause = PG_CAUSE_LOST; /* libpq's own: the connection went */
-	else if (!severity) /* PgBouncer's own errors have none, and all are fatal */
+	else if (!severity)            /* PgBouncer's own errors have none, and all are fatal */
 		cause = cause_of_sqlstate(sqlstate, line);
 	else if (streq(severity, "FATAL") || streq(severity, "PANIC"))
 		cause = cause_of_sqlstate(sqlstate, line);

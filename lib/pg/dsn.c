@@ -29,10 +29,12 @@ pqmem_freep(char **s)
 static size_t
 scheme_of(const char *dsn, size_t *ret_len)
 {
-	size_t bare = strspn(dsn, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"), len = bare;
+	size_t bare = strspn(dsn, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"),
+	       len = bare;
 
 	if (dsn[len] == '+')
-		len += 1 + strspn(dsn + len + 1, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-");
+		len += 1 + strspn(dsn + len + 1,
+		               "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-");
 	if (dsn[len] != ':')
 		return 0;
 	*ret_len = len;
@@ -68,9 +70,8 @@ dsn_kind_of(const char *dsn, bool allow_file)
 		return DSN_PGBOUNCER;
 	if (bare && is_word(dsn, bare, "sqlite"))
 		return DSN_SQLITE;
-	if (allow_file &&
-	    (dsn[0] == '/' || str_starts(dsn, "./") || str_starts(dsn, "../") ||
-	        (dsn[0] && stat(dsn, &st) == 0)))
+	if (allow_file && (dsn[0] == '/' || str_starts(dsn, "./") || str_starts(dsn, "../") ||
+	                      (dsn[0] && stat(dsn, &st) == 0)))
 		return DSN_SQLITE;
 	return is_keyword_string(dsn) ? DSN_POSTGRESQL : DSN_NONE;
 }
@@ -87,8 +88,9 @@ add_query(struct str *out, const char *query, bool has_driver)
 		bool is_mode = false;
 
 		for (size_t i = 0; has_driver && i < ARRAY_SIZE(modes); i++)
-			is_mode = is_mode || (len == strlen(modes[i]) + 4 && str_starts(query, "ssl=") &&
-			    strncmp(query + 4, modes[i], len - 4) == 0);
+			is_mode =
+			    is_mode || (len == strlen(modes[i]) + 4 && str_starts(query, "ssl=") &&
+			                   strncmp(query + 4, modes[i], len - 4) == 0);
 		if (is_mode)
 			str_addf(out, "sslmode=%.*s", (int)(len - 4), query + 4);
 		else
@@ -140,12 +142,14 @@ syntax_error(const char *message, struct err *e)
 		word = xstrndup(message + len, strcspn(message + len, "\""));
 		near = str_nearest(word, words, n);
 		if (near)
-			return err_set(e, -EINVAL, "DSN: unknown word \"%s\"; did you mean %s?", word, near);
+			return err_set(
+			    e, -EINVAL, "DSN: unknown word \"%s\"; did you mean %s?", word, near);
 		return err_set(e, -EINVAL, "DSN: a word that libpq does not know");
 	}
 	len = strcspn(message, "\"\n");
 	if (str_starts(message, "missing \"=\""))
-		return err_set(e, -EINVAL, "DSN: a word without \"=\" (values with blanks are quoted: 'a b')");
+		return err_set(
+		    e, -EINVAL, "DSN: a word without \"=\" (values with blanks are quoted: 'a b')");
 	while (len > 0 && strchr(" :(", message[len - 1]))
 		len--;
 	return err_set(e, -EINVAL, "DSN: %.*s", (int)len, message);
@@ -163,8 +167,8 @@ dsn_check(const char *dsn, struct err *e)
 	case DSN_SQLITE:
 		return dsn_sqlite_path(dsn, &path, e);
 	case DSN_NONE:
-		return err_set(e, -EINVAL,
-		    "DSN: neither postgresql://..., keyword=value nor sqlite:PATH");
+		return err_set(
+		    e, -EINVAL, "DSN: neither postgresql://..., keyword=value nor sqlite:PATH");
 	case DSN_POSTGRESQL:
 	case DSN_PGBOUNCER:
 		break;
@@ -188,7 +192,8 @@ dsn_sqlite_path(const char *dsn, char **ret, struct err *e)
 		path = dsn + len + 1;
 		if (is_url && path[2] != '/' && path[2] != '\0')
 			return err_set(e, -EINVAL,
-			    "DSN: sqlite:///relative.db or sqlite:////absolute.db (three or four slashes)");
+			    "DSN: sqlite:///relative.db or sqlite:////absolute.db (three or four "
+			    "slashes)");
 		if (is_url)
 			path += path[2] == '/' ? 3 : 2;
 		copy = xstrndup(path, is_url ? strcspn(path, "?") : strlen(path));

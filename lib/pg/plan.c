@@ -115,7 +115,8 @@ plan_from_json(const json_t *o, struct pg_plan **ret, struct err *e)
 	for (size_t i = 0; i < n; i++) {
 		const json_t *pair = json_array_get(all, i);
 
-		if (!json_is_string(json_array_get(pair, 0)) || !json_is_string(json_array_get(pair, 1)))
+		if (!json_is_string(json_array_get(pair, 0)) ||
+		    !json_is_string(json_array_get(pair, 1)))
 			return err_set(e, -EBADMSG, "the answer about the DSN cannot be read");
 	}
 	p = xcalloc(1, sizeof(*p));

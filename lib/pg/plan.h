@@ -47,7 +47,8 @@ enum { RESOLVE_JOB = 1, RESOLVE_ANSWER = 2 };
 /* Job for a DSN: the environment that libpq would read (PGHOST ...) is read by the worker. */
 char *resolve_job(const char *dsn) _must_check_;
 /* The answer: a plan, or the cause (dns, config, auth file ...) in err. */
-int resolve_answer(const char *payload, size_t len, struct pg_plan **ret, struct err *) _must_check_;
+int resolve_answer(
+    const char *payload, size_t len, struct pg_plan **ret, struct err *) _must_check_;
 /* What resolve_answer's code says: -EADDRNOTAVAIL a name without an address, -EACCES a file that may
  * not be read, -EINVAL anything else wrong with the DSN, its service or its files. */
 /* Sockets found in /var/run/postgresql and /tmp: a JSON array of "directory:port" (same role). */

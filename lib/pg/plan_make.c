@@ -18,7 +18,8 @@
 #define NO_FILE "/dev/null/none"
 
 struct endpoint {
-	char *host, *addr, *port; /* host "" or a name or a socket's folder; addr "" unless numeric */
+	char *host, *addr,
+	    *port; /* host "" or a name or a socket's folder; addr "" unless numeric */
 };
 
 struct making {
@@ -154,8 +155,8 @@ split_hosts(struct making *m, struct err *e)
 	size_t n = count_of(addrs ? addrs : hosts), nports = count_of(m->port);
 
 	if (n > ENDPOINTS_MAX || (nports > 1 && nports != n))
-		return err_set(e, -EINVAL, "DSN: %zu hosts with %zu ports (at most %d hosts)", n, nports,
-		    ENDPOINTS_MAX);
+		return err_set(e, -EINVAL, "DSN: %zu hosts with %zu ports (at most %d hosts)", n,
+		    nports, ENDPOINTS_MAX);
 	for (size_t i = 0; i < n; i++) {
 		struct endpoint *w = &m->written[m->nwritten++];
 		char *end;
@@ -170,7 +171,8 @@ split_hosts(struct making *m, struct err *e)
 		}
 		number = strtol(w->port, &end, 10);
 		if (*end || number < 1 || number > 65535)
-			return err_set(e, -EINVAL, "DSN: port \"%.20s\" is not 1 to 65535", w->port);
+			return err_set(
+			    e, -EINVAL, "DSN: port \"%.20s\" is not 1 to 65535", w->port);
 		if (!w->host[0] && !w->addr[0]) {
 			free(w->host);
 			w->host = default_folder(m);
@@ -210,9 +212,11 @@ resolve_one(struct making *m, const struct endpoint *w, struct err *e)
 	r = getaddrinfo(w->addr[0] ? w->addr : w->host, NULL, &hints, &all);
 	if (r != 0)
 		return err_set(e, m->is_local_only ? -EAGAIN : -EADDRNOTAVAIL,
-		    "cannot resolve \"%.200s\": %s", w->addr[0] ? w->addr : w->host, gai_strerror(r));
+		    "cannot resolve \"%.200s\": %s", w->addr[0] ? w->addr : w->host,
+		    gai_strerror(r));
 	for (const struct addrinfo *ai = all; ai; ai = ai->ai_next)
-		if (getnameinfo(ai->ai_addr, ai->ai_addrlen, text, sizeof(text), NULL, 0, NI_NUMERICHOST) == 0)
+		if (getnameinfo(ai->ai_addr, ai->ai_addrlen, text, sizeof(text), NULL, 0,
+		        NI_NUMERICHOST) == 0)
 			add_found(m, w, text);
 	freeaddrinfo(all);
 	return 0;
@@ -274,7 +278,8 @@ find_password(struct making *m, struct err *e)
 		const struct endpoint *w = &m->written[i];
 		const char *const one[][2] = { { "host", w->host[0] ? w->host : NULL },
 			{ "hostaddr", w->addr[0] ? w->addr : NULL }, { "port", w->port },
-			{ "ssl_min_protocol_version", "none" }, { "passfile", is_bad ? NO_FILE : NULL } };
+			{ "ssl_min_protocol_version", "none" },
+			{ "passfile", is_bad ? NO_FILE : NULL } };
 		_cleanup_(pq_freep) PGconn *pg = attempt(m, one, ARRAY_SIZE(one));
 		const char *found = pg ? PQpass(pg) : NULL;
 
@@ -315,7 +320,8 @@ in_home(const char *file)
 
 /* libpq's own files in the home folder when the DSN names none. */
 static int
-add_tls_file(struct making *m, const char *keyword, const char *usual, char **ret_path, struct err *e)
+add_tls_file(
+    struct making *m, const char *keyword, const char *usual, char **ret_path, struct err *e)
 {
 	const char *given = value_in(m->merged, keyword);
 	_cleanup_free_ char *path = given ? xstrdup(given) : in_home(usual), *copy = NULL;
@@ -331,21 +337,24 @@ add_tls_file(struct making *m, const char *keyword, const char *usual, char **re
 static int
 add_tls(struct making *m, struct err *e)
 {
-	const char *mode = value_in(m->merged, "sslmode"), *folder = value_in(m->merged, "sslcrldir");
-	_cleanup_free_ char *no_root = NULL, *no_cert = NULL, *no_key = NULL, *no_crl = NULL, *copy = NULL;
+	const char *mode = value_in(m->merged, "sslmode"),
+	           *folder = value_in(m->merged, "sslcrldir");
+	_cleanup_free_ char *no_root = NULL, *no_cert = NULL, *no_key = NULL, *no_crl = NULL,
+	                    *copy = NULL;
 	int r;
 
 	if (mode && streq(mode, "disable"))
 		return 0;
 	if (m->is_local_only)
 		return err_set(e, -EAGAIN, "TLS files are to be looked at");
-	if (value_in(m->merged, "sslrootcert") && streq(value_in(m->merged, "sslrootcert"), "system"))
+	if (value_in(m->merged, "sslrootcert") &&
+	    streq(value_in(m->merged, "sslrootcert"), "system"))
 		add(m, "sslrootcert", "system");
 	else if ((r = add_tls_file(m, "sslrootcert", "root.crt", &no_root, e)) < 0)
 		return r;
 	if (no_root && mode && str_starts(mode, "verify-"))
-		return err_set(e, -EINVAL, "root certificate file \"%.200s\" does not exist (sslmode=%s)",
-		    no_root, mode);
+		return err_set(e, -EINVAL,
+		    "root certificate file \"%.200s\" does not exist (sslmode=%s)", no_root, mode);
 	if ((r = add_tls_file(m, "sslcert", "postgresql.crt", &no_cert, e)) < 0)
 		return r;
 	if (!no_cert) {
@@ -383,7 +392,6 @@ static const struct {
 	{ "keepalives_idle", "10" },
 	{ "keepalives_interval", "5" },
 	{ "keepalives_count", "4" },
-	{ "tcp_user_timeout", "30000" },
 };
 
 static void
@@ -421,6 +429,11 @@ add_all(struct making *m, struct err *e)
 	for (const PQconninfoOption *o = m->merged; o->keyword; o++)
 		if (o->val && o->val[0] && !is_handled(o->keyword))
 			add(m, o->keyword, o->val);
+	/* Before the next host is tried a silent one must have been given up, within our deadline. */
+	if (m->nfound > 1 && !value_in(m->merged, "tcp_user_timeout"))
+		add(m, "tcp_user_timeout", "3000");
+	else if (!value_in(m->merged, "tcp_user_timeout"))
+		add(m, "tcp_user_timeout", "30000");
 	for (size_t i = 0; i < ARRAY_SIZE(unless_given); i++)
 		if (!value_in(m->merged, unless_given[i].keyword))
 			add(m, unless_given[i].keyword, unless_given[i].value);
@@ -461,7 +474,8 @@ describe(const struct making *m)
 		is_local = is_local && (is_socket(&m->found[i]) || is_loopback(m->found[i].addr));
 	str_addf(&endpoint, " as %s", user);
 	return json_pack("{s:O, s:s, s:s, s:b, s:s*}", "keywords", m->keywords, "dbname",
-	    dbname ? dbname : user, "endpoint", str_text(&endpoint), "local", is_local, "note", m->note);
+	    dbname ? dbname : user, "endpoint", str_text(&endpoint), "local", is_local, "note",
+	    m->note);
 }
 
 /* Whether libpq could do it without reading a file. */
@@ -470,8 +484,9 @@ needs_no_file(const struct making *m)
 {
 	const char *passfile = value_in(m->given, "passfile");
 
-	return value_in(m->given, "user") && !value_in(m->given, "service") && !getenv("PGSERVICE") &&
-	    (value_in(m->given, "password") || (passfile && str_starts(passfile, "/dev/null")));
+	return value_in(m->given, "user") && !value_in(m->given, "service") &&
+	       !getenv("PGSERVICE") &&
+	       (value_in(m->given, "password") || (passfile && str_starts(passfile, "/dev/null")));
 }
 
 int
@@ -489,8 +504,8 @@ plan_make(const char *dsn, bool is_local_only, json_t **ret, struct err *e)
 		return err_set(e, -EINVAL, "DSN: not of PostgreSQL");
 	if (is_local_only && !needs_no_file(&m))
 		return err_set(e, -EAGAIN, "files are to be read");
-	if ((r = merge(&m, e)) < 0 || (r = split_hosts(&m, e)) < 0 || (r = resolve_all(&m, e)) < 0 ||
-	    (r = find_password(&m, e)) < 0)
+	if ((r = merge(&m, e)) < 0 || (r = split_hosts(&m, e)) < 0 ||
+	    (r = resolve_all(&m, e)) < 0 || (r = find_password(&m, e)) < 0)
 		return r;
 	if (!value_in(m.merged, "user"))
 		return err_set(e, -EINVAL, "DSN: no user, and we have none of our own");

@@ -118,15 +118,17 @@ send_statement(struct pg_session *s, struct request *q, const struct pg_statemen
 
 /* The ROLLBACK follows a Sync of its own: after an error the server skips all up to the next. */
 static bool
-send_group(struct pg_session *s, struct request *q, const struct pg_statement *st, int64_t timeout_us)
+send_group(
+    struct pg_session *s, struct request *q, const struct pg_statement *st, int64_t timeout_us)
 {
 	char buf[GUC_TIME_SIZE];
 	const char *const params[] = { buf };
 
 	setup_time_text(timeout_us, buf);
 	return send_text(s, q, PART_BEGIN, "BEGIN READ ONLY", NULL, 0) &&
-	    send_text(s, q, PART_SETTINGS, s->settings_sql, params, 1) && send_statement(s, q, st) &&
-	    send_sync(s, q) && send_text(s, q, PART_ROLLBACK, "ROLLBACK", NULL, 0) && send_sync(s, q);
+	       send_text(s, q, PART_SETTINGS, s->settings_sql, params, 1) &&
+	       send_statement(s, q, st) && send_sync(s, q) &&
+	       send_text(s, q, PART_ROLLBACK, "ROLLBACK", NULL, 0) && send_sync(s, q);
 }
 
 /* A little under the deadline: the server then ends the statement and the session lives. */
@@ -158,8 +160,9 @@ request_send(struct pg_session *s, const struct pg_statement *st, int64_t deadli
 	if (s->echo && !is_internal)
 		q->echo = text_ellipsis(st->sql, ECHO_MAX_BYTES);
 	is_grouped = s->is_pooled || st->user ||
-	    timeout_us / USEC_PER_MSEC != s->statement_timeout_us / USEC_PER_MSEC;
-	ok = is_grouped ? send_group(s, q, st, timeout_us) : send_statement(s, q, st) && send_sync(s, q);
+	             timeout_us / USEC_PER_MSEC != s->statement_timeout_us / USEC_PER_MSEC;
+	ok = is_grouped ? send_group(s, q, st, timeout_us)
+	                : send_statement(s, q, st) && send_sync(s, q);
 	if (!ok) {
 		/* Told from the loop: its step finds the connection bad. */
 		cause_of_loss(s->pg, &s->parting);
@@ -332,8 +335,9 @@ take(struct pg_session *s, const PGresult *res)
 	case PGRES_COPY_IN:
 	case PGRES_COPY_OUT:
 	case PGRES_COPY_BOTH:
-		keep_failure(q, &(struct pg_failure){ .cause = PG_CAUSE_OTHER,
-		    .err = { .code = -EINVAL, .msg = "COPY is not possible here" } });
+		keep_failure(
+		    q, &(struct pg_failure){ .cause = PG_CAUSE_OTHER,
+		           .err = { .code = -EINVAL, .msg = "COPY is not possible here" } });
 		return session_fail(s, PG_CAUSE_OTHER, "a statement began a COPY");
 	case PGRES_COMMAND_OK:
 	case PGRES_EMPTY_QUERY:

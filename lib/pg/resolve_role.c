@@ -51,7 +51,7 @@ is_server_socket(const struct dirent *d)
 	const char *port = d->d_name + strlen(".s.PGSQL.");
 
 	return str_starts(d->d_name, ".s.PGSQL.") && *port &&
-	    port[strspn(port, "0123456789")] == '\0';
+	       port[strspn(port, "0123456789")] == '\0';
 }
 
 static void
@@ -66,7 +66,8 @@ find_sockets(const char *folder, json_t *found)
 		    xasprintf("%s:%s", folder, names[i]->d_name + strlen(".s.PGSQL."));
 		struct stat st;
 
-		if (stat(path, &st) == 0 && S_ISSOCK(st.st_mode) && json_array_size(found) < SOCKETS_MAX)
+		if (stat(path, &st) == 0 && S_ISSOCK(st.st_mode) &&
+		    json_array_size(found) < SOCKETS_MAX)
 			json_array_append_new(found, json_string(one));
 		free(names[i]);
 	}
@@ -82,9 +83,8 @@ serve_discover(const char *payload, size_t len)
 	json_t *found = json_array(), *folder;
 	size_t i;
 
-	json_array_foreach (folders, i, folder)
-		if (json_is_string(folder))
-			find_sockets(json_string_value(folder), found);
+	json_array_foreach(folders, i, folder) if (json_is_string(folder))
+	    find_sockets(json_string_value(folder), found);
 	json_decref(folders);
 	return answer(RESOLVE_SOCKETS, found);
 }

@@ -203,7 +203,8 @@ overdue(struct pg_session *s)
 	struct pg_failure why;
 
 	if (s->state == PG_READY)
-		return session_fail(s, PG_CAUSE_TIMEOUT, "a statement had no answer by its deadline");
+		return session_fail(
+		    s, PG_CAUSE_TIMEOUT, "a statement had no answer by its deadline");
 	session_fail(s, PG_CAUSE_TIMEOUT,
 	    s->is_up ? "connected, but the first query had no answer within %.3g s"
 	             : "no answer to the connection within %.3g s",
@@ -260,7 +261,8 @@ arm(struct pg_session *s, short want)
 	if (s->io_want != want)
 		disarm(s);
 	if (want != WANT_NOTHING && !s->io) {
-		s->io = event_new(s->base, PQsocket(s->pg), (short)(want | EV_PERSIST), on_event, s);
+		s->io =
+		    event_new(s->base, PQsocket(s->pg), (short)(want | EV_PERSIST), on_event, s);
 		if (!s->io || event_add(s->io, NULL) < 0)
 			return session_fail(s, PG_CAUSE_OTHER, "cannot watch the socket");
 		s->io_want = want;
@@ -342,7 +344,8 @@ start_params(const char *const *keys, const char *const *values)
 static int
 start(struct pg_session *s)
 {
-	const char *const *keys = pg_plan_keywords(s->plan), *const *values = pg_plan_values(s->plan);
+	const char *const *keys = pg_plan_keywords(s->plan), *const *values =
+	                                                         pg_plan_values(s->plan);
 	_cleanup_free_ char *options = NULL;
 	const char *k[64], *v[64];
 	size_t n = 0;
@@ -448,7 +451,8 @@ pump(struct pg_session *s)
 		cause_of_loss(s->pg, &s->failure);
 		/* It closes with our statements unread, and its words are lost with them. */
 		if (s->is_pooled && s->ready_us == 0)
-			err_prefix(&s->failure.err, "the pooler refused a transaction (pool_mode=statement?)");
+			err_prefix(&s->failure.err,
+			    "the pooler refused a transaction (pool_mode=statement?)");
 		return s->failure.err.code;
 	}
 	return r > 0 ? EV_READ | EV_WRITE : EV_READ;
@@ -499,7 +503,8 @@ pg_session_new(struct event_base *base, const struct pg_session_options *o,
 	s->cb = *cb;
 	s->arg = arg;
 	s->name = xstrdup(o->name ? o->name : "postgresql");
-	s->statement_timeout_us = o->statement_timeout_us ? o->statement_timeout_us : 5 * USEC_PER_SEC;
+	s->statement_timeout_us =
+	    o->statement_timeout_us ? o->statement_timeout_us : 5 * USEC_PER_SEC;
 	s->lock_timeout_us = o->lock_timeout_us ? o->lock_timeout_us : 100 * USEC_PER_MSEC;
 	s->keep_prepared = o->keep_prepared;
 	s->echo = o->echo;
@@ -525,7 +530,8 @@ pg_session_free(struct pg_session *s)
 }
 
 int
-pg_session_connect(struct pg_session *s, struct pg_plan *plan, const char *dbname, int64_t timeout_us)
+pg_session_connect(
+    struct pg_session *s, struct pg_plan *plan, const char *dbname, int64_t timeout_us)
 {
 	if (s->state != PG_DOWN)
 		return -EBUSY;

@@ -26,9 +26,11 @@ enum pg_cause {
 	PG_CAUSE_N
 };
 extern const char *const pg_cause_names[PG_CAUSE_N];
+/* An error of one statement is OTHER with its SQLSTATE: the session goes on.  In requests that end
+ * with the session TIMEOUT is who was late, LOST who stood behind it. */
 struct pg_failure {
 	enum pg_cause cause;
-	struct err err;   /* server's own words, SQLSTATE when it said one */
+	struct err err; /* server's own words, SQLSTATE when it said one */
 };
 /* Phases of the last connect, microseconds; -1 not reached. */
 struct pg_timing {
@@ -42,14 +44,15 @@ enum pg_session_state {
 	PG_CONNECTING,
 	PG_UNANSWERED, /* deadline passed, attempt kept: it is *the* attempt until the peer answers */
 	PG_SETUP,
-	PG_READY,      /* may be asked; up to PG_PIPELINE_MAX statements in flight */
+	PG_READY, /* may be asked; up to PG_PIPELINE_MAX statements in flight */
 	PG_CLOSING,
 };
 #define PG_PIPELINE_MAX 8
 
 struct pg_session;
 struct pg_session_callbacks {
-	/* Connect ended: failure NULL on success.  Also when a kept (UNANSWERED) attempt ends later. */
+	/* Connect ended: failure NULL on success.  TIMEOUT is told once and the state is UNANSWERED;
+	 * called again when that kept attempt ends, well or not. */
 	void (*on_connect)(struct pg_session *, const struct pg_failure *, void *arg);
 	/* A READY session was lost; requests in flight have ended with REASON connection before. */
 	void (*on_lost)(struct pg_session *, const struct pg_failure *, void *arg);
@@ -70,7 +73,8 @@ struct pg_session *pg_session_new(struct event_base *, const struct pg_session_o
  * own callbacks.  Returns NULL. */
 struct pg_session *pg_session_free(struct pg_session *);
 /* dbname NULL: the plan's own.  -EBUSY unless DOWN.  on_connect follows from the loop. */
-int pg_session_connect(struct pg_session *, struct pg_plan *, const char *dbname, int64_t timeout_us);
+int pg_session_connect(
+    struct pg_session *, struct pg_plan *, const char *dbname, int64_t timeout_us);
 /*
  * Ends politely; requests in flight end; no on_lost.  CLOSING lasts until the server closed its side
  * (at most a second), so that a budget of connections is never exceeded as the server counts them.
@@ -87,17 +91,19 @@ size_t pg_session_in_flight(const struct pg_session *);
 
 /* One statement.  Everything is copied or bound before the call returns. */
 struct pg_statement {
-	const char *name;     /* prepared once under this name when keep_prepared and not pooled; or NULL */
-	const char *sql;      /* $1.. parameters */
+	const char *name; /* prepared once under it when keep_prepared and not pooled; or NULL */
+	const char *sql;  /* $1.. parameters */
 	const char *const *params; /* text; NULL entries are SQL NULL */
 	size_t nparams;
-	int64_t timeout_us;   /* 0: the default; set by a local SET when it differs */
-	bool user;            /* BEGIN READ ONLY, local settings, statement, ROLLBACK, as when pooled */
-	bool in_role;         /* reserved for data_role */
+	/* 0: the session's.  Never over 95 % of the deadline, so that the server ends it and the
+	 * session lives.  Another value than the session's costs a group (BEGIN ... ROLLBACK). */
+	int64_t timeout_us;
+	bool user;    /* BEGIN READ ONLY, local settings, statement, ROLLBACK, as when pooled */
+	bool in_role; /* reserved for data_role */
 };
 struct pg_request_callbacks {
 	void (*on_columns)(size_t n, const char *const *names, void *arg);
-	/* cells[i] NULL is SQL NULL.  False: no more rows wanted; the rest is read and dropped. */
+	/* cells[i] NULL is SQL NULL; bytes are the peer's (text_from_peer), terminated.  False: no more rows wanted; the rest is read and dropped. */
 	bool (*on_row)(const char *const *cells, const size_t *lengths, void *arg);
 	/* Exactly once, last: failure NULL when the statement came to its end. */
 	void (*on_done)(const struct pg_failure *, int64_t duration_us, void *arg);

@@ -28,10 +28,10 @@ struct request {
 	char *name;                 /* of a prepared statement */
 	char *echo;                 /* the SQL, when statements are logged */
 	uint8_t parts[PARTS_MAX], nparts, at;
-	bool is_streamed;  /* single-row mode is set for the part at hand */
-	bool has_columns;  /* on_columns was called */
-	bool is_unwanted;  /* on_row asked for no more */
-	bool is_internal;  /* of the setup */
+	bool is_streamed; /* single-row mode is set for the part at hand */
+	bool has_columns; /* on_columns was called */
+	bool is_unwanted; /* on_row asked for no more */
+	bool is_internal; /* of the setup */
 };
 
 struct pg_session {
@@ -43,12 +43,12 @@ struct pg_session {
 	bool keep_prepared, echo;
 
 	enum pg_session_state state;
-	bool is_running;  /* inside on_event: a free is put off to its end */
-	bool is_dead;     /* freed by a callback: touch nothing but this */
-	bool is_up;       /* authenticated: libpq is in pipeline mode */
-	bool is_hung_up;  /* end of input was seen; what came before is judged first */
-	bool is_told;     /* on_connect has heard TIMEOUT of this attempt */
-	bool is_plain;    /* start-up options were refused: remembered for this plan */
+	bool is_running; /* inside on_event: a free is put off to its end */
+	bool is_dead;    /* freed by a callback: touch nothing but this */
+	bool is_up;      /* authenticated: libpq is in pipeline mode */
+	bool is_hung_up; /* end of input was seen; what came before is judged first */
+	bool is_told;    /* on_connect has heard TIMEOUT of this attempt */
+	bool is_plain;   /* start-up options were refused: remembered for this plan */
 	bool is_pooled;
 	bool lacks_newer; /* the server's platform lacks client_connection_check_interval */
 
@@ -101,7 +101,7 @@ int request_send(struct pg_session *, const struct pg_statement *, int64_t deadl
     const struct pg_request_callbacks *, void *arg, bool is_internal) _must_check_;
 /* Takes all results that are here.  Negative errno with s->failure: the session cannot go on. */
 int requests_pump(struct pg_session *);
-int64_t requests_deadline(const struct pg_session *); /* INT64_MAX: none */
+int64_t requests_deadline(const struct pg_session *);              /* INT64_MAX: none */
 void requests_end(struct pg_session *, const struct pg_failure *); /* with callbacks */
 void requests_drop(struct pg_session *);                           /* without */
 void requests_forget_prepared(struct pg_session *);

@@ -21,7 +21,8 @@ static const struct {
 } settings[] = {
 	{ .name = "search_path", .value = "pg_catalog" },
 	{ .name = "default_transaction_read_only", .value = "on" },
-	{ .name = "statement_timeout", .time_at = offsetof(struct pg_session, statement_timeout_us) },
+	{ .name = "statement_timeout",
+	    .time_at = offsetof(struct pg_session, statement_timeout_us) },
 	{ .name = "lock_timeout", .time_at = offsetof(struct pg_session, lock_timeout_us) },
 	{ .name = "idle_in_transaction_session_timeout", .value = "10s" },
 	{ .name = "jit", .value = "off" },
@@ -29,7 +30,10 @@ static const struct {
 	{ .name = "row_security", .value = "off" },
 	{ .name = "DateStyle", .value = "ISO, MDY" },
 	/* Ends a query whose client is gone; closing the socket does not. */
-	{ .name = "client_connection_check_interval", .value = "2s", .when = NEWER, .since = 140000 },
+	{ .name = "client_connection_check_interval",
+	    .value = "2s",
+	    .when = NEWER,
+	    .since = 140000 },
 };
 
 enum { SETUP_PID = 0, SETUP_SETTINGS, SETUP_DONE };
@@ -45,7 +49,8 @@ setup_time_text(int64_t us, char buf[static GUC_TIME_SIZE])
 	static const struct {
 		int64_t ms;
 		const char *unit;
-	} units[] = { { 86400000, "d" }, { 3600000, "h" }, { 60000, "min" }, { 1000, "s" }, { 1, "ms" } };
+	} units[] = { { 86400000, "d" }, { 3600000, "h" }, { 60000, "min" }, { 1000, "s" },
+		{ 1, "ms" } };
 	int64_t ms = MAX(us / USEC_PER_MSEC, 1);
 
 	for (size_t i = 0; i < ARRAY_SIZE(units); i++)
@@ -98,8 +103,8 @@ local_settings(const struct pg_session *s)
 	str_add(&out, "SELECT pg_catalog.set_config('statement_timeout', $1, true)");
 	for (size_t i = 0; i < ARRAY_SIZE(settings); i++)
 		if (settings[i].when == AT_START && !streq(settings[i].name, "statement_timeout"))
-			str_addf(&out, ", pg_catalog.set_config('%s', '%s', true)", settings[i].name,
-			    value_of(s, i, buf));
+			str_addf(&out, ", pg_catalog.set_config('%s', '%s', true)",
+			    settings[i].name, value_of(s, i, buf));
 	return str_take(&out);
 }
 
@@ -107,7 +112,7 @@ static bool
 is_newer_set(const struct pg_session *s, size_t i)
 {
 	return settings[i].when == NEWER && !s->is_pooled && !s->lacks_newer &&
-	    PQserverVersion(s->pg) >= settings[i].since;
+	       PQserverVersion(s->pg) >= settings[i].since;
 }
 
 static int
@@ -119,13 +124,13 @@ ask_settings(struct pg_session *s)
 	str_add(&sql, "SELECT pg_catalog.current_setting('server_version_num')");
 	for (size_t i = 0; i < ARRAY_SIZE(settings); i++) {
 		if (is_newer_set(s, i))
-			str_addf(&sql, ", pg_catalog.set_config('%s', '%s', false)", settings[i].name,
-			    settings[i].value);
+			str_addf(&sql, ", pg_catalog.set_config('%s', '%s', false)",
+			    settings[i].name, settings[i].value);
 		else if (settings[i].when == AT_START)
 			str_addf(&sql, ", pg_catalog.current_setting('%s')", settings[i].name);
 	}
-	return request_send(s, &(struct pg_statement){ .sql = str_text(&sql) },
-	    s->timeout_us, &cb, s, true);
+	return request_send(
+	    s, &(struct pg_statement){ .sql = str_text(&sql) }, s->timeout_us, &cb, s, true);
 }
 
 static int
@@ -133,8 +138,9 @@ ask_pid(struct pg_session *s)
 {
 	static const struct pg_request_callbacks cb = { NULL, on_pid, on_pid_done };
 
-	return request_send(s, &(struct pg_statement){ .sql = "SELECT pg_catalog.pg_backend_pid()" },
-	    s->timeout_us, &cb, s, true);
+	return request_send(s,
+	    &(struct pg_statement){ .sql = "SELECT pg_catalog.pg_backend_pid()" }, s->timeout_us,
+	    &cb, s, true);
 }
 
 static bool
@@ -177,7 +183,8 @@ on_settings(const char *const *cells, const size_t *lengths, void *arg)
 			continue;
 		s->setup_failure.cause = PG_CAUSE_SETTINGS;
 		err_set(&s->setup_failure.err, cause_errno(PG_CAUSE_SETTINGS),
-		    "%s is %.60s, not %s as we set it", settings[i].name, got ? got : "not known", want);
+		    "%s is %.60s, not %s as we set it", settings[i].name, got ? got : "not known",
+		    want);
 	}
 	return true;
 }

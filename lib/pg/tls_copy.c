@@ -60,9 +60,11 @@ slurp(const char *path, bool is_key, char **ret, size_t *ret_len, struct err *e)
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return err_set(e, -EACCES, "cannot read \"%.200s\": %s", path, strerror(errno));
 	if (!S_ISREG(st.st_mode) || st.st_size > (off_t)FILE_MAX_BYTES)
-		return err_set(e, -EINVAL, "\"%.200s\" is not a regular file of at most 1 MB", path);
+		return err_set(
+		    e, -EINVAL, "\"%.200s\" is not a regular file of at most 1 MB", path);
 	if (is_key && is_key_open(&st))
-		return err_set(e, -EINVAL, "private key \"%.200s\" is open to others; chmod 0600", path);
+		return err_set(
+		    e, -EINVAL, "private key \"%.200s\" is open to others; chmod 0600", path);
 	buf = xcalloc(1, (size_t)st.st_size + 1);
 	n = read(fd, buf, (size_t)st.st_size);
 	if (n < 0)
@@ -140,7 +142,8 @@ tls_copy_folder(const char *path, char **ret, struct err *e)
 	_cleanup_free_ char *folder = NULL, *copy = NULL;
 	struct dirent **names = NULL;
 	char id[SHA_ID_SIZE];
-	int n = scandir(path, &names, not_hidden, alphasort), r = n < 0 ? n : private_folder(&folder, e);
+	int n = scandir(path, &names, not_hidden, alphasort),
+	    r = n < 0 ? n : private_folder(&folder, e);
 
 	sha_id(&path, 1, id);
 	copy = xasprintf("%s/%s.d", folder ? folder : "", id);

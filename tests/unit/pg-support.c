@@ -4,11 +4,13 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -97,9 +99,10 @@ pg_cluster_spawn(struct pg_cluster *c, const char *const *argv)
 	_exit(127);
 }
 
-static void
-wait_for(pid_t pid)
+void
+pg_cluster_run(struct pg_cluster *c, const char *const *argv)
 {
+	pid_t pid = pg_cluster_spawn(c, argv);
 	int status;
 
 	assert_int_equal(waitpid(pid, &status, 0), pid);
@@ -150,11 +153,25 @@ pg_cluster_stop(struct pg_cluster *c, int sig)
 	c->pid = 0;
 }
 
+static int
+free_port(void)
+{
+	struct sockaddr_in in = { .sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t len = sizeof(in);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	assert_int_equal(bind(fd, (struct sockaddr *)&in, len), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&in, &len), 0);
+	close(fd);
+	return ntohs(in.sin_port);
+}
+
 struct pg_cluster *
 pg_cluster_new(const char *conf)
 {
-	static const char *const argv[] = { BIN "/initdb", "-D", "data", "-A", "trust", "-U", "postgres",
-		"--no-sync", "--no-instructions", "-E", "UTF8", "--locale=C", NULL };
+	static const char *const argv[] = { BIN "/initdb", "-D", "data", "-A", "trust", "-U",
+		"postgres", "--no-sync", "--no-instructions", "-E", "UTF8", "--locale=C", NULL };
 	const struct passwd *pw = getpwnam("postgres");
 	struct pg_cluster *c = xcalloc(1, sizeof(*c));
 	_cleanup_free_ char *all = NULL;
@@ -166,8 +183,8 @@ pg_cluster_new(const char *conf)
 		assert_int_equal(chown(c->root, pw->pw_uid, pw->pw_gid), 0);
 	assert_int_equal(chmod(c->root, 0755), 0);
 	c->host = xstrdup(c->root);
-	c->port = 5432;
-	wait_for(pg_cluster_spawn(c, argv));
+	c->port = free_port();
+	pg_cluster_run(c, argv);
 	all = xasprintf("listen_addresses = ''\nunix_socket_directories = '%s'\nport = %d\n"
 	                "fsync = off\nautovacuum = off\nshared_buffers = 16MB\n%s",
 	    c->host, c->port, conf);
@@ -222,8 +239,8 @@ pg_cluster_signal_all(struct pg_cluster *c, int sig)
 char *
 pg_cluster_dsn(const struct pg_cluster *c, const char *dbname, const char *user)
 {
-	return xasprintf("host=%s port=%d dbname=%s user=%s passfile=/dev/null/none", c->host, c->port,
-	    dbname, user);
+	return xasprintf("host=%s port=%d dbname=%s user=%s passfile=/dev/null/none", c->host,
+	    c->port, dbname, user);
 }
 
 PGconn *
@@ -290,7 +307,8 @@ watched_new(struct event_base *base, const struct pg_session_options *o)
 	struct watched *w = xcalloc(1, sizeof(*w));
 
 	w->base = base;
-	w->session = pg_session_new(base, o ? o : &(struct pg_session_options){ .name = "test" }, &cb, w);
+	w->session =
+	    pg_session_new(base, o ? o : &(struct pg_session_options){ .name = "test" }, &cb, w);
 	return w;
 }
 

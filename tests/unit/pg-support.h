@@ -3,8 +3,9 @@
 #include "pg/session.h"
 #include <event2/event.h>
 #include <libpq-fe.h>
-#include <stdarg.h>
 #include <setjmp.h>
+#include <stdarg.h>
+
 #include <cmocka.h>
 /*
  * A private PostgreSQL cluster for one test program, run as user postgres when we are root.  A
@@ -13,7 +14,7 @@
 struct pg_cluster {
 	char *root; /* data in root/data, sockets in root */
 	char *host; /* the sockets' folder */
-	int port;
+	int port;   /* also free on loopback */
 	pid_t pid;
 };
 /* conf: lines for postgresql.conf.  Waits until it accepts connections. */
@@ -27,6 +28,8 @@ void pg_cluster_wait(struct pg_cluster *);
 void pg_cluster_signal_all(struct pg_cluster *, int signal);
 /* As user postgres: a program of the server's folder or of the path; the pid. */
 pid_t pg_cluster_spawn(struct pg_cluster *, const char *const *argv);
+/* The same, waiting for its success. */
+void pg_cluster_run(struct pg_cluster *, const char *const *argv);
 /* A program that the guard must end too. */
 void pg_cluster_guard(struct pg_cluster *, pid_t);
 char *pg_cluster_dsn(const struct pg_cluster *, const char *dbname, const char *user);

@@ -251,8 +251,9 @@ run_plan(void **state)
 	assert_null(pg_plan_note(p));
 	assert_int_equal(make(dsn, &same, &e), 0);
 	assert_true(pg_plan_equal(p, same));
-	assert_int_equal(make("host=localhost port=5433 user=u password=q dbname=d sslmode=disable",
-	                     &other, &e), 0);
+	assert_int_equal(
+	    make("host=localhost port=5433 user=u password=q dbname=d sslmode=disable", &other, &e),
+	    0);
 	assert_false(pg_plan_equal(p, other));
 	pg_plan_unref(p);
 	pg_plan_unref(same);
@@ -261,12 +262,16 @@ run_plan(void **state)
 	assert_value(dsn, "gssencmode", "disable");
 	assert_value(dsn, "application_name", "dbhealthd");
 	assert_value(dsn, "client_encoding", "UTF8");
-	assert_value(dsn, "tcp_user_timeout", "30000");
-	assert_value("host=/tmp user=u gssencmode=prefer tcp_user_timeout=9", "gssencmode", "prefer");
-	assert_value("host=/tmp user=u gssencmode=prefer tcp_user_timeout=9", "tcp_user_timeout", "9");
+	assert_value("host=/tmp user=u", "tcp_user_timeout", "30000");
+	assert_value("host=127.0.0.1,127.0.0.2 user=u sslmode=disable", "tcp_user_timeout", "3000");
+	assert_value(
+	    "host=/tmp user=u gssencmode=prefer tcp_user_timeout=9", "gssencmode", "prefer");
+	assert_value(
+	    "host=/tmp user=u gssencmode=prefer tcp_user_timeout=9", "tcp_user_timeout", "9");
 	assert_value("host=/tmp user=u application_name=psql", "application_name", "dbhealthd");
 	assert_value("host=/tmp user=u options='-c x.y=z'", "options", "-c x.y=z");
-	assert_value("host=/tmp user=u target_session_attrs=primary", "target_session_attrs", "primary");
+	assert_value(
+	    "host=/tmp user=u target_session_attrs=primary", "target_session_attrs", "primary");
 }
 
 static void
@@ -277,8 +282,10 @@ run_hosts(void **state)
 	assert_value("host=db hostaddr=127.0.0.1 user=u sslmode=disable", "host", "db");
 	assert_value("host=127.0.0.2,/tmp,127.0.0.3 port=1,,3 user=u sslmode=disable", "hostaddr",
 	    "127.0.0.2,,127.0.0.3");
-	assert_value("host=127.0.0.2,/tmp,127.0.0.3 port=1,,3 user=u sslmode=disable", "port", "1,5432,3");
-	assert_value("host=absent.invalid,127.0.0.3 user=u sslmode=disable", "hostaddr", "127.0.0.3");
+	assert_value(
+	    "host=127.0.0.2,/tmp,127.0.0.3 port=1,,3 user=u sslmode=disable", "port", "1,5432,3");
+	assert_value(
+	    "host=absent.invalid,127.0.0.3 user=u sslmode=disable", "hostaddr", "127.0.0.3");
 	assert_value("user=u port=7", "host", "/var/run/postgresql");
 	assert_value("user=u host=,/tmp", "host", "/var/run/postgresql,/tmp");
 	assert_refused("host=absent.invalid user=u", -EADDRNOTAVAIL, "absent.invalid");
@@ -310,7 +317,8 @@ static void
 run_service(void **state)
 {
 	(void)state;
-	write_file("services", 0600, "[billing]\nhost=/tmp/billing\nport=6002\nuser=b\ndbname=invoices\n");
+	write_file(
+	    "services", 0600, "[billing]\nhost=/tmp/billing\nport=6002\nuser=b\ndbname=invoices\n");
 	setenv("PGSERVICEFILE", "services", 1);
 	setenv("PGPORT", "6001", 1);
 	assert_value("service=billing", "host", "/tmp/billing");
@@ -351,7 +359,8 @@ run_password_file(void **state)
 		assert_value(cases[i].dsn, "password", cases[i].password);
 	write_file("elsewhere", 0600, "*:*:*:*:from elsewhere");
 	assert_value("host=/tmp user=u passfile=elsewhere", "password", "from elsewhere");
-	assert_refused("host=127.0.0.5,127.0.0.6 user=two sslmode=disable", -EINVAL, "different passwords");
+	assert_refused(
+	    "host=127.0.0.5,127.0.0.6 user=two sslmode=disable", -EINVAL, "different passwords");
 	/* open to others: not used, and the person hears why */
 	write_file("elsewhere", 0640, "*:*:*:*:from elsewhere");
 	assert_int_equal(make("host=/tmp user=u passfile=elsewhere", &p, &e), 0);
@@ -391,10 +400,13 @@ run_tls_files(void **state)
 	assert_value(dsn, "sslcrl", "/dev/null/none");
 	write_file("cert.pem", 0644, "a certificate");
 	write_file("key.pem", 0644, "a key");
-	assert_refused("host=127.0.0.1 user=u sslcert=cert.pem sslkey=absent.pem", -EINVAL, "absent.pem");
-	assert_refused("host=127.0.0.1 user=u sslcert=cert.pem sslkey=key.pem", -EINVAL, "open to others");
+	assert_refused(
+	    "host=127.0.0.1 user=u sslcert=cert.pem sslkey=absent.pem", -EINVAL, "absent.pem");
+	assert_refused(
+	    "host=127.0.0.1 user=u sslcert=cert.pem sslkey=key.pem", -EINVAL, "open to others");
 	/* a copy that nobody asked for in a day goes */
-	assert_int_equal(utimensat(AT_FDCWD, one, (const struct timespec[]){ { 1, 0 }, { 1, 0 } }, 0), 0);
+	assert_int_equal(
+	    utimensat(AT_FDCWD, one, (const struct timespec[]){ { 1, 0 }, { 1, 0 } }, 0), 0);
 	tls_copy_clean();
 	assert_int_equal(access(one, F_OK), -1);
 	assert_int_equal(access(two, F_OK), 0);

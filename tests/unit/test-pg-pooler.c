@@ -1,6 +1,6 @@
 /* Behind PgBouncer in transaction mode, one server connection shared by all clients. */
-#include "pg-support.h"
 #include "base/str.h"
+#include "pg-support.h"
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -22,20 +22,22 @@ static pid_t pids[ARRAY_SIZE(poolers)];
 static char *
 pooler_dsn(size_t i, const char *user)
 {
-	return xasprintf("host=%s port=%d dbname=postgres user=%s passfile=/dev/null/none", cluster->host,
-	    poolers[i].port, user);
+	return xasprintf("host=%s port=%d dbname=postgres user=%s passfile=/dev/null/none",
+	    cluster->host, poolers[i].port, user);
 }
 
 static void
 start_pooler(size_t i)
 {
-	_cleanup_free_ char *file = xasprintf("bouncer%zu.ini", i), *dsn = pooler_dsn(i, "postgres");
-	_cleanup_free_ char *text = xasprintf("[databases]\n* = host=%s port=%d\n[pgbouncer]\n"
-		"listen_addr =\nlisten_port = %d\nunix_socket_dir = %s\nauth_type = trust\n"
-		"auth_file = users.txt\npool_mode = %s\ndefault_pool_size = 1\n"
-		"ignore_startup_parameters = %s\n",
-	    cluster->host, cluster->port, poolers[i].port, cluster->host, poolers[i].mode,
-	    poolers[i].ignored);
+	_cleanup_free_ char *file = xasprintf("bouncer%zu.ini", i),
+	                    *dsn = pooler_dsn(i, "postgres");
+	_cleanup_free_ char *text =
+	    xasprintf("[databases]\n* = host=%s port=%d\n[pgbouncer]\n"
+	              "listen_addr =\nlisten_port = %d\nunix_socket_dir = %s\nauth_type = trust\n"
+	              "auth_file = users.txt\npool_mode = %s\ndefault_pool_size = 1\n"
+	              "ignore_startup_parameters = %s\n",
+	        cluster->host, cluster->port, poolers[i].port, cluster->host, poolers[i].mode,
+	        poolers[i].ignored);
 	const char *const argv[] = { "/usr/sbin/pgbouncer", file, NULL };
 	int tries = 0;
 
@@ -90,7 +92,8 @@ static void
 pollute(struct watched *w)
 {
 	static const char *const user_sql[] = {
-		"DO $$ BEGIN SET default_transaction_read_only = on; SET statement_timeout = 1 ; END $$",
+		"DO $$ BEGIN SET default_transaction_read_only = on; SET statement_timeout = 1 ; "
+		"END $$",
 		"SELECT set_config('search_path', 'pg_temp', false)",
 		"SELECT 1/0",
 		"SELECT pg_sleep(9)",
@@ -99,10 +102,12 @@ pollute(struct watched *w)
 	for (size_t i = 0; i < ARRAY_SIZE(user_sql); i++) {
 		struct asked a = { 0 };
 
-		assert_int_equal(ask_with(w, &a,
-		                     &(struct pg_statement){ .sql = user_sql[i], .user = true,
-		                         .timeout_us = 200 * USEC_PER_MSEC },
-		                     8 * USEC_PER_SEC), 0);
+		assert_int_equal(
+		    ask_with(w, &a,
+		        &(struct pg_statement){
+		            .sql = user_sql[i], .user = true, .timeout_us = 200 * USEC_PER_MSEC },
+		        8 * USEC_PER_SEC),
+		    0);
 		run_until(base, a.is_done);
 		assert_int_equal(a.is_ok, i < 2);
 	}
@@ -114,11 +119,12 @@ run_pooled(void **state)
 	(void)state;
 	for (size_t i = 0; i < 2; i++) {
 		_cleanup_free_ char *dsn = pooler_dsn(i, "app");
-		struct watched *w = watched_new(base,
-		    &(struct pg_session_options){ .name = "pooled", .keep_prepared = true });
+		struct watched *w = watched_new(
+		    base, &(struct pg_session_options){ .name = "pooled", .keep_prepared = true });
 		PGconn *app = PQconnectdb(dsn);
 		struct asked named = { 0 }, inside = { 0 };
-		_cleanup_free_ char *pid = NULL, *names = NULL, *read_only = NULL, *path = NULL, *limit = NULL;
+		_cleanup_free_ char *pid = NULL, *names = NULL, *read_only = NULL, *path = NULL,
+		                    *limit = NULL;
 
 		assert_int_equal(PQstatus(app), CONNECTION_OK);
 		watched_up(w, dsn);
@@ -127,15 +133,19 @@ run_pooled(void **state)
 		for (int twice = 0; twice < 2; twice++) {
 			named = (struct asked){ 0 };
 			assert_int_equal(ask_with(w, &named,
-			                     &(struct pg_statement){ .name = "a-check", .sql = "SELECT pg_backend_pid()" },
-			                     8 * USEC_PER_SEC), 0);
+			                     &(struct pg_statement){ .name = "a-check",
+			                         .sql = "SELECT pg_backend_pid()" },
+			                     8 * USEC_PER_SEC),
+			    0);
 			run_until(base, named.is_done);
 			assert_true(named.is_ok);
 		}
 		/* what is set holds inside a group */
-		ask(w, &inside, "SELECT current_setting('search_path') || ' ' || "
-		                "current_setting('transaction_read_only') || ' ' || "
-		                "current_setting('lock_timeout') || ' ' || current_setting('statement_timeout')");
+		ask(w, &inside,
+		    "SELECT current_setting('search_path') || ' ' || "
+		    "current_setting('transaction_read_only') || ' ' || "
+		    "current_setting('lock_timeout') || ' ' || "
+		    "current_setting('statement_timeout')");
 		assert_string_equal(inside.first[0], "pg_catalog on 100ms 5s");
 		pollute(w);
 		pid = pg_ask(app, "SELECT pg_backend_pid()");

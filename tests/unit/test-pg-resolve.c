@@ -105,8 +105,9 @@ run_job(uint32_t type, const char *payload, int64_t deadline_us)
 
 	event_add(timer, &tick);
 	assert_int_equal(worker_pool_new(base, "resolve", &limits, &pool, &e), 0);
-	assert_int_equal(worker_submit(pool, type, payload, strlen(payload), deadline_us, 0, on_message,
-	                     on_end, &j, &handle), 0);
+	assert_int_equal(worker_submit(pool, type, payload, strlen(payload), deadline_us, 0,
+	                     on_message, on_end, &j, &handle),
+	    0);
 	while (!j.is_ended)
 		event_base_dispatch(base);
 	worker_pool_free(pool);
@@ -162,7 +163,8 @@ run_answers(void **state)
 static void
 run_discovers(void **state)
 {
-	static const char *const names[] = { ".s.PGSQL.5432", ".s.PGSQL.5433.lock", ".s.PGSQL.x", "other" };
+	static const char *const names[] = { ".s.PGSQL.5432", ".s.PGSQL.5433.lock", ".s.PGSQL.x",
+		"other" };
 	_cleanup_free_ char *payload = xasprintf("[\"%s\", \"/absent\"]", folder), *expected = NULL;
 	struct job j;
 
@@ -180,7 +182,8 @@ run_discovers(void **state)
 	assert_int_equal(json_array_size(j.sockets), 1);
 	assert_string_equal(json_string_value(json_array_get(j.sockets, 0)), expected);
 	json_decref(j.sockets);
-	j = run_job(RESOLVE_DISCOVER, "", 10 * USEC_PER_SEC); /* the usual folders: an array anyway */
+	j = run_job(
+	    RESOLVE_DISCOVER, "", 10 * USEC_PER_SEC); /* the usual folders: an array anyway */
 	assert_true(json_is_array(j.sockets));
 	json_decref(j.sockets);
 }

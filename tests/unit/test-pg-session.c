@@ -1,6 +1,6 @@
 /* Sessions and statements against a real server: what works, and every way it can say no. */
-#include "pg-support.h"
 #include "base/str.h"
+#include "pg-support.h"
 #include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
@@ -62,8 +62,9 @@ run_connects(void **state)
 	assert_true(t->connect_us >= 0 && t->auth_us > 0 && t->query_us > 0);
 	assert_true(t->total_us >= t->connect_us + t->auth_us + t->query_us);
 	assert_int_equal(watched_connect(w, dsn, NULL, USEC_PER_SEC), -EBUSY);
-	ask(w, &a, "SELECT pg_catalog.pg_backend_pid() AS pid, NULL, 'b', "
-	           "pg_catalog.current_setting('application_name')");
+	ask(w, &a,
+	    "SELECT pg_catalog.pg_backend_pid() AS pid, NULL, 'b', "
+	    "pg_catalog.current_setting('application_name')");
 	assert_true(a.is_ok);
 	assert_int_equal(a.columns, 4);
 	assert_int_equal(a.rows, 1);
@@ -84,7 +85,8 @@ run_refusals(void **state)
 	_cleanup_free_ char *nobody = pg_cluster_dsn(cluster, "postgres", "nobody");
 	_cleanup_free_ char *absent = pg_cluster_dsn(cluster, "absent", "monitor");
 	_cleanup_free_ char *closed = pg_cluster_dsn(cluster, "closed", "monitor");
-	_cleanup_free_ char *no_socket = xasprintf("host=%s port=6000 user=u passfile=/dev/null", cluster->host);
+	_cleanup_free_ char *no_socket =
+	    xasprintf("host=%s port=6000 user=u passfile=/dev/null", cluster->host);
 	const struct {
 		const char *dsn;
 		enum pg_cause cause;
@@ -102,8 +104,8 @@ run_refusals(void **state)
 	PGconn *pg = pg_open(cluster, "postgres", "postgres");
 
 	(void)state;
-	pg_cluster_write(cluster, "data/pg_hba.conf",
-	    "local all sealed scram-sha-256\nlocal all all trust\n");
+	pg_cluster_write(
+	    cluster, "data/pg_hba.conf", "local all sealed scram-sha-256\nlocal all all trust\n");
 	pg_do(pg, "SELECT pg_reload_conf()");
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		struct watched *w = watched_new(base, NULL);
@@ -157,16 +159,17 @@ run_settings(void **state)
 	static const char *const expected[][2] = { { "search_path", "pg_catalog" },
 		{ "default_transaction_read_only", "on" }, { "statement_timeout", "1500ms" },
 		{ "lock_timeout", "100ms" }, { "idle_in_transaction_session_timeout", "10s" },
-		{ "jit", "off" }, { "max_parallel_workers_per_gather", "0" }, { "row_security", "off" },
-		{ "DateStyle", "ISO, MDY" }, { "client_encoding", "UTF8" },
-		{ "client_connection_check_interval", "2s" } };
+		{ "jit", "off" }, { "max_parallel_workers_per_gather", "0" },
+		{ "row_security", "off" }, { "DateStyle", "ISO, MDY" },
+		{ "client_encoding", "UTF8" }, { "client_connection_check_interval", "2s" } };
 	struct watched *w = watched_new(base,
 	    &(struct pg_session_options){ .name = "settings", .statement_timeout_us = 1500000 });
 
 	(void)state;
 	watched_up(w, dsn);
 	for (size_t i = 0; i < ARRAY_SIZE(expected); i++) {
-		_cleanup_free_ char *sql = xasprintf("SELECT current_setting('%s')", expected[i][0]);
+		_cleanup_free_ char *sql =
+		    xasprintf("SELECT current_setting('%s')", expected[i][0]);
 		struct asked a = { 0 };
 
 		ask(w, &a, sql);
@@ -201,7 +204,8 @@ run_pipeline(void **state)
 {
 	static const char *const sql[PG_PIPELINE_MAX] = { "SELECT 1", "SELECT 1/0", "SELECT 3",
 		"SELECT nothing FROM nowhere", "SELECT 5", "SELECT", "", "SELECT 8" };
-	static const char *const states[PG_PIPELINE_MAX] = { "", "22012", "", "42P01", "", "", "", "" };
+	static const char *const states[PG_PIPELINE_MAX] = { "", "22012", "", "42P01", "", "", "",
+		"" };
 	struct watched *w = watched_new(base, NULL);
 	struct asked a[PG_PIPELINE_MAX + 1] = { 0 };
 
@@ -232,10 +236,13 @@ run_parameters(void **state)
 
 	(void)state;
 	watched_up(w, dsn);
-	assert_int_equal(ask_with(w, &a,
-	                     &(struct pg_statement){ .sql = "SELECT $1::bigint + 1, $2::text, $3::text",
-	                         .params = params, .nparams = 3 },
-	                     USEC_PER_SEC * 8), 0);
+	assert_int_equal(
+	    ask_with(w, &a,
+	        &(struct pg_statement){ .sql = "SELECT $1::bigint + 1, $2::text, $3::text",
+	            .params = params,
+	            .nparams = 3 },
+	        USEC_PER_SEC * 8),
+	    0);
 	run_until(base, a.is_done);
 	assert_string_equal(a.first[0], "42");
 	assert_string_equal(a.first[1], "(null)");
@@ -276,15 +283,20 @@ run_timeouts(void **state)
 
 	(void)state;
 	watched_up(w, dsn);
-	assert_int_equal(ask_with(w, &slow,
-	                     &(struct pg_statement){ .sql = "SELECT pg_sleep(9)", .timeout_us = 50000 },
-	                     5 * USEC_PER_SEC), 0);
+	assert_int_equal(
+	    ask_with(w, &slow,
+	        &(struct pg_statement){ .sql = "SELECT pg_sleep(9)", .timeout_us = 50000 },
+	        5 * USEC_PER_SEC),
+	    0);
 	run_until(base, slow.is_done);
-	assert_int_equal(ask_with(w, &deadline, &(struct pg_statement){ .sql = "SELECT pg_sleep(9)" },
-	                     200 * USEC_PER_MSEC), 0);
+	assert_int_equal(
+	    ask_with(w, &deadline, &(struct pg_statement){ .sql = "SELECT pg_sleep(9)" },
+	        200 * USEC_PER_MSEC),
+	    0);
 	ask(w, &after, "SELECT current_setting('statement_timeout')");
 	assert_string_equal(slow.why.err.sqlstate, "57014");
-	assert_string_equal(deadline.why.err.sqlstate, "57014"); /* by the server, under our deadline */
+	assert_string_equal(
+	    deadline.why.err.sqlstate, "57014"); /* by the server, under our deadline */
 	assert_string_equal(after.first[0], "5s");
 	pg_do(pg, "BEGIN; LOCK TABLE public.plain IN ACCESS EXCLUSIVE MODE");
 	ask(w, &locked, "SELECT * FROM public.plain");
@@ -300,11 +312,15 @@ static void
 run_user_statement(void **state)
 {
 	static const char *const nasty[] = {
-		"DO $$ BEGIN SET default_transaction_read_only = off; SET statement_timeout = 0; END $$",
+		"DO $$ BEGIN SET default_transaction_read_only = off; SET statement_timeout = 0; "
+		"END $$",
 		"SELECT set_config('default_transaction_read_only', 'off', false), "
-		"set_config('search_path', 'public', false), set_config('lock_timeout', '0', false)",
+		"set_config('search_path', 'public', false), set_config('lock_timeout', '0', "
+		"false)",
 		"SET SESSION CHARACTERISTICS AS TRANSACTION READ WRITE",
-		"SELECT 1/0", "COMMIT", "ROLLBACK",
+		"SELECT 1/0",
+		"COMMIT",
+		"ROLLBACK",
 	};
 	struct watched *w = watched_new(base, NULL);
 
@@ -313,16 +329,21 @@ run_user_statement(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(nasty); i++) {
 		struct asked bad = { 0 }, after = { 0 }, write = { 0 };
 
-		assert_int_equal(ask_with(w, &bad, &(struct pg_statement){ .sql = nasty[i], .user = true },
-		                     8 * USEC_PER_SEC), 0);
-		ask(w, &after, "SELECT current_setting('default_transaction_read_only') || ' ' || "
-		               "current_setting('statement_timeout') || ' ' || "
-		               "current_setting('search_path') || ' ' || current_setting('lock_timeout')");
+		assert_int_equal(
+		    ask_with(w, &bad, &(struct pg_statement){ .sql = nasty[i], .user = true },
+		        8 * USEC_PER_SEC),
+		    0);
+		ask(w, &after,
+		    "SELECT current_setting('default_transaction_read_only') || ' ' || "
+		    "current_setting('statement_timeout') || ' ' || "
+		    "current_setting('search_path') || ' ' || current_setting('lock_timeout')");
 		assert_true(bad.is_done);
 		assert_string_equal(after.first[0], "on 5s pg_catalog 100ms");
 		assert_int_equal(ask_with(w, &write,
-		                     &(struct pg_statement){ .sql = "CREATE TEMP TABLE t (i int)", .user = true },
-		                     8 * USEC_PER_SEC), 0);
+		                     &(struct pg_statement){
+		                         .sql = "CREATE TEMP TABLE t (i int)", .user = true },
+		                     8 * USEC_PER_SEC),
+		    0);
 		run_until(base, write.is_done);
 		assert_false(write.is_ok || !write.why.err.sqlstate[0]);
 	}
@@ -338,14 +359,19 @@ run_group_errors(void **state)
 
 	(void)state;
 	watched_up(w, dsn);
-	assert_int_equal(ask_with(w, &bad,
-	                     &(struct pg_statement){ .sql = "SELECT 1/(g-3) FROM generate_series(1,9) g",
-	                         .user = true }, 8 * USEC_PER_SEC), 0);
+	assert_int_equal(
+	    ask_with(w, &bad,
+	        &(struct pg_statement){
+	            .sql = "SELECT 1/(g-3) FROM generate_series(1,9) g", .user = true },
+	        8 * USEC_PER_SEC),
+	    0);
 	run_until(base, bad.is_done);
 	assert_string_equal(bad.why.err.sqlstate, "22012");
-	assert_int_equal(ask_with(w, &copy,
-	                     &(struct pg_statement){ .sql = "COPY (SELECT 1) TO STDOUT", .user = true },
-	                     8 * USEC_PER_SEC), 0);
+	assert_int_equal(
+	    ask_with(w, &copy,
+	        &(struct pg_statement){ .sql = "COPY (SELECT 1) TO STDOUT", .user = true },
+	        8 * USEC_PER_SEC),
+	    0);
 	run_until(base, w->losts > 0);
 	assert_true(copy.is_done && !copy.is_ok);
 	assert_non_null(strstr(copy.why.err.msg, "COPY"));
@@ -355,11 +381,14 @@ run_group_errors(void **state)
 static void
 run_prepared(void **state)
 {
-	struct watched *w = watched_new(base,
-	    &(struct pg_session_options){ .name = "home", .keep_prepared = true });
+	struct watched *w = watched_new(
+	    base, &(struct pg_session_options){ .name = "home", .keep_prepared = true });
 	const char *const params[] = { "7" };
-	const struct pg_statement one = { .name = "a-check", .sql = "SELECT $1::int, count(*) "
-		"FROM pg_catalog.pg_prepared_statements", .params = params, .nparams = 1 };
+	const struct pg_statement one = { .name = "a-check",
+		.sql = "SELECT $1::int, count(*) "
+		       "FROM pg_catalog.pg_prepared_statements",
+		.params = params,
+		.nparams = 1 };
 	struct pg_statement two = one, broken = { .name = "broken", .sql = "SELECT nothing" };
 	struct asked a = { 0 }, b = { 0 }, c = { 0 }, bad = { 0 }, again = { 0 }, fresh = { 0 };
 	struct asked names = { 0 };
@@ -372,8 +401,9 @@ run_prepared(void **state)
 	two.sql = "SELECT $1::int + 1";
 	assert_int_equal(ask_with(w, &c, &two, 8 * USEC_PER_SEC), 0);
 	broken.sql = "SELECT 'mended'";
-	ask(w, &names, "SELECT string_agg(name || ' ' || generic_plans + custom_plans, ',') "
-	               "FROM pg_catalog.pg_prepared_statements");
+	ask(w, &names,
+	    "SELECT string_agg(name || ' ' || generic_plans + custom_plans, ',') "
+	    "FROM pg_catalog.pg_prepared_statements");
 	assert_string_equal(a.first[0], "7");
 	assert_string_equal(b.first[1], "1");
 	assert_string_equal(c.first[0], "8");
@@ -395,8 +425,8 @@ run_prepared(void **state)
 static void
 run_prepared_stale(void **state)
 {
-	struct watched *w = watched_new(base,
-	    &(struct pg_session_options){ .name = "home", .keep_prepared = true });
+	struct watched *w = watched_new(
+	    base, &(struct pg_session_options){ .name = "home", .keep_prepared = true });
 	const struct pg_statement st = { .name = "shape", .sql = "SELECT * FROM public.plain" };
 	PGconn *pg = pg_open(cluster, "postgres", "postgres");
 	struct asked a = { 0 }, changed = { 0 }, b = { 0 }, gone = { 0 }, c = { 0 };
@@ -438,7 +468,8 @@ run_terminated(void **state)
 		_cleanup_free_ char *sql = NULL;
 
 		watched_up(w, dsn);
-		sql = xasprintf("SELECT pg_terminate_backend(%d)", pg_session_backend_pid(w->session));
+		sql = xasprintf(
+		    "SELECT pg_terminate_backend(%d)", pg_session_backend_pid(w->session));
 		if (is_busy) {
 			assert_int_equal(ask_start(w, &busy, "SELECT pg_sleep(5)"), 0);
 			assert_int_equal(ask_start(w, &behind, "SELECT 1"), 0);
@@ -466,7 +497,9 @@ run_freed_inside(void **state)
 	(void)state;
 	for (int how = 0; how < 5; how++) {
 		struct watched *w = watched_new(base, NULL);
-		struct asked a = { .free_on_row = how == 0, .free_on_done = how == 1, .close_on_row = how == 2 };
+		struct asked a = {
+			.free_on_row = how == 0, .free_on_done = how == 1, .close_on_row = how == 2
+		};
 		struct asked behind = { 0 };
 		_cleanup_free_ char *nobody = pg_cluster_dsn(cluster, "postgres", "nobody");
 
@@ -499,7 +532,8 @@ run_freed_inside(void **state)
 static void
 run_silent_peer(void **state)
 {
-	struct sockaddr_in in = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct sockaddr_in in = { .sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	socklen_t len = sizeof(in);
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	struct watched *w = watched_new(base, NULL);
@@ -532,8 +566,8 @@ static size_t
 server_connections(void)
 {
 	PGconn *pg = pg_open(cluster, "postgres", "postgres");
-	_cleanup_free_ char *n = pg_ask(pg,
-	    "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'dbhealthd'");
+	_cleanup_free_ char *n = pg_ask(
+	    pg, "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'dbhealthd'");
 
 	PQfinish(pg);
 	return (size_t)atoi(n);
@@ -550,8 +584,9 @@ run_stopped_server(void **state)
 	watched_up(home, dsn);
 	pg_cluster_signal_all(cluster, SIGSTOP);
 	assert_int_equal(watched_connect(visitor, dsn, NULL, 100 * USEC_PER_MSEC), 0);
-	assert_int_equal(ask_with(home, &a, &(struct pg_statement){ .sql = "SELECT 1" },
-	                     200 * USEC_PER_MSEC), 0);
+	assert_int_equal(
+	    ask_with(home, &a, &(struct pg_statement){ .sql = "SELECT 1" }, 200 * USEC_PER_MSEC),
+	    0);
 	assert_int_equal(ask_start(home, &behind, "SELECT 1"), 0);
 	run_until(base, home->losts > 0 && visitor->connects > 0);
 	assert_int_equal(home->why.cause, PG_CAUSE_TIMEOUT);

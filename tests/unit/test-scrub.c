@@ -1,0 +1,130 @@
+/* Progress of scrub checks: what comes next, what is forgotten, what survives a restart. */
+#include "base/clock.h"
+#include "monitor/scrub.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+/* after the four that cmocka.h itself forgets */
+#include <cmocka.h>
+
+#define DAY (86400 * USEC_PER_SEC)
+
+static void
+list(struct scrub *s, size_t n)
+{
+	scrub_list_begin(s);
+	for (size_t i = 0; i < n; i++) {
+		_cleanup_free_ char *key = xasprintf("item%zu", i);
+
+		scrub_list_add(s, key, key, "SELECT 1", (double)(n - i));
+	}
+	scrub_list_end(s);
+}
+
+static void
+test_smallest_first_then_oldest(void **state)
+{
+	struct scrub *s = scrub_new();
+	struct scrub_item *it;
+
+	(void)state;
+	list(s, 3);
+	for (int i = 2; i >= 0; i--) {
+		_cleanup_free_ char *key = xasprintf("item%d", i);
+
+		it = scrub_next(s, 1000 + i, DAY, 10);
+		assert_string_equal(it->key, key);
+		scrub_item_done(it, 1000 - i, false);
+	}
+	assert_null(scrub_next(s, 1000, DAY, 10));
+	it = scrub_next(s, 2 * DAY, DAY, 2 * DAY);
+	assert_string_equal(it->key, "item2"); /* done at 998: longest ago */
+	scrub_free(s);
+}
+
+static void
+test_a_failing_item_stops_nothing(void **state)
+{
+	struct scrub *s = scrub_new();
+	struct scrub_summary sum;
+	struct scrub_item *it;
+
+	(void)state;
+	list(s, 2);
+	it = scrub_next(s, 100, DAY, 50);
+	scrub_item_failed(it, 100, "locked", false, 5, 100);
+	it = scrub_next(s, 101, DAY, 50);
+	assert_string_equal(it->key, "item0");
+	scrub_item_done(it, 101, false);
+	assert_null(scrub_next(s, 102, DAY, 50)); /* this pass is over */
+	scrub_summarise(s, &sum);
+	assert_int_equal(sum.items, 2);
+	assert_int_equal(sum.done, 1);
+	assert_int_equal(sum.failed, 1);
+	assert_string_equal(sum.why, "locked");
+	assert_string_equal(
+	    scrub_next(s, 200, DAY, 150)->key, "item1"); /* the next pass tries it again */
+	scrub_free(s);
+}
+
+static void
+test_what_does_not_fit_gets_more_time(void **state)
+{
+	struct scrub *s = scrub_new();
+	struct scrub_item *it;
+
+	(void)state;
+	list(s, 1);
+	it = scrub_get(s, "item0");
+	scrub_item_failed(it, 1, "timeout", true, 5, 18);
+	assert_int_equal(it->timeout_us, 10);
+	scrub_item_failed(it, 2, "timeout", true, 5, 18);
+	assert_int_equal(it->timeout_us, 18);
+	scrub_free(s);
+}
+
+static void
+test_gone_items_are_forgotten(void **state)
+{
+	struct scrub *s = scrub_new();
+
+	(void)state;
+	list(s, 3);
+	list(s, 1);
+	assert_non_null(scrub_get(s, "item0"));
+	assert_null(scrub_get(s, "item2"));
+	scrub_free(s);
+}
+
+static void
+test_progress_survives(void **state)
+{
+	struct scrub *s = scrub_new(), *t = scrub_new();
+	_cleanup_free_ char *json = NULL;
+
+	(void)state;
+	list(s, 2);
+	scrub_item_done(scrub_get(s, "item1"), 5 * DAY, false);
+	json = scrub_save(s);
+	scrub_load(t, json);
+	list(t, 2);
+	assert_string_equal(scrub_next(t, 5 * DAY + 1, DAY, 5 * DAY)->key, "item0");
+	assert_int_equal(scrub_get(t, "item1")->done_wall_us, 5 * DAY);
+	scrub_load(t, "[not an object");
+	scrub_free(s);
+	scrub_free(t);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_smallest_first_then_oldest),
+		cmocka_unit_test(test_a_failing_item_stops_nothing),
+		cmocka_unit_test(test_what_does_not_fit_gets_more_time),
+		cmocka_unit_test(test_gone_items_are_forgotten),
+		cmocka_unit_test(test_progress_survives),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -212,25 +212,39 @@ open_text(struct str *out, const json_t *findings, const struct report_options *
 	json_decref(sorted);
 }
 
+/* A glob for the object that fits a line; what cannot be written in a file ends it early. */
+static char *
+ignore_glob(const char *object)
+{
+	_cleanup_free_ char *shown = show_text(object);
+	size_t same = 0, fits = layout_fit(object, 60);
+
+	while (object[same] && object[same] == shown[same])
+		same++;
+	if (!object[same] && fits >= same)
+		return xstrdup(object);
+	return xasprintf("%.*s*", (int)MIN(same, fits), object);
+}
+
 static void
 change_text(struct str *out, const char *check, const char *database, const char *object,
     const struct report_options *o)
 {
 	const char *file = o->config ? o->config : "/etc/dbhealthd/conf.d/local.conf";
-	_cleanup_free_ char *id = show_text(check), *db = show_text(database);
+	_cleanup_free_ char *id = layout_short(check, 60), *db = show_text(database);
+	bool fits = *db && text_columns(db) + text_columns(id) + 11 <= LAYOUT_WIDTH;
 
 	str_addf(out, "\nCHANGE   %s, then: systemctl reload dbhealthd\n", file);
-	str_addf(out, "  [check %s%s%s]\n", db, *db ? "/" : "", id);
+	str_addf(out, "  [check %s%s%s]\n", fits ? db : "", fits ? "/" : "", id);
 	if (*object) {
-		_cleanup_free_ char *shown = show_text(object);
+		_cleanup_free_ char *glob = ignore_glob(object);
 
-		str_addf(out, "  ignore = %s\n", shown);
+		str_addf(out, "  ignore = %s\n", glob);
 	} else {
 		str_add(out, "  enabled = no\n");
 	}
 }
 
-/* A glob that fits what is open: the object itself is the safest. */
 char *
 report_explain_text(
     const json_t *checks, const json_t *findings, const struct report_options *o)
@@ -238,7 +252,7 @@ report_explain_text(
 	const json_t *first = json_array_get(checks, 0), *worst;
 	_cleanup_str_ struct str out = { 0 };
 	json_t *sorted = findings ? block_sorted(findings) : NULL;
-	_cleanup_free_ char *id = show_text(layout_get(first, "id"));
+	_cleanup_free_ char *id = layout_short(layout_get(first, "id"), 40);
 
 	if (!first) {
 		json_decref(sorted);
@@ -306,7 +320,7 @@ report_finding_text(const json_t *finding, const json_t *check, const json_t *da
 	const char *detail = layout_get(finding, "detail"), *message = layout_get(finding, "message");
 	const char *why = layout_get(finding, "why");
 	_cleanup_str_ struct str out = { 0 };
-	_cleanup_free_ char *id = show_text(layout_get(finding, "check"));
+	_cleanup_free_ char *id = layout_short(layout_get(finding, "check"), 40);
 	_cleanup_free_ char *seen = NULL;
 
 	block_finding(&out, finding, &b, o);

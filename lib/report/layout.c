@@ -272,6 +272,9 @@ sql_break(const char *line, size_t columns)
 		if ((*p == ',' || *p == '(') && next[0] != '\0' && next[0] != ' ' &&
 		    columns_of(line, (size_t)(next - line)) <= columns)
 			mark = (size_t)(next - line);
+		/* Nothing fits: as soon as it may be after what cannot be broken. */
+		if (*p == ' ' && p > line && blank == 0 && mark == 0)
+			return (size_t)(p - line);
 		p = next;
 		if (columns_of(line, (size_t)(p - line)) > columns && (blank > 0 || mark > 0))
 			break;

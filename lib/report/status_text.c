@@ -110,7 +110,9 @@ row_times(struct row *r, const json_t *db)
 {
 	const json_t *probes = json_object_get(db, "probes"), *p;
 	const json_t *connectivity = json_object_get(probes, "connectivity");
-	double ms = layout_get_number(connectivity, "duration_ms");
+	/* The server's answer, where it is known; else how long the probe took. */
+	double ms = layout_get_number(json_object_get(db, "answer_ms") ? db : connectivity,
+	    json_object_get(db, "answer_ms") ? "answer_ms" : "duration_ms");
 	int64_t last = 0;
 
 	for (int i = 0; i < PROBE_N; i++) {

@@ -1,0 +1,30 @@
+#pragma once
+#include "conf/conf.h"
+#include "monitor/monitor.h"
+#include <event2/event.h>
+/*
+ * The HTTP API on the Unix socket: a route table whose handlers only read the monitor's views.
+ * Writing (run now, ack) is for root, our own user and members of admin_group.
+ */
+struct api;
+/*
+ * listen_fd: a listening socket that is taken, or -1: api_listen's.  conf is borrowed until
+ * api_set_monitor or api_free.  A quarter of the descriptors stays free for databases, whatever
+ * max_clients says.
+ */
+int api_new(struct event_base *, struct monitor *, const struct conf *, int take_listen_fd,
+    struct api **ret, struct err *) _must_check_;
+struct api *api_free(struct api *); /* returns NULL; removes a socket file that is its own */
+/* After a reload: answers come from here on; runs that somebody waits for are answered by id. */
+void api_set_monitor(struct api *, struct monitor *, const struct conf *);
+/* Something changed (a transition): answers kept for others are made anew. */
+void api_changed(struct api *);
+/* No new connections; those that are open end with their answer. */
+void api_pause(struct api *);
+
+/*
+ * The socket that systemd passed, else the one that conf names, made group-readable: an own dead
+ * socket in its place is removed, everything else there is an error.  Call it after the state's
+ * lock is held.  *ret_made: the file is ours to remove.
+ */
+int api_listen(const struct conf *, int *ret_fd, bool *ret_made, struct err *) _must_check_;

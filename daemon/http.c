@@ -1,0 +1,543 @@
+/*
+ * HTTP connections: accept within limits, read one request, hand it on, write the answer, again.
+ * The protocol's text is http_parse.c's.
+ */
+#include "daemon/http.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "base/text.h"
+#include "daemon/http_parse.h"
+#include "report/report.h"
+
+#include <event2/buffer.h>
+#include <event2/bufferevent.h>
+#include <event2/listener.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <sys/queue.h>
+#include <sys/socket.h>
+
+#define LINGER_US       (1 * USEC_PER_SEC)
+#define LINGER_BYTES    ((size_t)1 << 20)
+#define ACCEPT_RETRY_US (100 * USEC_PER_MSEC)
+#define PROBLEM_LOG_US  (60 * USEC_PER_SEC)
+
+const struct http_limits http_limits_default = {
+	.clients = 64,
+	.request_us = 10 * USEC_PER_SEC,
+	.drain_us = 10 * USEC_PER_SEC,
+	.header_bytes = 16 << 10,
+	.body_bytes = 64 << 10,
+};
+
+struct http_body {
+	unsigned refs;
+	char *text; /* owned */
+	size_t len;
+};
+
+enum conn_state {
+	CONN_READING = 0, /* a request, until request_us */
+	CONN_HANDLING,    /* the handler has it */
+	CONN_WRITING,     /* the answer, until drain_us */
+	CONN_LINGERING,   /* answered and closed our side; what still comes is dropped */
+};
+
+struct http_request {
+	struct http_conn *conn;
+	struct http_head head;
+	void *arg;
+	void (*on_gone)(struct http_request *);
+};
+
+/* Owned by the server's list; freed by conn_free only, never inside its own reply. */
+struct http_conn {
+	TAILQ_ENTRY(http_conn) entry;
+	struct http_server *server; /* borrowed */
+	struct bufferevent *bev;
+	struct event *timer;
+	enum conn_state state;
+	bool close_after; /* the protocol or we want it closed after this answer */
+	bool eof;         /* the client will send no more */
+	bool continued;   /* 100 Continue was sent for this request */
+	size_t lingered;
+	unsigned served;
+	struct http_request request;
+};
+
+struct http_server {
+	struct event_base *base; /* borrowed */
+	struct evconnlistener *listener;
+	struct event *retry;
+	struct http_limits limits;
+	http_handler_fn handler;
+	void *arg;
+	TAILQ_HEAD(, http_conn) conns; /* oldest use first */
+	size_t nconns;
+	bool paused, full;
+	int64_t problem_logged_us;
+};
+
+/* ---- bodies ---- */
+
+struct http_body *
+http_body_new(char *take_text, size_t len)
+{
+	struct http_body *b = xcalloc(1, sizeof(*b));
+
+	b->refs = 1;
+	b->text = take_text;
+	b->len = len;
+	return b;
+}
+
+struct http_body *
+http_body_ref(struct http_body *b)
+{
+	b->refs++;
+	return b;
+}
+
+struct http_body *
+http_body_unref(struct http_body *b)
+{
+	if (b && --b->refs == 0) {
+		free(b->text);
+		free(b);
+	}
+	return NULL;
+}
+
+static void
+on_body_sent(const void *data, size_t len, void *arg)
+{
+	(void)data;
+	(void)len;
+	http_body_unref(arg);
+}
+
+/* ---- connections ---- */
+
+static void
+conn_arm(struct http_conn *c, int64_t us)
+{
+	struct timeval tv = { us / USEC_PER_SEC, us % USEC_PER_SEC };
+
+	event_add(c->timer, &tv);
+}
+
+static void
+accept_again(struct http_server *s)
+{
+	if (s->paused || s->nconns >= s->limits.clients)
+		return;
+	s->full = false;
+	event_del(s->retry);
+	evconnlistener_enable(s->listener);
+}
+
+static void
+conn_free(struct http_conn *c)
+{
+	struct http_server *s = c->server;
+
+	TAILQ_REMOVE(&s->conns, c, entry);
+	s->nconns--;
+	event_free(c->timer);
+	bufferevent_free(c->bev);
+	http_head_done(&c->request.head);
+	free(c);
+	accept_again(s);
+}
+
+/* A place for who waits: the connection that has been idle longest, if any. */
+static void
+cut_idle(struct http_server *s)
+{
+	struct http_conn *c;
+
+	TAILQ_FOREACH (c, &s->conns, entry) {
+		if (c->state != CONN_READING || c->served == 0 ||
+		    evbuffer_get_length(bufferevent_get_input(c->bev)) > 0)
+			continue;
+		conn_free(c);
+		return;
+	}
+}
+
+static void conn_process(struct http_conn *);
+
+static void
+conn_begin_reading(struct http_conn *c)
+{
+	c->state = CONN_READING;
+	c->continued = false;
+	conn_arm(c, c->server->limits.request_us);
+}
+
+static void
+conn_end(struct http_conn *c)
+{
+	/* Closing with unread data resets the connection and may take the answer along, so our side
+	 * is closed first and what still comes is dropped for a moment. */
+	if (c->eof) {
+		conn_free(c);
+		return;
+	}
+	c->state = CONN_LINGERING;
+	shutdown(bufferevent_getfd(c->bev), SHUT_WR);
+	bufferevent_disable(c->bev, EV_WRITE);
+	evbuffer_drain(bufferevent_get_input(c->bev), SIZE_MAX);
+	bufferevent_setwatermark(c->bev, EV_READ, 0, 0);
+	conn_arm(c, LINGER_US);
+}
+
+static void
+on_timer(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	conn_free(arg);
+}
+
+static void
+on_read(struct bufferevent *bev, void *arg)
+{
+	struct http_conn *c = arg;
+	struct evbuffer *in = bufferevent_get_input(bev);
+
+	if (c->state == CONN_READING) {
+		conn_process(c);
+	} else if (c->state == CONN_LINGERING) {
+		c->lingered += evbuffer_get_length(in);
+		evbuffer_drain(in, SIZE_MAX);
+		if (c->lingered > LINGER_BYTES)
+			conn_free(c);
+	}
+}
+
+/* The last byte of an answer was taken. */
+static void
+on_written(struct bufferevent *bev, void *arg)
+{
+	struct http_conn *c = arg;
+
+	if (c->state != CONN_WRITING || evbuffer_get_length(bufferevent_get_output(bev)) > 0)
+		return;
+	http_head_done(&c->request.head);
+	c->request.arg = NULL;
+	c->request.on_gone = NULL;
+	c->served++;
+	if (c->close_after || c->server->paused || c->server->full) {
+		conn_end(c);
+		return;
+	}
+	TAILQ_REMOVE(&c->server->conns, c, entry);
+	TAILQ_INSERT_TAIL(&c->server->conns, c, entry);
+	conn_begin_reading(c);
+	/* A request may be here already: pipelined. */
+	if (evbuffer_get_length(bufferevent_get_input(bev)) > 0)
+		conn_process(c);
+	else if (c->eof)
+		conn_free(c);
+}
+
+/* Whether the peer closed both directions; who shut down one may still want its answer. */
+static bool
+has_hung_up(const struct http_conn *c)
+{
+	struct pollfd p = { .fd = (int)bufferevent_getfd(c->bev) };
+
+	return poll(&p, 1, 0) == 1 && (p.revents & (POLLHUP | POLLERR));
+}
+
+static void
+on_event(struct bufferevent *bev, short what, void *arg)
+{
+	struct http_conn *c = arg;
+	void (*gone)(struct http_request *);
+
+	(void)bev;
+	c->eof = true;
+	if (c->state == CONN_HANDLING) {
+		c->close_after = true;
+		gone = c->request.on_gone;
+		c->request.on_gone = NULL;
+		if (gone && ((what & BEV_EVENT_ERROR) || has_hung_up(c)))
+			gone(&c->request);
+		return;
+	}
+	if (c->state == CONN_WRITING && !(what & BEV_EVENT_ERROR)) {
+		c->close_after = true;
+		return;
+	}
+	conn_free(c);
+}
+
+/* The oldest request in the input, if it is complete; else waits on, or refuses it. */
+static void
+conn_process(struct http_conn *c)
+{
+	const struct http_limits *l = &c->server->limits;
+	struct evbuffer *in = bufferevent_get_input(c->bev);
+	struct http_head *head = &c->request.head;
+	const char *why = "";
+	int r = http_head_read(head, in, l->header_bytes, l->body_bytes, &why);
+
+	c->request.conn = c;
+	if (r == 0) {
+		if (head->expects_continue && !c->continued) {
+			c->continued = true;
+			bufferevent_write(c->bev, "HTTP/1.1 100 Continue\r\n\r\n", 25);
+		}
+		if (c->eof)
+			conn_free(c);
+		return;
+	}
+	event_del(c->timer);
+	c->state = CONN_HANDLING;
+	if (r < 0) {
+		c->close_after = true;
+		http_reply_error(&c->request, -r, NULL, "%s", why);
+		return;
+	}
+	c->close_after = c->eof || !head->keep_alive;
+	c->server->handler(&c->request, c->server->arg);
+}
+
+/* ---- the listener ---- */
+
+static void
+log_problem(struct http_server *s, const char *what)
+{
+	int64_t now = clock_now_us();
+
+	if (s->problem_logged_us != 0 && now - s->problem_logged_us < PROBLEM_LOG_US)
+		return;
+	s->problem_logged_us = now;
+	log_warning("http: %s", what);
+}
+
+static void
+on_accept(struct evconnlistener *listener, evutil_socket_t fd, struct sockaddr *sa, int len,
+    void *arg)
+{
+	struct http_server *s = arg;
+	struct http_conn *c = xcalloc(1, sizeof(*c));
+
+	(void)listener;
+	(void)sa;
+	(void)len;
+	c->server = s;
+	c->bev = bufferevent_socket_new(s->base, fd, BEV_OPT_CLOSE_ON_FREE);
+	c->timer = evtimer_new(s->base, on_timer, c);
+	if (!c->bev || !c->timer) {
+		log_problem(s, "no memory for a connection");
+		if (c->bev)
+			bufferevent_free(c->bev);
+		else
+			close(fd);
+		if (c->timer)
+			event_free(c->timer);
+		free(c);
+		return;
+	}
+	TAILQ_INSERT_TAIL(&s->conns, c, entry);
+	s->nconns++;
+	bufferevent_setcb(c->bev, on_read, on_written, on_event, c);
+	/* One request is all that is ever held for a client. */
+	bufferevent_setwatermark(
+	    c->bev, EV_READ, 0, s->limits.header_bytes + s->limits.body_bytes + 4);
+	conn_begin_reading(c);
+	bufferevent_enable(c->bev, EV_READ | EV_WRITE);
+	if (s->nconns < s->limits.clients)
+		return;
+	s->full = true;
+	evconnlistener_disable(s->listener);
+	cut_idle(s);
+}
+
+static void
+on_retry(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	accept_again(arg);
+}
+
+/* Out of descriptors: the listening socket stays readable, so it must not be asked again at once. */
+static void
+on_accept_error(struct evconnlistener *listener, void *arg)
+{
+	struct http_server *s = arg;
+	struct timeval tv = { 0, ACCEPT_RETRY_US };
+	_cleanup_free_ char *what = xasprintf("accept: %s", strerror(errno));
+
+	evconnlistener_disable(listener);
+	s->full = true;
+	event_add(s->retry, &tv);
+	cut_idle(s);
+	log_problem(s, what);
+}
+
+int
+http_server_new(struct event_base *base, int take_listen_fd, const struct http_limits *limits,
+    http_handler_fn handler, void *arg, struct http_server **ret, struct err *e)
+{
+	struct http_server *s = xcalloc(1, sizeof(*s));
+
+	assert(limits->clients > 0);
+	TAILQ_INIT(&s->conns);
+	s->base = base;
+	s->limits = *limits;
+	s->handler = handler;
+	s->arg = arg;
+	signal(SIGPIPE, SIG_IGN);
+	s->retry = evtimer_new(base, on_retry, s);
+	evutil_make_socket_nonblocking(take_listen_fd);
+	s->listener = evconnlistener_new(
+	    base, on_accept, s, LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, -1, take_listen_fd);
+	if (!s->listener || !s->retry) {
+		close(take_listen_fd);
+		if (s->retry)
+			event_free(s->retry);
+		free(s);
+		return err_set(e, -ENOMEM, "http: no listener");
+	}
+	evconnlistener_set_error_cb(s->listener, on_accept_error);
+	*ret = s;
+	return 0;
+}
+
+struct http_server *
+http_server_free(struct http_server *s)
+{
+	if (!s)
+		return NULL;
+	s->paused = true;
+	while (!TAILQ_EMPTY(&s->conns))
+		conn_free(TAILQ_FIRST(&s->conns));
+	evconnlistener_free(s->listener);
+	event_free(s->retry);
+	free(s);
+	return NULL;
+}
+
+void
+http_server_pause(struct http_server *s)
+{
+	struct http_conn *c = TAILQ_FIRST(&s->conns), *next;
+
+	s->paused = true;
+	evconnlistener_disable(s->listener);
+	event_del(s->retry);
+	for (; c; c = next) {
+		next = TAILQ_NEXT(c, entry);
+		if (c->state == CONN_READING)
+			conn_free(c);
+	}
+}
+
+size_t
+http_server_connections(const struct http_server *s)
+{
+	return s->nconns;
+}
+
+/* ---- requests ---- */
+
+const char *
+http_request_method(const struct http_request *r)
+{
+	return r->head.method;
+}
+
+const char *
+http_request_target(const struct http_request *r)
+{
+	return r->head.target;
+}
+
+int
+http_request_socket(const struct http_request *r)
+{
+	return (int)bufferevent_getfd(r->conn->bev);
+}
+
+void *
+http_request_arg(const struct http_request *r)
+{
+	return r->arg;
+}
+
+void
+http_request_set_arg(struct http_request *r, void *arg, void (*on_gone)(struct http_request *))
+{
+	r->arg = arg;
+	r->on_gone = on_gone;
+}
+
+static const char *
+reason_phrase(int code)
+{
+	static const struct {
+		int code;
+		const char *text;
+	} phrases[] = { { 200, "OK" }, { 201, "Created" }, { 202, "Accepted" },
+		{ 400, "Bad Request" }, { 403, "Forbidden" }, { 404, "Not Found" },
+		{ 405, "Method Not Allowed" }, { 409, "Conflict" }, { 413, "Content Too Large" },
+		{ 429, "Too Many Requests" }, { 503, "Service Unavailable" } };
+
+	for (size_t i = 0; i < ARRAY_SIZE(phrases); i++)
+		if (phrases[i].code == code)
+			return phrases[i].text;
+	return "Error";
+}
+
+void
+http_reply(struct http_request *r, int code, const char *type, const char *extra,
+    struct http_body *body)
+{
+	struct http_conn *c = r->conn;
+	struct evbuffer *out = bufferevent_get_output(c->bev);
+	bool head_only = r->head.method && streq(r->head.method, "HEAD");
+
+	assert(c->state == CONN_HANDLING);
+	if (c->server->paused || c->server->full)
+		c->close_after = true;
+	evbuffer_add_printf(out,
+	    "HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n"
+	    "Cache-Control: no-store\r\nConnection: %s\r\n%s\r\n",
+	    code, reason_phrase(code), type, body->len, c->close_after ? "close" : "keep-alive",
+	    extra ? extra : "");
+	if (head_only || body->len == 0)
+		http_body_unref(body);
+	else if (evbuffer_add_reference(out, body->text, body->len, on_body_sent, body) < 0)
+		http_body_unref(body);
+	c->state = CONN_WRITING;
+	c->request.on_gone = NULL;
+	conn_arm(c, c->server->limits.drain_us);
+}
+
+void
+http_reply_error(struct http_request *r, int code, const char *extra, const char *fmt, ...)
+{
+	char message[600];
+	va_list ap;
+	json_t *error = json_object(), *o = json_object();
+	char *text;
+
+	va_start(ap, fmt);
+	vsnprintf(message, sizeof(message), fmt, ap);
+	va_end(ap);
+	json_object_set_new(error, "code", json_integer(code));
+	json_object_set_new(error, "message", report_string(message));
+	json_object_set_new(o, "error", error);
+	text = report_dump(o);
+	json_decref(o);
+	http_reply(r, code, "application/json", extra, http_body_new(text, strlen(text)));
+}

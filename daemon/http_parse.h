@@ -1,0 +1,19 @@
+#pragma once
+#include "base/base.h"
+#include <event2/buffer.h>
+/* The head of one HTTP/1.x request, read strictly: what two readers could take differently is
+ * refused. */
+struct http_head {
+	char *method, *target;   /* owned; NULL until complete */
+	bool keep_alive;
+	bool expects_continue;   /* a body is awaited behind "Expect: 100-continue" */
+	bool parsed;             /* the head is complete and taken from the input */
+	size_t body_bytes;       /* still to come, or all of it once complete */
+};
+void http_head_done(struct http_head *);
+/*
+ * Takes one whole request (its body is dropped: no call of ours reads one) from the input.
+ * 1: complete; 0: more is to come; -400 or -413: refused, *ret_why says so.
+ */
+int http_head_read(struct http_head *, struct evbuffer *, size_t max_header, size_t max_body,
+    const char **ret_why);

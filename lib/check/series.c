@@ -192,9 +192,11 @@ series_add_increment(struct series *s, const char *key, double at_s, double n, d
 		return;
 	while (old < entry->nincrements && entry->increments[old].at_s <= at_s - window_s)
 		old++;
-	entry->nincrements -= old;
-	memmove(entry->increments, entry->increments + old,
-	    entry->nincrements * sizeof(*entry->increments));
+	if (old > 0) {
+		entry->nincrements -= old;
+		memmove(entry->increments, entry->increments + old,
+		    entry->nincrements * sizeof(*entry->increments));
+	}
 	last = entry->nincrements > 0 ? &entry->increments[entry->nincrements - 1] : NULL;
 	/* Steps are told apart by when they began, so that a busy one cannot grow for ever. */
 	if (last && floor(last->at_s / (window_s / WINDOW_STEPS)) ==

@@ -44,6 +44,8 @@ $(B)/dbhealthd: $(call obj,$(DAEMON_SRC)) $(B)/libdbhealth.a
 $(B)/dbhealth: $(call obj,$(CLI_SRC)) $(B)/libdbhealth.a
 	$(CC) $(LINK) -o $@ $(call obj,$(CLI_SRC)) $(B)/libdbhealth.a $(LIBS)
 $(filter $(B)/unit/test-pg%,$(UNIT_BIN)): $(B)/tests/unit/pg-support.o
+$(filter $(B)/unit/test-store% $(B)/unit/test-outlet%,$(UNIT_BIN)): \
+    $(call obj,$(wildcard daemon/store*.c daemon/outlet*.c))
 $(B)/unit/%: $(B)/tests/unit/%.o $(B)/libdbhealth.a
 	@mkdir -p $(@D)
 	$(CC) $(LINK) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LIBS) -lcmocka

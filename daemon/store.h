@@ -1,0 +1,51 @@
+#pragma once
+#include "base/err.h"
+#include "worker/worker.h"
+#include <event2/event.h>
+/*
+ * The daemon's memory over restarts: SQLite in the state folder, written by a worker only, behind a
+ * bounded queue.  What one turn of the loop gives it becomes one transaction: a transition and the
+ * finding as it is after it are both there or both not, whenever the power goes.
+ */
+struct store;
+struct store_callbacks {
+	/* While loading: every row. */
+	void (*on_row)(const char *kind, const char *key, const char *json, void *arg);
+	/* Once, never from inside store_open; also when nothing could be read. */
+	void (*on_loaded)(void *arg);
+	/*
+	 * Tell outlets: the transition is on the disk (or cannot be brought there, which on_trouble
+	 * has said).  Before on_loaded: those of the last life that not every outlet was told of.
+	 */
+	void (*on_event)(uint64_t sequence, const char *json, void *arg);
+	/* A damaged (or newer) state was moved aside to path; we begin with an empty one. */
+	void (*on_moved)(const char *path, const char *why, void *arg);
+	/* State cannot be written (once), or again can: why NULL. */
+	void (*on_trouble)(const char *why, void *arg);
+};
+/*
+ * Takes the lock of the folder (-EBUSY: the message names the daemon that has it) and begins to
+ * load.  outlets: names of all there are, NULL-terminated.  The folder must exist.
+ */
+int store_open(struct event_base *, const char *dir, char *const *outlets,
+    const struct store_callbacks *, void *arg, struct store **ret, struct err *) _must_check_;
+/* Does not wait: store_flush first.  Returns NULL. */
+struct store *store_close(struct store *);
+
+/* json NULL: forget the row.  The last value given wins. */
+void store_put(struct store *, const char *kind, const char *key, const char *json);
+/* id: FINDINGID-SEQUENCE; the same id is kept once. */
+void store_transition(struct store *, const char *id, int64_t wall_us, const char *json);
+/* The outlet has told everything up to that sequence of on_event. */
+void store_delivered(struct store *, const char *outlet, uint64_t sequence);
+/* What the outlet had told when it was last stored; valid from the first on_event on. */
+uint64_t store_cursor(const struct store *, const char *outlet);
+/*
+ * For the end: runs the loop until all is written, or can't be, or the deadline (monotonic) has
+ * passed.  0, -ETIMEDOUT, or -EIO.
+ */
+int store_flush(struct store *, int64_t deadline_us);
+size_t store_queued(const struct store *); /* rows and transitions not yet written */
+
+/* Of `--worker store`. */
+extern const struct worker_role store_role;

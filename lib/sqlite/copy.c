@@ -199,7 +199,7 @@ open_copy(struct copy *c, struct reader *r, int64_t until_us, struct verdict *v)
 static bool
 copy_refused(const struct reader *r, int64_t bytes, struct verdict *v)
 {
-	if (r->locks_seen && lock_watch_writer(&r->locks)) {
+	if (lock_watch_writer(&r->locks)) {
 		verdict_set(v, "locked", 0, "locked by a writer");
 		return true;
 	}

@@ -23,11 +23,16 @@ void gather_journal(struct file_facts *);
 
 /* Path of a file beside the database (which is resolved).  Owned by the caller. */
 char *gather_beside(const struct file_facts *, const char *suffix) _must_check_;
-/* Is there another process's RESERVED, PENDING or EXCLUSIVE lock?  For use while SQLite reads. */
+/*
+ * Is there another process's RESERVED, PENDING or EXCLUSIVE lock?  For use while SQLite reads, from
+ * any thread.  Asks both the kernel's list and SQLite's own file: the list leaves out processes of
+ * other PID namespaces, the file knows only of RESERVED.
+ */
+struct sqlite3_file;
 struct lock_watch {
 	char device[24]; /* MAJOR:MINOR */
 	uint64_t inode;
+	struct sqlite3_file *file; /* borrowed from the open connection; or NULL */
 };
-bool lock_watch_init(
-    const struct file_facts *, struct lock_watch *ret); /* false: locks cannot be seen */
+void lock_watch_init(const struct file_facts *, struct lock_watch *ret);
 bool lock_watch_writer(const struct lock_watch *);

@@ -6,6 +6,7 @@
 #include "sqlite/gather.h"
 
 #include <jansson.h>
+#include <sqlite3.h>
 #include <stdio.h>
 #include <sys/stat.h>
 
@@ -167,32 +168,39 @@ gather_locks(struct file_facts *f)
 	file_facts_set_text(f, FACT_LOCK_HOLDERS, text);
 }
 
-bool
+void
 lock_watch_init(const struct file_facts *f, struct lock_watch *ret)
 {
-	if (file_facts_int(f, FACT_LOCKS_VISIBLE) != 1)
-		return false;
+	*ret = (struct lock_watch){ .inode = (uint64_t)file_facts_int(f, FACT_INODE) };
 	snprintf(ret->device, sizeof(ret->device), "%.23s", file_facts_text(f, FACT_DEVICE));
-	ret->inode = (uint64_t)file_facts_int(f, FACT_INODE);
-	return true;
 }
 
-bool
-lock_watch_writer(const struct lock_watch *w)
+static bool
+writer_listed(const struct lock_watch *w)
 {
 	FILE *file = fopen("/proc/locks", "re");
 	bool found = false;
 	char line[256];
 
-	if (!file)
-		return false;
-	while (!found && fgets(line, sizeof(line), file)) {
+	while (file && !found && fgets(line, sizeof(line), file)) {
 		struct lock_line l;
 
 		if (parse_line(line, &l) && l.inode == w->inode && streq(l.device, w->device) &&
 		    l.pid != getpid())
 			found = !streq(database_lock(&l), "shared");
 	}
-	fclose(file);
+	if (file)
+		fclose(file);
 	return found;
+}
+
+bool
+lock_watch_writer(const struct lock_watch *w)
+{
+	int reserved = 0;
+
+	if (w->file && w->file->pMethods &&
+	    w->file->pMethods->xCheckReservedLock(w->file, &reserved) == SQLITE_OK && reserved)
+		return true;
+	return writer_listed(w);
 }

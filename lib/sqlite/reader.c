@@ -79,6 +79,7 @@ reader_close(struct reader *r)
 	sqlite3_close(r->db);
 	r->db = NULL;
 	r->how = READER_CLOSED;
+	r->locks.file = NULL;
 }
 
 bool
@@ -107,13 +108,21 @@ shm_exists(const struct reader *r)
 }
 
 /* Through SQLite's own descriptor: closing one of ours would drop its locks. */
-static bool
-read_counter(sqlite3 *db, unsigned char ret[4])
+static sqlite3_file *
+own_file(sqlite3 *db)
 {
 	sqlite3_file *file = NULL;
 
-	return sqlite3_file_control(db, "main", SQLITE_FCNTL_FILE_POINTER, &file) == SQLITE_OK &&
-	       file && file->pMethods && file->pMethods->xRead(file, ret, 4, 24) == SQLITE_OK;
+	sqlite3_file_control(db, "main", SQLITE_FCNTL_FILE_POINTER, &file);
+	return file && file->pMethods ? file : NULL;
+}
+
+static bool
+read_counter(sqlite3 *db, unsigned char ret[4])
+{
+	sqlite3_file *file = own_file(db);
+
+	return file && file->pMethods->xRead(file, ret, 4, 24) == SQLITE_OK;
 }
 
 static bool
@@ -225,6 +234,7 @@ open_as(struct reader *r, enum reader_how how, int64_t until_us, struct verdict 
 		return false;
 	}
 	r->how = how;
+	r->locks.file = how == READER_IN_PLACE ? own_file(r->db) : NULL;
 	if (how == READER_IMMUTABLE) {
 		if (stat(r->facts->resolved, &r->stamp.st) == 0)
 			let_it_age(&r->stamp.st);
@@ -291,7 +301,7 @@ reader_open(struct reader *r, int64_t until_us, struct verdict *v)
 	reader_close(r);
 	if (!can_be_read(r, v))
 		return false;
-	r->locks_seen = lock_watch_init(r->facts, &r->locks);
+	lock_watch_init(r->facts, &r->locks);
 	r->wal = header_says_wal(r) || wal_bytes(r) > 0;
 	how = choose(r);
 	if (how == READER_COPY)

@@ -35,7 +35,6 @@ struct reader {
 	bool wal;           /* the header says so, or a log is there */
 	struct stamp stamp; /* of READER_IMMUTABLE */
 	struct lock_watch locks;
-	bool locks_seen;
 	int64_t copy_limit;
 	const char *temp_dir; /* borrowed; NULL: the environment's */
 };

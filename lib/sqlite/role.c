@@ -209,7 +209,7 @@ static enum watch_why
 run_once(struct job *j, sqlite3 *db, const struct statement *s, int64_t until_us, struct answer *a,
     struct verdict *v)
 {
-	bool yields = db != j->memory && reader_hinders_writers(&j->reader) && j->reader.locks_seen;
+	bool yields = db != j->memory && reader_hinders_writers(&j->reader);
 	sqlite3_stmt *st = NULL;
 	enum watch_why why;
 
@@ -243,10 +243,15 @@ let_writer_pass(struct job *j, int64_t until_us)
 		;
 }
 
-/* What can pass by itself. */
+/*
+ * What can pass by itself.  SQLite also says "hot journal" when a commit deleted the journal while
+ * it looked; what was seen hot before stays so.
+ */
 static bool
-is_passing(const struct verdict *v)
+is_passing(const struct job *j, const struct verdict *v)
 {
+	if (v->code == SQLITE_READONLY_ROLLBACK)
+		return file_facts_int(&j->facts, FACT_JOURNAL_HOT) != 1;
 	return streq(v->reason, "locked") || v->code == SQLITE_READONLY_RECOVERY;
 }
 
@@ -275,7 +280,7 @@ run_on_file(
 	for (int tries = 1;; tries++) {
 		enum watch_why why = try_on_file(j, s, until_us, a, v);
 
-		if (v->reason[0] == '\0' || !is_passing(v) ||
+		if (v->reason[0] == '\0' || !is_passing(j, v) ||
 		    (tries >= TRIES_MAX && why == WATCH_WRITER))
 			return;
 		if (!may_wait(j, until_us))
@@ -330,7 +335,7 @@ open_file(struct job *j)
 	struct verdict v = { .reason = "" };
 
 	while (!reader_open(&j->reader, j->until_us, &v)) {
-		if (is_passing(&v) && may_wait(j, j->until_us)) {
+		if (is_passing(j, &v) && may_wait(j, j->until_us)) {
 			v = (struct verdict){ .reason = "" };
 			continue;
 		}
@@ -344,6 +349,9 @@ open_file(struct job *j)
 		file_facts_set_text(&j->facts, FACT_OPEN_ERROR, j->closed.text);
 		return;
 	}
+	/* SQLite, which may see locks that the kernel's list hides from us, saw a living writer. */
+	if (file_facts_int(&j->facts, FACT_JOURNAL_HOT) == 1)
+		file_facts_set_int(&j->facts, FACT_JOURNAL_HOT, 0);
 	file_facts_set_text(&j->facts, FACT_OPEN_HOW,
 	    j->reader.how == READER_COPY        ? "copy"
 	    : j->reader.how == READER_IMMUTABLE ? "immutable"

@@ -254,6 +254,7 @@ struct look {
 	bool pre_read;
 	void (*on_facts)(void *); /* while the worker is at its statements */
 	void *arg;
+	struct worker_job *job;
 	/* what came back */
 	json_t *facts, *columns, *rows, *done; /* the last three by number of statement */
 	enum worker_end end;
@@ -369,7 +370,7 @@ look_here(struct look *l, const char *path)
 	assert_int_equal(worker_pool_new(l->base, "sqlite", &limits, &pool, &err), 0);
 	assert_int_equal(worker_submit(pool, SQLITE_JOB, text, strlen(text),
 	                     l->kill_after_us ? l->kill_after_us : 20 * USEC_PER_SEC, 0,
-	                     look_on_message, look_on_end, l, NULL),
+	                     look_on_message, look_on_end, l, &l->job),
 	    0);
 	event_base_dispatch(l->base);
 	/* It leaves by itself, so that a sanitizer can speak at its exit. */

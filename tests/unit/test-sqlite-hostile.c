@@ -267,7 +267,7 @@ test_hostile_schema(void **state)
 	look_sql(&l, "SELECT group_concat(hex(randomblob(1000000))) FROM "
 	             "(SELECT 1 UNION SELECT 2 UNION SELECT 3 UNION SELECT 4 UNION SELECT 5 "
 	             "UNION SELECT 6 UNION SELECT 7 UNION SELECT 8 UNION SELECT 9)");
-	look_add(&l, "sql", "SELECT * FROM spin ORDER BY random()", false, 2000);
+	look_add(&l, "sql", "SELECT * FROM spin ORDER BY random()", false, 200);
 	look_safely(&l, in_stage("a.db"));
 	assert_string_equal(done_of(&l, 0, "reason"), "timeout");
 	assert_string_equal(done_of(&l, 1, "reason"), "error");

@@ -1,6 +1,8 @@
 /* How the SQLite worker opens what it finds: without a trace, and in nobody's way. */
 #include "sqlite_stage.h"
 
+#include <sched.h>
+
 #define SCHEMA                                                                                     \
 	"CREATE TABLE t(id INTEGER PRIMARY KEY, v TEXT);"                                          \
 	"INSERT INTO t(v) VALUES ('one'), ('two'), (NULL);"
@@ -406,6 +408,123 @@ test_symlink_is_followed(void **state)
 	look_done(&l);
 }
 
+/* The lock that protects a statement stays: nothing of ours closes the file under SQLite. */
+static void
+see_lock(void *arg)
+{
+	struct look *l = arg;
+	_cleanup_free_ char *wanted = xasprintf(" READ %d ", (int)worker_job_pid(l->job));
+	char buf[65536];
+	bool seen = false;
+
+	for (int64_t until = clock_now_us() + USEC_PER_SEC; !seen && clock_now_us() < until;) {
+		_cleanup_close_ int fd = open("/proc/locks", O_RDONLY | O_CLOEXEC);
+		ssize_t n = read(fd, buf, sizeof(buf) - 1);
+
+		buf[MAX(n, 0)] = '\0';
+		seen = strstr(buf, wanted) != NULL;
+		usleep(1000);
+	}
+	assert_true(seen);
+}
+
+static void
+test_lock_is_held(void **state)
+{
+	struct look l = look_new();
+
+	(void)state;
+	db_make(in_stage("a.db"), SCHEMA);
+	l.on_facts = see_lock;
+	l.arg = &l;
+	look_add(&l, "sql", ENDLESS, false, 300);
+	look_untouched(&l, 0, in_stage("a.db"));
+	look_done(&l);
+}
+
+/* A mount that only we see as read-only, as in a sandbox, and one that is. */
+static _noreturn_ void
+look_in_own_mounts(const char *dir, const char *path, int expected)
+{
+	_cleanup_free_ char *plan =
+	    expected
+	        ? xasprintf(
+	              "mount -t tmpfs none '%s' && cp '%s' '%s/a.db' && mount -o remount,ro '%s'",
+	              dir, path, dir, dir)
+	        : xasprintf("mount --bind '%s' '%s' && mount -o remount,bind,ro '%s'", stage_dir,
+	              dir, dir);
+	_cleanup_free_ char *inside = xasprintf("%s/a.db", dir);
+	struct look l = look_new();
+
+	if (unshare(CLONE_NEWNS) < 0 || system("mount --make-rprivate /") != 0 || system(plan) != 0)
+		_exit(77);
+	look_sql(&l, "SELECT count(*) FROM t");
+	look_here(&l, inside);
+	if (fact_int(&l, "fs_readonly") != expected || !streq(cell_of(&l, 0, 0, 0), "3"))
+		_exit(1);
+	_exit(streq(fact_text(&l, "fs_mount"), dir) ? 0 : 2);
+}
+
+static void
+test_read_only_mounts(void **state)
+{
+	(void)state;
+	db_make(in_stage("a.db"), SCHEMA);
+	assert_int_equal(mkdir(in_stage("mount"), 0755), 0);
+	for (int really = 0; really < 2; really++) {
+		int status;
+		pid_t pid = fork();
+
+		if (pid == 0)
+			look_in_own_mounts(in_stage("mount"), in_stage("a.db"), really);
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		if (WEXITSTATUS(status) == 77)
+			skip();
+		assert_int_equal(status, 0);
+	}
+}
+
+/* A busy application in rollback mode, whose every transaction makes and deletes a journal. */
+static void
+test_busy_rollback_writer(void **state)
+{
+	struct look l = look_new();
+	int status, complete = 0;
+	pid_t pid;
+
+	(void)state;
+	db_make(in_stage("a.db"), SCHEMA "PRAGMA synchronous = OFF");
+	pid = fork();
+	if (pid == 0) {
+		sqlite3 *db;
+
+		if (sqlite3_open(in_stage("a.db"), &db) != SQLITE_OK ||
+		    sqlite3_busy_timeout(db, 5000) != SQLITE_OK)
+			_exit(1);
+		sqlite3_exec(db, "PRAGMA synchronous = OFF", NULL, NULL, NULL);
+		for (;;)
+			if (sqlite3_exec(db, "UPDATE t SET v = v", NULL, NULL, NULL) != SQLITE_OK)
+				_exit(2);
+	}
+	for (int i = 0; i < 100; i++)
+		look_sql(&l, "SELECT count(*), file_fact('journal_hot') FROM t");
+	look_here(&l, in_stage("a.db"));
+	kill(pid, SIGKILL);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFSIGNALED(status));
+	assert_int_equal(l.end, WORKER_DONE);
+	for (size_t i = 0; i < 100; i++) {
+		if (streq(done_of(&l, i, "reason"), "locked"))
+			continue;
+		complete++;
+		assert_string_equal(done_of(&l, i, "text"), "");
+		assert_string_equal(cell_of(&l, i, 0, 0), "3");
+		assert_string_equal(cell_of(&l, i, 0, 1), "0");
+	}
+	assert_true(complete >= 20);
+	look_done(&l);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -427,6 +546,9 @@ main(int argc, char **argv)
 		TEST(test_deadlines),
 		TEST(test_rights),
 		TEST(test_symlink_is_followed),
+		TEST(test_lock_is_held),
+		TEST(test_read_only_mounts),
+		TEST(test_busy_rollback_writer),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

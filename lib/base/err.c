@@ -3,6 +3,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+enum { MSG_SIZE = sizeof(((struct err *)0)->msg) };
+
 static void
 cut_on_character(char *s, size_t size)
 {
@@ -21,7 +23,7 @@ cut_on_character(char *s, size_t size)
 int
 err_set(struct err *e, int code, const char *fmt, ...)
 {
-	char msg[sizeof(e->msg)];
+	char msg[MSG_SIZE];
 	va_list ap;
 
 	assert(code < 0);
@@ -41,18 +43,18 @@ err_set(struct err *e, int code, const char *fmt, ...)
 int
 err_prefix(struct err *e, const char *fmt, ...)
 {
-	char msg[2 * sizeof(e->msg)];
+	char msg[2 * MSG_SIZE];
 	va_list ap;
 	size_t n;
 
 	assert(e);
 	va_start(ap, fmt);
-	vsnprintf(msg, sizeof(e->msg), fmt, ap);
+	vsnprintf(msg, MSG_SIZE, fmt, ap);
 	va_end(ap);
 	n = strlen(msg);
 	snprintf(msg + n, sizeof(msg) - n, ": %s", e->msg);
-	msg[sizeof(e->msg) - 1] = '\0';
-	cut_on_character(msg, sizeof(e->msg));
-	memcpy(e->msg, msg, sizeof(e->msg));
+	msg[MSG_SIZE - 1] = '\0';
+	cut_on_character(msg, MSG_SIZE);
+	memcpy(e->msg, msg, MSG_SIZE);
 	return e->code;
 }

@@ -111,6 +111,12 @@ str_starts(const char *s, const char *prefix)
 	return strncmp(s, prefix, strlen(prefix)) == 0;
 }
 
+static bool
+same_letter(char a, char b)
+{
+	return tolower((unsigned char)a) == tolower((unsigned char)b);
+}
+
 /* Edit distance where swapping two neighbours counts one; letters of either case are equal. */
 static size_t
 edit_distance(const char *a, size_t alen, const char *b, size_t blen)
@@ -124,16 +130,14 @@ edit_distance(const char *a, size_t alen, const char *b, size_t blen)
 
 		now[0] = i;
 		for (size_t j = 1; j <= blen; j++) {
-			int ca = tolower((unsigned char)a[i - 1]);
-			int cb = tolower((unsigned char)b[j - 1]);
-			size_t best = one[j - 1] + (ca != cb);
+			bool same = same_letter(a[i - 1], b[j - 1]);
+			bool swapped = i > 1 && j > 1 && same_letter(a[i - 1], b[j - 2]) &&
+			               same_letter(a[i - 2], b[j - 1]);
 
-			best = MIN(best, one[j] + 1);
-			best = MIN(best, now[j - 1] + 1);
-			if (i > 1 && j > 1 && ca == tolower((unsigned char)b[j - 2]) &&
-			    cb == tolower((unsigned char)a[i - 2]))
-				best = MIN(best, two[j - 2] + 1);
-			now[j] = best;
+			now[j] = MIN(one[j], now[j - 1]) + 1;
+			now[j] = MIN(now[j], one[j - 1] + (same ? 0 : 1));
+			if (swapped)
+				now[j] = MIN(now[j], two[j - 2] + 1);
 		}
 		two = one;
 		one = now;

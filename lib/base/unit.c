@@ -287,7 +287,8 @@ unit_format(double value, enum unit unit)
 static char *
 two_parts(int64_t n, int64_t per_large, const char *large, const char *small)
 {
-	_cleanup_free_ char *head = with_commas((double)(n / per_large));
+	int64_t whole = n / per_large;
+	_cleanup_free_ char *head = with_commas((double)whole);
 
 	if (n % per_large == 0)
 		return xasprintf("%s %s", head, large);

@@ -1,46 +1,14 @@
 /* From merged sections to one validated configuration; every fault is told, not only the first. */
 #include "conf/conf.h"
-#include "base/map.h"
 #include "base/str.h"
-#include "base/text.h"
 #include "conf/expand.h"
 #include "conf/merge.h"
 #include "conf/option.h"
-#include <arpa/inet.h>
-#include <stdarg.h>
-#include <stdio.h>
-
-/* A file of garbage has an error a line: more than this help nobody. */
-#define ERRORS_MAX 500
 
 struct loader {
 	struct conf *conf;
 	struct err_list *errors;
 };
-
-void
-err_list_add(struct err_list *l, const char *fmt, ...)
-{
-	_cleanup_free_ char *raw = NULL, *line = NULL, *shown = NULL;
-	size_t n = strv_len(l->v);
-	va_list ap;
-
-	if (n > ERRORS_MAX)
-		return;
-	va_start(ap, fmt);
-	if (vasprintf(&raw, fmt, ap) < 0)
-		raw = xstrdup("out of memory");
-	va_end(ap);
-	line = show_text(n == ERRORS_MAX ? "further errors are not shown" : raw);
-	shown = text_ellipsis(line, 1000);
-	strv_add(&l->v, shown);
-}
-
-void
-err_list_done(struct err_list *l)
-{
-	l->v = strv_free(l->v);
-}
 
 static void
 fail(struct loader *l, const struct merged_section *s, const struct merged_entry *e,
@@ -57,11 +25,11 @@ has_sql_comment(const char *sql)
 	char quote = '\0';
 
 	for (; *sql; sql++) {
-		if (quote)
-			quote = *sql == quote ? '\0' : quote;
-		else if (*sql == '\'' || *sql == '"')
+		if (quote && *sql == quote)
+			quote = '\0';
+		else if (!quote && (*sql == '\'' || *sql == '"'))
 			quote = *sql;
-		else if (sql[0] == '-' && sql[1] == '-')
+		else if (!quote && sql[0] == '-' && sql[1] == '-')
 			return true;
 	}
 	return false;
@@ -388,6 +356,7 @@ static int
 finish(struct loader *l, struct conf **ret)
 {
 	if (strv_len(l->errors->v) > 0) {
+		err_list_sort(l->errors);
 		conf_free(l->conf);
 		return -EINVAL;
 	}

@@ -6,10 +6,11 @@
  * settings mean (ids, params, thresholds) is validated by the monitor, which knows the catalogue.
  */
 struct err_list { /* every fault, "FILE:LINE: [section] key: what; did you mean X?" */
-	char **v;     /* NULL-terminated or NULL */
+	char **v; /* NULL-terminated or NULL */
 };
 void err_list_add(struct err_list *, const char *fmt, ...) _printf_(2, 3);
 void err_list_done(struct err_list *);
+void err_list_sort(struct err_list *); /* by file, in order of appearance, then by line */
 
 enum query_text { QUERY_TEXT_REDACTED = 0, QUERY_TEXT_FINGERPRINT, QUERY_TEXT_FULL };
 enum expect_role { EXPECT_ANY = 0, EXPECT_PRIMARY, EXPECT_STANDBY };
@@ -34,12 +35,12 @@ struct conf_database {
 	char *name;
 	struct conf_origin origin;
 	enum engine engine;
-	char *dsn;                    /* secret: never logged */
-	bool discovered;              /* from a socket folder, nobody configured it */
-	bool all_databases;           /* databases = * */
+	char *dsn;          /* secret: never logged */
+	bool discovered;    /* from a socket folder, nobody configured it */
+	bool all_databases; /* databases = * */
 	char **exclude_databases;
 	int64_t max_databases;
-	unsigned probes;              /* bits of enum probe */
+	unsigned probes; /* bits of enum probe */
 	struct conf_pair *labels;
 	size_t nlabels;
 	enum severity severity_cap;
@@ -47,7 +48,7 @@ struct conf_database {
 	int64_t interval_us[PROBE_N], reconnect_us, timeout_us, pool_recycle_us, pool_timeout_us;
 	int64_t pool_size, max_overflow, max_findings, copy_limit;
 	bool echo;
-	char *server;                 /* name given, or NULL */
+	char *server; /* name given, or NULL */
 	char **enable, **disable, **schemas_exclude, **accept_missing;
 	char *note, *runbook_url;
 	/* every option that was set, by key, as SQL and `configured KEY` see it; lists as JSON arrays */
@@ -56,17 +57,17 @@ struct conf_database {
 };
 /* [check ID], [check DB/ID] and [query NAME] as written; judged with the catalogue at hand. */
 struct conf_check {
-	char *database;               /* name or glob, NULL: all */
+	char *database; /* name or glob, NULL: all */
 	char *check;
-	struct conf_pair *keys;       /* merged over files */
-	struct conf_origin *origins;  /* of each key */
+	struct conf_pair *keys;      /* merged over files */
+	struct conf_origin *origins; /* of each key */
 	size_t nkeys;
-	struct conf_origin origin;    /* of the section */
+	struct conf_origin origin; /* of the section */
 };
 struct conf_query {
 	char *name;
 	struct conf_origin origin;
-	char **databases;             /* names or globs */
+	char **databases; /* names or globs */
 	enum probe probe;
 	char *sql, *warning, *critical, *message, *unit, *interval;
 };
@@ -74,13 +75,14 @@ struct conf {
 	struct conf_daemon daemon;
 	struct conf_database *databases;
 	size_t ndatabases;
-	struct conf_database defaults; /* [defaults] over DB_* over built-in: for what is discovered */
+	struct conf_database
+	    defaults; /* [defaults] over DB_* over built-in: for what is discovered */
 	struct conf_check *checks;
 	size_t nchecks;
 	struct conf_query *queries;
 	size_t nqueries;
-	char *checks_dir;             /* `checks.d` beside the main file */
-	char **not_in_effect;         /* "FILE:LINE: [section] key: not in effect in this version" */
+	char *checks_dir;     /* `checks.d` beside the main file */
+	char **not_in_effect; /* "FILE:LINE: [section] key: not in effect in this version" */
 };
 #define CONF_DEFAULT_FILE "/etc/dbhealthd/dbhealthd.conf"
 /* path NULL: the default file, which may be absent.  All faults go to errors; -EINVAL if any. */

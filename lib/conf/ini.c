@@ -136,10 +136,9 @@ report_library_errors(const struct reader *r, struct ini_cfgobj *obj, int code)
 	}
 	for (size_t i = 0; errors[i]; i++) {
 		const char *what = strstr(errors[i], ": ");
-		int line = 1;
+		const char *number = strstr(errors[i], " on line ");
+		int line = number ? (int)strtol(number + 9, NULL, 10) : 1;
 
-		if (sscanf(errors[i], "%*[^(](%*d) on line %d", &line) != 1)
-			line = 1;
 		err_list_add(r->errors, "%s:%d: [%s]: %s", r->path, r->header_line + line - 1,
 		    r->header, what ? what + 2 : errors[i]);
 	}
@@ -159,7 +158,7 @@ copy_entries(struct reader *r, struct ini_cfgobj *obj)
 	}
 	section = add_section(r);
 	section->entries = xcalloc(nkeys > 0 ? (size_t)nkeys : 1, sizeof(*section->entries));
-	for (int i = 0; i < nkeys; i++) {
+	for (int i = 0; keys && i < nkeys; i++) {
 		struct value_obj *vo = NULL;
 		uint32_t line = 1;
 		char *value;

@@ -57,9 +57,9 @@ enum conf_type {
 extern const char *const conf_type_names[TYPE_N]; /* for the manual: "duration", "list" */
 
 enum {
-	OPT_SECRET = 1,    /* its value is never shown */
-	OPT_LATER = 2,     /* validated, not in effect in this version */
-	OPT_RESTART = 4,   /* a reload does not apply it */
+	OPT_SECRET = 1,      /* its value is never shown */
+	OPT_LATER = 2,       /* validated, not in effect in this version */
+	OPT_RESTART = 4,     /* a reload does not apply it */
 	OPT_NO_DEFAULTS = 8, /* not in [defaults] */
 	OPT_REQUIRED = 16,
 	OPT_AS_TEXT = 32, /* the field holds the text itself (char *), whatever the type */
@@ -91,8 +91,8 @@ enum conf_kind option_elsewhere(enum conf_kind, const char *name);
  * Reads text into the field at base (NULL: only judges), what was there is freed.  The reason in
  * err may quote the text: do not show it for a secret, option_accepted() says what is accepted.
  */
-int option_parse(const struct conf_option *, const char *text, void *base, struct err *)
-    _must_check_;
+int option_parse(
+    const struct conf_option *, const char *text, void *base, struct err *) _must_check_;
 char *option_accepted(const struct conf_option *) _must_check_;
 /* The form for SQL: seconds, bytes, JSON array, text; NULL when empty.  The text must be valid. */
 char *option_canonical(const struct conf_option *, const char *text) _must_check_;

@@ -1,0 +1,44 @@
+#pragma once
+#include "base/log.h"
+#include "daemon/outlet_entry.h"
+#include "worker/worker.h"
+#include <event2/event.h>
+/*
+ * Places to tell, one table of them.  Each has a bounded queue, a worker that may block on whoever
+ * reads, and a last delivered sequence in the store.  Nothing here ever waits.
+ */
+enum outlet_format { OUTLET_JOURNAL = 0, OUTLET_TEXT, OUTLET_JSON, OUTLET_FORMAT_N };
+extern const char *const outlet_format_names[OUTLET_FORMAT_N];  /* "journal" "text" "json" */
+int outlet_format_parse(const char *, enum outlet_format *ret); /* 0 or -EINVAL */
+/* Journal where standard error is journald's stream, else text. */
+enum outlet_format outlet_format_default(void);
+/* Names of the places of a format, for store_open. */
+char *const *outlet_names(enum outlet_format);
+
+struct outlets;
+struct outlet_callbacks {
+	/* Everything up to sequence has been told there: store_delivered. */
+	void (*on_delivered)(const char *outlet, uint64_t sequence, void *arg);
+	/* What it had been told in the last life: store_cursor. */
+	uint64_t (*cursor)(const char *outlet, void *arg);
+};
+int outlets_new(struct event_base *, enum outlet_format, enum severity journal_level,
+    const struct outlet_callbacks *, void *arg, struct outlets **ret, struct err *) _must_check_;
+struct outlets *outlets_free(struct outlets *);
+void outlets_set_level(struct outlets *, enum severity journal_level); /* after a reload */
+
+/* A transition from the store's on_event; those already told, or below the level, are passed over. */
+void outlets_event(struct outlets *, uint64_t sequence, const char *json);
+/* Any other entry; taken. */
+void outlets_say(struct outlets *, char *take_json);
+/* A log_sink_fn: diagnostics go the same way, so lines do not mix. */
+void outlets_log(enum log_level, const char *line, void *outlets);
+/* For the end: runs the loop until all is told or the deadline (monotonic) has passed. */
+int outlets_flush(struct outlets *, int64_t deadline_us);
+/* A place that is not read: so many entries wait at most, the rest is counted and said. */
+#define OUTLET_QUEUE_MAX   4000
+#define OUTLET_QUEUE_BYTES ((size_t)2 << 20)
+
+/* Of `--worker journal`. */
+extern const struct worker_role journal_role;
+enum { OUTLET_WRITE = 1 /* bytes for standard error */, OUTLET_SEND /* entries for journald */ };

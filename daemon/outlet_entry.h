@@ -1,0 +1,42 @@
+#pragma once
+#include "base/log.h"
+#include "conf/conf.h"
+#include "finding/finding.h"
+/*
+ * What is told, as one JSON object of journal fields (names and values are texts): the same for the
+ * journal, for JSON lines, for text, and for the store, which keeps transitions in this form.
+ */
+enum entry_kind {       /* last two digits of MESSAGE_ID */
+	ENTRY_NONE = 0, /* lifecycle: no MESSAGE_ID */
+	ENTRY_OPENED = 0x01,
+	ENTRY_CHANGED = 0x02,
+	ENTRY_RESOLVED = 0x03,
+	ENTRY_UNREACHABLE = 0x04,
+	ENTRY_REACHABLE = 0x05,
+	ENTRY_UNKNOWN = 0x06,
+	ENTRY_CONFIG_RELOADED = 0x07,
+	ENTRY_CONFIG_REJECTED = 0x08,
+	ENTRY_SUMMARY = 0x09,
+	ENTRY_EVENT = 0x0a,
+	ENTRY_ACKNOWLEDGED = 0x0b,
+	ENTRY_STATE_MOVED = 0x0c,
+	ENTRY_CHECK_REJECTED = 0x0d,
+	ENTRY_DROPPED = 0x0e,
+};
+#define ENTRY_MESSAGE_MAX 300                    /* bytes */
+#define ENTRY_TIME        "__REALTIME_TIMESTAMP" /* microseconds, as journalctl -o json has it */
+
+/* labels: of the database in the configuration; may be none. */
+char *entry_transition(
+    const struct transition *, const struct conf_pair *labels, size_t nlabels) _must_check_;
+/* FINDINGID-SEQUENCE */
+#define ENTRY_ID_SIZE (SHA_ID_SIZE + 24)
+void entry_id(const struct finding *, char ret[static ENTRY_ID_SIZE]);
+/* reason NULL: it answers again. */
+char *entry_unknown(
+    const char *database, enum engine, enum probe, const char *reason, size_t checks) _must_check_;
+/* Everything else; database and reason may be NULL, count 0. */
+char *entry_note(enum entry_kind, const char *database, const char *reason, size_t count,
+    const char *fmt, ...) _printf_(5, 6) _must_check_;
+char *entry_acknowledged(const struct finding *, const char *who) _must_check_;
+char *entry_log(enum log_level, const char *line) _must_check_;

@@ -49,6 +49,9 @@ $(filter $(B)/unit/test-store% $(B)/unit/test-outlet%,$(UNIT_BIN)): \
 $(B)/unit/%: $(B)/tests/unit/%.o $(B)/libdbhealth.a
 	@mkdir -p $(@D)
 	$(CC) $(LINK) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LIBS) -lcmocka
+$(B)/tools/%: $(B)/tests/tools/%.o $(B)/libdbhealth.a
+	@mkdir -p $(@D)
+	$(CC) $(LINK) -o $@ $^ $(LIBS)
 $(B)/%.o: %.c $(B)/gen/flags
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<

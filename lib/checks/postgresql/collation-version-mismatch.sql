@@ -79,6 +79,7 @@ CROSS JOIN LATERAL (
 	FROM pg_catalog.unnest(parts) WITH ORDINALITY AS u (p, o)
 ) AS quoted
 ORDER BY n DESC, object
+LIMIT 1000
 -- @when server < 15
 WITH used AS (
 	SELECT a.attcollation AS coll FROM pg_catalog.pg_attribute AS a
@@ -132,3 +133,4 @@ CROSS JOIN LATERAL (
 	FROM pg_catalog.unnest(parts) WITH ORDINALITY AS u (p, o)
 ) AS quoted
 ORDER BY n DESC, object
+LIMIT 1000

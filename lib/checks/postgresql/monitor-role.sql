@@ -63,3 +63,5 @@ SELECT me.rolname::text AS object,
     CASE WHEN coalesce(more.words, '') <> '' THEN more.narrower END AS remedy_2
 FROM me CROSS JOIN less LEFT JOIN more ON true
 WHERE less.n > 0 OR coalesce(more.words, '') <> ''
+ORDER BY object
+LIMIT 1

@@ -37,11 +37,11 @@ tidy() {
 		case $file in tests/*) ;; *) program+=("$file") ;; esac
 	done
 	printf '%s\0' "${program[@]}" |
-	    xargs -0 -n 4 -P "$jobs" sh -c 'f=; while [ "$1" != -- ]; do f="$f $1"; shift; done; shift
+	    xargs -0 -n 1 -P "$jobs" sh -c 'f=; while [ "$1" != -- ]; do f="$f $1"; shift; done; shift
 		clang-tidy --quiet "$@" -- $f 2>&1' sh "${flags[@]}" -- |
 	    grep -vE '^[0-9]+ warnings? |^Suppressed |^Use -header|^$' >"$out.tidy"
-	cat "$out.tidy"
-	! grep -qE '(warning|error):' "$out.tidy"
+	sort -u "$out.tidy" | grep -E "warning:|error:"
+	! grep -q "error:" "$out.tidy"
 	local status=$?
 	rm -f "$out.tidy"
 	return $status
@@ -51,7 +51,8 @@ tidy() {
 static_analysis() {
 	cppcheck --quiet --error-exitcode=1 --std=c11 --enable=warning,portability --inline-suppr \
 	    --suppress=missingIncludeSystem --suppress=resourceLeak --suppress=memleak \
-	    --suppress=readdirCalled --suppress=getpwuidCalled --suppress=arrayIndexThenCheck \
+	    --suppress=readdirCalled --suppress=getpwuidCalled --suppress=getgrnamCalled \
+	    --suppress=arrayIndexThenCheck "-Devutil_timercmp(a,b,op)=((a)->tv_sec op (b)->tv_sec)" \
 	    --library=posix --include=/usr/include/jansson.h \
 	    --include="/usr/include/$(gcc -print-multiarch)/sys/queue.h" \
 	    -j "$jobs" -Ilib -I. -D_GNU_SOURCE '-DDBHEALTHD_VERSION="0"' lib daemon cli

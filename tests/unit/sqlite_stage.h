@@ -252,6 +252,7 @@ struct look {
 	int64_t copy_limit, deadline_ms, slice_ms;
 	int64_t kill_after_us; /* the parent's deadline; 0: 20 s */
 	bool pre_read;
+	const char *temp_dir;
 	void (*on_facts)(void *); /* while the worker is at its statements */
 	void *arg;
 	struct worker_job *job;
@@ -355,8 +356,8 @@ look_here(struct look *l, const char *path)
 	struct worker_limits limits = { .processes = 1, .queue = 1, .keep = false };
 	json_t *job = json_pack("{s:s, s:I, s:I, s:I, s:b, s:s, s:O}", "path", path, "copy_limit",
 	    (json_int_t)l->copy_limit, "deadline_ms", (json_int_t)l->deadline_ms, "slice_ms",
-	    (json_int_t)l->slice_ms, "pre_read", l->pre_read, "temp_dir", "/tmp", "statements",
-	    l->statements);
+	    (json_int_t)l->slice_ms, "pre_read", l->pre_read, "temp_dir", l->temp_dir ?: "/tmp",
+	    "statements", l->statements);
 	_cleanup_free_ char *text = json_dumps(job, 0);
 	struct worker_pool *pool;
 	struct err err;

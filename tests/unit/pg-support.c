@@ -300,10 +300,22 @@ on_lost(struct pg_session *s, const struct pg_failure *f, void *arg)
 		w->session = pg_session_free(s);
 }
 
+static void
+on_closed(struct pg_session *s, void *arg)
+{
+	struct watched *w = arg;
+
+	assert_int_equal(pg_session_state(s), PG_DOWN);
+	w->closes++;
+	w->is_up = false;
+	if (w->free_on_closed)
+		w->session = pg_session_free(s);
+}
+
 struct watched *
 watched_new(struct event_base *base, const struct pg_session_options *o)
 {
-	static const struct pg_session_callbacks cb = { on_connect, on_lost };
+	static const struct pg_session_callbacks cb = { on_connect, on_lost, on_closed };
 	struct watched *w = xcalloc(1, sizeof(*w));
 
 	w->base = base;

@@ -44,10 +44,10 @@ char *pg_ask(PGconn *, const char *sql); /* first cell, "" for NULL or no row */
 struct watched {
 	struct event_base *base;
 	struct pg_session *session;
-	int connects, losts;
+	int connects, losts, closes;
 	bool is_up;
 	struct pg_failure why; /* the last */
-	bool free_on_connect, free_on_lost;
+	bool free_on_connect, free_on_lost, free_on_closed;
 };
 struct watched *watched_new(struct event_base *, const struct pg_session_options *);
 struct watched *watched_free(struct watched *);

@@ -490,6 +490,60 @@ run_terminated(void **state)
 	PQfinish(pg);
 }
 
+static size_t
+server_connections(void)
+{
+	PGconn *pg = pg_open(cluster, "postgres", "postgres");
+	_cleanup_free_ char *n = pg_ask(
+	    pg, "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'dbhealthd'");
+
+	PQfinish(pg);
+	return (size_t)atoi(n);
+}
+
+/* A close is told once, when the server no longer counts the connection. */
+static void
+run_closed(void **state)
+{
+	(void)state;
+	for (int how = 0; how < 3; how++) {
+		struct watched *w = watched_new(base, NULL);
+		struct asked a = { 0 };
+
+		w->free_on_closed = how == 1;
+		watched_up(w, dsn);
+		assert_int_equal(
+		    ask_start(w, &a, how == 2 ? "SELECT pg_sleep(0.2)" : "SELECT 1"), 0);
+		pg_session_close(w->session);
+		pg_session_close(w->session);
+		assert_int_equal(w->closes, 0);
+		assert_int_equal(watched_connect(w, dsn, NULL, USEC_PER_SEC), -EBUSY);
+		run_until(base, w->closes > 0);
+		assert_int_equal(server_connections(), 0);
+		assert_int_equal(a.dones, 1);
+		assert_int_equal(w->losts, 0);
+		watched_free(w);
+	}
+}
+
+/* Rows are told while the statement still runs. */
+static void
+run_rows_at_once(void **state)
+{
+	struct watched *w = watched_new(base, NULL);
+	struct asked a = { 0 };
+
+	(void)state;
+	watched_up(w, dsn);
+	assert_int_equal(ask_start(w, &a,
+	                     "SELECT repeat('x', 1000), CASE WHEN g > 50 THEN pg_sleep(0.5) END "
+	                     "FROM generate_series(1, 51) g"),
+	    0);
+	run_until(base, a.rows > 0);
+	assert_false(a.is_done);
+	watched_free(w);
+}
+
 /* Freed or closed inside any callback. */
 static void
 run_freed_inside(void **state)
@@ -560,17 +614,6 @@ run_silent_peer(void **state)
 	assert_int_equal(w->why.cause, PG_CAUSE_UNREACHABLE);
 	assert_int_equal(pg_session_state(w->session), PG_DOWN);
 	watched_free(w);
-}
-
-static size_t
-server_connections(void)
-{
-	PGconn *pg = pg_open(cluster, "postgres", "postgres");
-	_cleanup_free_ char *n = pg_ask(
-	    pg, "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'dbhealthd'");
-
-	PQfinish(pg);
-	return (size_t)atoi(n);
 }
 
 /* The whole server stopped under a kept session and a fresh connect, then continued. */
@@ -704,6 +747,8 @@ main(void)
 		cmocka_unit_test(run_prepared),
 		cmocka_unit_test(run_prepared_stale),
 		cmocka_unit_test(run_terminated),
+		cmocka_unit_test(run_closed),
+		cmocka_unit_test(run_rows_at_once),
 		cmocka_unit_test(run_freed_inside),
 		cmocka_unit_test(run_silent_peer),
 		cmocka_unit_test(run_stopped_server),

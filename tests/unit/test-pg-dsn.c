@@ -349,6 +349,7 @@ run_password_file(void **state)
 	};
 	struct pg_plan *p = NULL;
 	struct err e = { 0 };
+	int own, fd, r;
 
 	(void)state;
 	write_file(".pgpass", 0600,
@@ -363,7 +364,15 @@ run_password_file(void **state)
 	    "host=127.0.0.5,127.0.0.6 user=two sslmode=disable", -EINVAL, "different passwords");
 	/* open to others: not used, and the person hears why */
 	write_file("elsewhere", 0640, "*:*:*:*:from elsewhere");
-	assert_int_equal(make("host=/tmp user=u passfile=elsewhere", &p, &e), 0);
+	own = dup(STDERR_FILENO);
+	fd = open("said", O_RDWR | O_CREAT, 0600);
+	dup2(fd, STDERR_FILENO);
+	r = make("host=/tmp user=u passfile=elsewhere", &p, &e);
+	dup2(own, STDERR_FILENO);
+	close(own);
+	assert_int_equal(r, 0);
+	assert_int_equal(lseek(fd, 0, SEEK_END), 0); /* nothing to stderr: each minute again */
+	close(fd);
 	assert_null(value_of(p, "password"));
 	assert_non_null(strstr(pg_plan_note(p), "0600"));
 	pg_plan_unref(p);

@@ -166,6 +166,7 @@ run_discovers(void **state)
 	static const char *const names[] = { ".s.PGSQL.5432", ".s.PGSQL.5433.lock", ".s.PGSQL.x",
 		"other" };
 	_cleanup_free_ char *payload = xasprintf("[\"%s\", \"/absent\"]", folder), *expected = NULL;
+	_cleanup_free_ char *plain = xasprintf("%s/.s.PGSQL.7", folder);
 	struct job j;
 
 	(void)state;
@@ -177,6 +178,7 @@ run_discovers(void **state)
 		assert_int_equal(bind(fd, (struct sockaddr *)&un, sizeof(un)), 0);
 		close(fd);
 	}
+	assert_int_equal(close(open(plain, O_WRONLY | O_CREAT, 0600)), 0);
 	j = run_job(RESOLVE_DISCOVER, payload, 10 * USEC_PER_SEC);
 	expected = xasprintf("%s:5432", folder);
 	assert_int_equal(json_array_size(j.sockets), 1);

@@ -174,27 +174,32 @@ run_free_does_not_wait(void **state)
 		assert_int_equal(ask_start(w, &a[i], much), 0);
 	run_for(base, 20 * USEC_PER_MSEC);
 	w->session = pg_session_free(w->session);
-	assert_true(clock_now_us() - begun < USEC_PER_SEC);
+	assert_true(clock_now_us() - begun < 5 * USEC_PER_SEC);
 	pg_cluster_signal_all(cluster, SIGCONT);
 	watched_free(w);
 }
+
+#define MUCH ((size_t)12 << 20) /* over what both ends of a socket take */
 
 /* Much in both directions at once does not lock. */
 static void
 run_both_directions(void **state)
 {
 	struct watched *w = watched_new(base, NULL);
-	struct asked a[PG_PIPELINE_MAX] = { 0 };
-	_cleanup_free_ char *much = xcalloc(1, 1 << 20);
+	struct asked a[3] = { 0 };
+	_cleanup_free_ char *much = xcalloc(1, MUCH);
 
 	(void)state;
-	memset(much, ' ', (1 << 20) - 1);
+	memset(much, ' ', (MUCH)-1);
 	memcpy(much, "SELECT repeat('x', 2000) FROM generate_series(1, 2000)", 54);
 	connect_to(w, "host=127.0.0.1 user=sealed password=geheim sslmode=require");
-	for (size_t i = 0; i < PG_PIPELINE_MAX; i++)
+	pg_cluster_signal_all(cluster, SIGSTOP); /* so that the sockets fill */
+	for (size_t i = 0; i < ARRAY_SIZE(a); i++)
 		assert_int_equal(ask_start(w, &a[i], much), 0);
-	run_until(base, a[PG_PIPELINE_MAX - 1].is_done);
-	for (size_t i = 0; i < PG_PIPELINE_MAX; i++)
+	run_for(base, 20 * USEC_PER_MSEC);
+	pg_cluster_signal_all(cluster, SIGCONT);
+	run_until(base, a[ARRAY_SIZE(a) - 1].is_done);
+	for (size_t i = 0; i < ARRAY_SIZE(a); i++)
 		assert_int_equal(a[i].rows, 2000);
 	watched_free(w);
 }

@@ -564,7 +564,7 @@ find_admin(struct api *api, const struct conf *conf, struct err *e)
 	api->has_admin = false;
 	if (!name || !*name)
 		return 0;
-	if (group_find(name, &api->admin_gid) < 0)
+	if (api_group_find(name, &api->admin_gid) < 0)
 		return err_set(e, -ENOENT, "admin_group: no group %s", name);
 	api->has_admin = true;
 	return 0;

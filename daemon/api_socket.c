@@ -18,7 +18,7 @@
 #define PEER_GROUPS_MAX ((socklen_t)65536)
 
 int
-group_find(const char *name, gid_t *ret)
+api_group_find(const char *name, gid_t *ret)
 {
 	_cleanup_free_ char *buf = xcalloc(1, 65536);
 	struct group g, *found = NULL;
@@ -115,7 +115,7 @@ give_to_group(const struct conf_daemon *d, struct err *e)
 
 	if (!d->socket_group || !*d->socket_group)
 		return 0;
-	if (group_find(d->socket_group, &gid) < 0) {
+	if (api_group_find(d->socket_group, &gid) < 0) {
 		/* The built-in name need not exist: a test, or a first look without the package. */
 		if (!d->socket_group_set)
 			return 0;

@@ -2,8 +2,6 @@
  * dbhealthd: options and exit codes.  What runs is in daemon.c.
  */
 #include "base/log.h"
-#include "base/str.h"
-#include "base/text.h"
 #include "daemon/daemon.h"
 #include "worker/worker.h"
 #include <getopt.h>
@@ -52,32 +50,10 @@ usage(FILE *f)
 }
 
 static int
-log_form_parse(const char *s, enum log_form *ret)
-{
-	static const char *const names[] = { NULL, "text", "json", "journal" };
-
-	for (size_t i = 1; i < ARRAY_SIZE(names); i++)
-		if (streq(names[i], s)) {
-			*ret = (enum log_form)i;
-			return 0;
-		}
-	return -EINVAL;
-}
-
-/* One line on stderr; the text of a configuration is shown safely. */
-static void
-complain(const char *line)
-{
-	_cleanup_free_ char *shown = show_text(line);
-
-	fprintf(stderr, "dbhealthd: %s\n", shown);
-}
-
-static int
 bad_configuration(struct err_list *errors)
 {
 	for (size_t i = 0; errors->v && errors->v[i]; i++)
-		complain(errors->v[i]);
+		daemon_complain(errors->v[i]);
 	err_list_done(errors);
 	return EX_CONFIG;
 }
@@ -89,7 +65,7 @@ check_config(struct conf *take, const char *file)
 	size_t n = take->ndatabases;
 
 	for (size_t i = 0; take->not_in_effect && take->not_in_effect[i]; i++)
-		complain(take->not_in_effect[i]);
+		daemon_complain(take->not_in_effect[i]);
 	if (daemon_check(take, &errors) < 0)
 		return bad_configuration(&errors);
 	err_list_done(&errors);
@@ -103,13 +79,11 @@ check_config(struct conf *take, const char *file)
 
 /* -1: go on; else the exit code. */
 static int
-take_option(int c, struct daemon_options *o, bool *check)
+take_option(int c, struct daemon_options *o, const char **config, bool *check)
 {
-	enum log_level level;
-
 	switch (c) {
 	case 'c':
-		o->config = optarg;
+		*config = optarg;
 		return -1;
 	case OPT_CHECK:
 		*check = true;
@@ -117,17 +91,15 @@ take_option(int c, struct daemon_options *o, bool *check)
 	case OPT_FOREGROUND:
 		return -1;
 	case OPT_LOG:
-		if (log_form_parse(optarg, &o->log) >= 0)
+		if (outlet_format_parse(optarg, &o->log) >= 0)
 			return -1;
 		fprintf(stderr, "dbhealthd: --log=%s: expected journal, text or json\n", optarg);
 		return EX_USAGE;
 	case OPT_LOG_LEVEL:
-		if (log_level_parse(optarg, &level) >= 0) {
-			o->log_level = (int)level;
+		if (log_level_parse(optarg, &o->log_level) >= 0)
 			return -1;
-		}
-		fprintf(stderr, "dbhealthd: --log-level=%s: expected error, warning, info or debug\n",
-		    optarg);
+		fprintf(stderr,
+		    "dbhealthd: --log-level=%s: expected error, warning, info or debug\n", optarg);
 		return EX_USAGE;
 	case OPT_HELP_CONFIG: {
 		_cleanup_free_ char *help = conf_help();
@@ -150,7 +122,8 @@ take_option(int c, struct daemon_options *o, bool *check)
 int
 main(int argc, char **argv)
 {
-	struct daemon_options o = { .log_level = LOG_LEVEL_INFO };
+	struct daemon_options o = { .log = outlet_format_default(), .log_level = LOG_LEVEL_INFO };
+	const char *config = NULL;
 	struct err_list errors = { 0 };
 	struct conf *conf = NULL;
 	bool check = false;
@@ -158,7 +131,7 @@ main(int argc, char **argv)
 
 	worker_main_if_asked(argc, argv);
 	while ((c = getopt_long(argc, argv, "c:h", long_options, NULL)) != -1) {
-		int code = take_option(c, &o, &check);
+		int code = take_option(c, &o, &config, &check);
 
 		if (code >= 0)
 			return code;
@@ -168,10 +141,10 @@ main(int argc, char **argv)
 		    argv[optind]);
 		return EX_USAGE;
 	}
-	if (conf_load(o.config, &conf, &errors) < 0)
+	if (conf_load(config, &conf, &errors) < 0)
 		return bad_configuration(&errors);
 	err_list_done(&errors);
 	if (check)
-		return check_config(conf, o.config ? o.config : CONF_DEFAULT_FILE);
+		return check_config(conf, config ? config : CONF_DEFAULT_FILE);
 	return daemon_run(&o, conf);
 }

@@ -1,0 +1,239 @@
+/* Which databases `dbhealth check` looks at, and by which rules. */
+#include "cli/check_select.h"
+
+#include "base/str.h"
+#include "base/text.h"
+#include "pg/plan.h"
+
+#include <libgen.h>
+#include <libpq-fe.h>
+#include <limits.h>
+#include <stdio.h>
+
+static int
+say_errors(const struct cli *cli, const struct err_list *errors)
+{
+	int code = EXIT_CONFIG;
+
+	for (size_t i = 0; i < strv_len(errors->v); i++) {
+		_cleanup_free_ char *shown = show_text(errors->v[i]);
+
+		code = cli_fail(cli, EXIT_CONFIG, "%s", shown);
+		if (cli->o.output == OUTPUT_NAGIOS)
+			break;
+	}
+	return code;
+}
+
+/* ---- names and paths ---- */
+
+static char *
+absolute_path(const char *path)
+{
+	char *real = realpath(path, NULL);
+	_cleanup_free_ char *cwd = NULL;
+
+	if (real)
+		return real;
+	cwd = *path == '/' ? NULL : getcwd(NULL, 0);
+	return cwd ? xasprintf("%s/%s", cwd, path) : xstrdup(path);
+}
+
+static char *
+sqlite_name(const char *path)
+{
+	_cleanup_free_ char *copy = xstrdup(path);
+
+	return xstrdup(basename(copy));
+}
+
+/* The database's name, else the service, host or user: what tells it from others. */
+static char *
+postgresql_name(const char *dsn)
+{
+	static const char *const keys[] = { "dbname", "service", "host", "hostaddr", "user" };
+	_cleanup_free_ char *plain = xstrdup(dsn);
+	PQconninfoOption *options, *o;
+	char *name = NULL, *plus = strchr(plain, '+'), *colon = strchr(plain, ':');
+
+	/* postgresql+asyncpg:// */
+	if (plus && colon && plus < colon)
+		memmove(plus, colon, strlen(colon) + 1);
+	options = PQconninfoParse(plain, NULL);
+	for (size_t i = 0; options && !name && i < ARRAY_SIZE(keys); i++)
+		for (o = options; o->keyword && !name; o++)
+			if (streq(o->keyword, keys[i]) && o->val && *o->val)
+				name = xstrdup(o->val);
+	PQconninfoFree(options);
+	return name ? name : xstrdup("postgresql");
+}
+
+static char *
+free_name(const struct conf *conf, const char *wanted)
+{
+	_cleanup_free_ char *clean = text_from_peer(wanted, strlen(wanted), 200);
+
+	if (!conf_find(conf, clean))
+		return TAKE_PTR(clean);
+	for (int i = 2;; i++) {
+		_cleanup_free_ char *name = xasprintf("%s-%d", clean, i);
+
+		if (!conf_find(conf, name))
+			return TAKE_PTR(name);
+	}
+}
+
+/* ---- adding and keeping ---- */
+
+static int
+add_sqlite(const struct cli *cli, struct conf *conf, const char *dsn)
+{
+	_cleanup_free_ char *path = NULL, *whole = NULL, *as_dsn = NULL, *base = NULL, *name = NULL;
+	struct err e = { 0 };
+
+	if (dsn_sqlite_path(dsn, &path, &e) < 0)
+		return cli_fail(cli, EXIT_USAGE, "%s. Write sqlite:PATH.", e.msg);
+	whole = absolute_path(path);
+	as_dsn = xasprintf("sqlite:%s", whole);
+	base = sqlite_name(whole);
+	name = free_name(conf, base);
+	conf_add_database(conf, name, as_dsn, &conf->defaults)->engine = ENGINE_SQLITE;
+	return 0;
+}
+
+static int
+add_postgresql(const struct cli *cli, struct conf *conf, const char *dsn)
+{
+	_cleanup_free_ char *base = NULL, *name = NULL;
+	struct err e = { 0 };
+
+	if (dsn_check(dsn, &e) < 0)
+		return cli_fail(cli, EXIT_USAGE, "%s. Write postgresql://HOST/DATABASE.", e.msg);
+	base = postgresql_name(dsn);
+	name = free_name(conf, base);
+	conf_add_database(conf, name, dsn, &conf->defaults)->engine = ENGINE_POSTGRESQL;
+	return 0;
+}
+
+static int
+add_dsn(const struct cli *cli, struct conf *conf, const char *arg)
+{
+	_cleanup_free_ char *shown = NULL;
+
+	switch (dsn_kind_of(arg, true)) {
+	case DSN_SQLITE:
+		return add_sqlite(cli, conf, arg);
+	case DSN_POSTGRESQL:
+		return add_postgresql(cli, conf, arg);
+	case DSN_PGBOUNCER:
+		return cli_fail(cli, EXIT_USAGE,
+		    "pgbouncer: not watched by this version. Name its servers instead.");
+	case DSN_NONE:
+		break;
+	}
+	shown = show_text(arg);
+	return cli_fail(cli, EXIT_USAGE,
+	    "%s: no configured database, DSN or SQLite file. Write postgresql:///NAME or "
+	    "sqlite:PATH.",
+	    shown);
+}
+
+static bool
+is_wanted(const struct cli *cli, const char *name)
+{
+	for (int i = 0; i < cli->nargs; i++)
+		if (streq(cli->args[i], name))
+			return true;
+	return false;
+}
+
+/* Databases that were not asked for leave the configuration; their memory with them. */
+static void
+keep_wanted(const struct cli *cli, struct conf *conf)
+{
+	struct conf *rest = xcalloc(1, sizeof(*rest));
+	size_t kept = 0;
+
+	rest->databases = xcalloc(conf->ndatabases + 1, sizeof(*rest->databases));
+	for (size_t i = 0; i < conf->ndatabases; i++) {
+		if (is_wanted(cli, conf->databases[i].name))
+			conf->databases[kept++] = conf->databases[i];
+		else
+			rest->databases[rest->ndatabases++] = conf->databases[i];
+	}
+	conf->ndatabases = kept;
+	conf_free(rest);
+}
+
+/* ---- which configuration ---- */
+
+/* The host's own file is read where it can be and where an argument may be a name in it. */
+static bool
+needs_host_file(const struct cli *cli)
+{
+	if (access(CONF_DEFAULT_FILE, R_OK) < 0)
+		return false;
+	for (int i = 0; i < cli->nargs; i++)
+		if (dsn_kind_of(cli->args[i], false) == DSN_NONE && *cli->args[i] != '.' &&
+		    *cli->args[i] != '/')
+			return true;
+	return cli->nargs == 0;
+}
+
+static int
+load(const struct cli *cli, struct conf **ret)
+{
+	struct err_list errors = { 0 };
+	int r, code = 0;
+
+	if (cli->o.config || needs_host_file(cli))
+		r = conf_load(cli->o.config, ret, &errors);
+	else
+		r = conf_default(ret, &errors);
+	if (r < 0)
+		code = say_errors(cli, &errors);
+	err_list_done(&errors);
+	return code;
+}
+
+static void
+apply_options(const struct cli *cli, struct conf_database *db)
+{
+	if (cli->o.timeout_us > 0)
+		db->timeout_us = cli->o.timeout_us;
+	for (size_t i = 0; i < strv_len(cli->o.enable); i++)
+		strv_add(&db->enable, cli->o.enable[i]);
+}
+
+int
+check_select(const struct cli *cli, struct conf **ret)
+{
+	const char *url = getenv("DATABASE_URL");
+	_cleanup_(conf_freep) struct conf *conf = NULL;
+	bool from_url = cli->nargs == 0 && !cli->o.config && url && *url;
+	int r = 0;
+
+	if (from_url) {
+		struct err_list errors = { 0 };
+
+		if (conf_default(&conf, &errors) < 0)
+			r = say_errors(cli, &errors);
+		err_list_done(&errors);
+		if (r == 0)
+			r = add_dsn(cli, conf, url);
+	} else {
+		r = load(cli, &conf);
+		if (r == 0 && cli->nargs > 0)
+			keep_wanted(cli, conf);
+		for (int i = 0; r == 0 && i < cli->nargs; i++)
+			if (!conf_find(conf, cli->args[i]))
+				r = add_dsn(cli, conf, cli->args[i]);
+	}
+	if (r != 0)
+		return r;
+	apply_options(cli, &conf->defaults);
+	for (size_t i = 0; i < conf->ndatabases; i++)
+		apply_options(cli, &conf->databases[i]);
+	*ret = TAKE_PTR(conf);
+	return 0;
+}

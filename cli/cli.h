@@ -1,0 +1,103 @@
+#pragma once
+#include "base/err.h"
+#include <jansson.h>
+/* The command `dbhealth`: what every command shares.  One file a command, each with one entry. */
+enum exit_code {
+	EXIT_OK = 0,
+	EXIT_WARNING = 1,
+	EXIT_CRITICAL = 2,
+	EXIT_UNKNOWN = 3,
+	EXIT_USAGE = 64,
+	EXIT_UNAVAILABLE = 69,
+	EXIT_PERMISSION = 77,
+	EXIT_CONFIG = 78,
+};
+enum output { OUTPUT_TEXT = 0, OUTPUT_JSON, OUTPUT_NAGIOS };
+enum colour { COLOUR_AUTO = 0, COLOUR_ALWAYS, COLOUR_NEVER };
+enum fail_on { FAIL_ON_UNKNOWN = 0, FAIL_ON_WARNING, FAIL_ON_CRITICAL, FAIL_ON_NONE };
+
+enum option_id {
+	OPT_SOCKET = 256, /* above every short option */
+	OPT_URL,
+	OPT_OUTPUT,
+	OPT_QUIET,
+	OPT_COLOR,
+	OPT_HELP,
+	OPT_VERSION,
+	OPT_VERBOSE,
+	OPT_ALL,
+	OPT_SQL,
+	OPT_DATABASE,
+	OPT_SEVERITY,
+	OPT_PROBE,
+	OPT_CHECK,
+	OPT_ENABLE,
+	OPT_CONFIG,
+	OPT_FAIL_ON,
+	OPT_DEEP,
+	OPT_SAMPLE,
+	OPT_BUDGET,
+	OPT_TIMEOUT,
+	OPT_WAIT,
+	OPT_END = 0,
+};
+/* What the command line said. */
+struct options {
+	const char *socket, *url;  /* borrowed from argv, as all texts here; NULL: not given */
+	enum output output;
+	enum colour colour;
+	bool quiet, all, sql, deep;
+	int verbose;
+	const char *database, *severity, *config;
+	char **probes, **checks, **enable; /* owned lists */
+	enum fail_on fail_on;
+	int64_t sample_us, budget_us, timeout_us, wait_us;
+};
+
+struct command;
+struct cli {
+	struct options o;
+	const struct command *command; /* NULL while none is known */
+	bool colour;                   /* as it came out */
+	char **args;                   /* borrowed: what follows the command and is no option */
+	int nargs;
+};
+struct command {
+	const char *name, *args, *summary;
+	const char *help;              /* paragraphs, or NULL */
+	int options[20];               /* enum option_id, ended by 0; the global ones are implied */
+	int min_args, max_args;        /* max -1: any number */
+	int (*run)(struct cli *);      /* an exit code */
+};
+extern const struct command command_status, command_findings, command_explain, command_checks,
+    command_run, command_check, command_ack;
+
+/* "dbhealth: WHAT: WHY. DO." on stderr, or a plugin's UNKNOWN on stdout; returns the exit code. */
+int cli_fail(const struct cli *, int code, const char *fmt, ...) _printf_(3, 4);
+/* Writes text to stdout unless quiet. */
+void cli_print(const struct cli *, const char *text);
+void cli_print_json(const struct cli *, const json_t *);
+struct report_options;
+void cli_report_options(const struct cli *, struct report_options *ret);
+/* Where the daemon is, for people: the socket's path or the URL; and which host it speaks of. */
+const char *cli_where(const struct cli *);
+const char *cli_host(void);
+
+/* ---- the daemon ---- */
+#define CLI_TIMEOUT_US INT64_C(20000000)
+/*
+ * One call.  0: *ret_code and *ret are set (a status of 400 and more too).  Negative errno: nobody
+ * answers or what answers is no daemon of ours.
+ */
+int client_call(const struct cli *, const char *method, const char *path, int64_t timeout_us,
+    int *ret_code, json_t **ret, struct err *);
+/* GET that must succeed: 0, or the exit code after having said why. */
+int client_get(const struct cli *, const char *path, json_t **ret);
+/* Says why a call failed (negative errno of client_call); returns the exit code. */
+int client_fail(const struct cli *, int error, const struct err *);
+/* Says what the daemon answered instead; returns the exit code. */
+int client_refused(const struct cli *, int code, const json_t *answer);
+/* All findings of a filter ("severity=critical", "" for all), over as many pages as it takes. */
+int client_findings(const struct cli *, const char *filter, json_t **ret);
+/* One path segment or query value, percent-encoded; owned. */
+char *client_encode(const char *) _must_check_;

@@ -1,0 +1,419 @@
+/*
+ * The command line: global options before or after the command, the command's own after it, and
+ * the help, all from one table.
+ */
+#include "cli/options.h"
+
+#include "base/str.h"
+#include "base/text.h"
+#include "base/unit.h"
+#include "base/words.h"
+
+#include <getopt.h>
+#include <stdio.h>
+
+/* One option: how it is written, what it does, how it is used. */
+static const struct option_entry {
+	int id;
+	char letter; /* or 0 */
+	const char *name, *arg; /* arg NULL: none */
+	const char *help, *example;
+	bool global;
+} entries[] = {
+	{ OPT_SOCKET, 0, "socket", "PATH", "the daemon's socket (/run/dbhealthd/dbhealthd.sock)",
+	    "dbhealth --socket build/run/dbhealthd.sock status", true },
+	{ OPT_URL, 0, "url", "URL", "the daemon over TCP, or http+unix:///PATH",
+	    "dbhealth --url http://127.0.0.1:9630 status", true },
+	{ OPT_OUTPUT, 'o', "output", "FORM", "text, json or nagios (a monitoring plugin's line)",
+	    "dbhealth status -o nagios", true },
+	{ OPT_QUIET, 'q', "quiet", NULL, "print nothing: the exit code tells",
+	    "dbhealth status -q || echo look", true },
+	{ OPT_COLOR, 0, "color", "WHEN", "auto (on a terminal, unless NO_COLOR), always, never",
+	    "dbhealth --color=always status | less -R", true },
+	{ OPT_HELP, 'h', "help", NULL, "this text", "dbhealth status --help", true },
+	{ OPT_VERSION, 'V', "version", NULL, "print the version", "dbhealth --version", true },
+	{ OPT_VERBOSE, 'v', "verbose", NULL, "more: every database, every check, what is not covered",
+	    "dbhealth status -v orders", false },
+	{ OPT_ALL, 'a', "all", NULL, "pending and resolved findings too", "dbhealth findings -a",
+	    false },
+	{ OPT_SQL, 0, "sql", NULL, "the SQL of a check, as it is run",
+	    "dbhealth checks --sql lock-blocked", false },
+	{ OPT_DATABASE, 'd', "database", "NAME", "this database only",
+	    "dbhealth findings --database orders", false },
+	{ OPT_SEVERITY, 0, "severity", "WORD", "critical, warning or info only",
+	    "dbhealth findings --severity critical", false },
+	{ OPT_PROBE, 0, "probe", "LIST", "connectivity, schema, integrity, performance",
+	    "dbhealth check --probe schema,integrity sqlite:app.db", false },
+	{ OPT_CHECK, 0, "check", "GLOB", "checks whose id matches, may be given again",
+	    "dbhealth check --check 'fk-*' sqlite:app.db", false },
+	{ OPT_ENABLE, 0, "enable", "GLOB", "also checks that are off by default",
+	    "dbhealth check --enable 'column-*' sqlite:app.db", false },
+	{ OPT_CONFIG, 'c', "config", "FILE", "read this configuration: its databases and rules",
+	    "dbhealth check -c /etc/dbhealthd/dbhealthd.conf orders", false },
+	{ OPT_FAIL_ON, 0, "fail-on", "WORD",
+	    "critical, warning, unknown (default) or none: what is less bad exits 0",
+	    "dbhealth check --fail-on critical postgresql:///app", false },
+	{ OPT_DEEP, 0, "deep", NULL, "verify whole files and relations, whatever it takes",
+	    "dbhealth check --deep sqlite:app.db", false },
+	{ OPT_SAMPLE, 0, "sample", "TIME", "look twice, so long apart: rates are answered too",
+	    "dbhealth check --sample 2s postgresql:///app", false },
+	{ OPT_BUDGET, 0, "budget", "TIME", "for all of it together (30s)",
+	    "dbhealth check --budget 5min sqlite:app.db", false },
+	{ OPT_TIMEOUT, 0, "timeout", "TIME", "of one statement (5s)",
+	    "dbhealth check --timeout 20s postgresql:///app", false },
+	{ OPT_WAIT, 0, "wait", "TIME", "for the result, at most 60s (30s)",
+	    "dbhealth run --wait 60s orders schema", false },
+};
+
+static const struct option_entry *
+find_entry(int id)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(entries); i++)
+		if (entries[i].id == id)
+			return &entries[i];
+	return NULL;
+}
+
+static bool
+command_has(const struct command *c, int id)
+{
+	for (size_t i = 0; c && c->options[i]; i++)
+		if (c->options[i] == id)
+			return true;
+	return false;
+}
+
+static const struct command *
+find_command(const char *name)
+{
+	for (size_t i = 0; commands[i]; i++)
+		if (streq(commands[i]->name, name))
+			return commands[i];
+	return NULL;
+}
+
+/* ---- help ---- */
+
+static void
+help_option(const struct option_entry *e)
+{
+	_cleanup_free_ char *left = xasprintf("  %s%c%s--%s%s%s", e->letter ? "-" : "  ",
+	    e->letter ? e->letter : ' ', e->letter ? ", " : " ", e->name, e->arg ? " " : "",
+	    e->arg ? e->arg : "");
+
+	printf("%-22s  %s\n", left, e->help);
+	printf("%24s  %s\n", "", e->example);
+}
+
+static void
+help_program(void)
+{
+	printf("Usage: dbhealth [OPTION ...] COMMAND [ARGUMENT ...]\n\n"
+	       "What ails the databases of this host, worst first, with the next safe step.\n\n"
+	       "Commands:\n");
+	for (size_t i = 0; commands[i]; i++) {
+		_cleanup_free_ char *left =
+		    xasprintf("%s %s", commands[i]->name, commands[i]->args);
+
+		printf("  %-22s  %s\n", left, commands[i]->summary);
+	}
+	printf("\nOptions, before or after the command (each with an example):\n");
+	for (size_t i = 0; i < ARRAY_SIZE(entries); i++)
+		if (entries[i].global)
+			help_option(&entries[i]);
+	printf("\nExit: 0 ok, 1 warning, 2 critical, 3 unknown and nothing worse, 64 usage, 69 no\n"
+	       "daemon, 77 permission denied, 78 bad configuration.\n"
+	       "More of a command: dbhealth COMMAND --help, and dbhealth(1).\n");
+}
+
+static void
+help_command(const struct command *c)
+{
+	printf("Usage: dbhealth %s [OPTION ...] %s\n\n%s.\n", c->name, c->args, c->summary);
+	if (c->help)
+		printf("\n%s\n", c->help);
+	if (c->options[0])
+		printf("\nOptions (each with an example):\n");
+	for (size_t i = 0; c->options[i]; i++)
+		help_option(find_entry(c->options[i]));
+	printf("\nOptions of every command: dbhealth --help\n");
+}
+
+/* ---- values ---- */
+
+static int
+bad_value(const struct cli *cli, const struct option_entry *e, const char *value, const char *want)
+{
+	_cleanup_free_ char *shown = show_text(value);
+
+	return cli_fail(cli, EXIT_USAGE, "--%s %s: not understood. Write %s.", e->name, shown, want);
+}
+
+static int
+set_word(const struct cli *cli, const struct option_entry *e, const char *value,
+    const char *const *words, size_t n, int *ret)
+{
+	_cleanup_str_ struct str want = { 0 };
+
+	for (size_t i = 0; i < n; i++) {
+		if (streq(words[i], value)) {
+			*ret = (int)i;
+			return 0;
+		}
+		str_addf(&want, "%s%s", i == 0 ? "" : i + 1 == n ? " or " : ", ", words[i]);
+	}
+	return bad_value(cli, e, value, str_text(&want));
+}
+
+static int
+set_duration(
+    const struct cli *cli, const struct option_entry *e, const char *value, int64_t *ret)
+{
+	struct err err = { 0 };
+
+	if (duration_parse(value, ret, &err) == 0 && *ret > 0)
+		return 0;
+	return bad_value(cli, e, value, "a time such as 500ms, 10s or 5min");
+}
+
+static int
+add_probes(const struct cli *cli, const struct option_entry *e, const char *value, char ***list)
+{
+	_cleanup_strv_ char **names = strv_split_commas(value);
+
+	for (size_t i = 0; i < strv_len(names); i++) {
+		enum probe p;
+
+		if (probe_parse(names[i], &p) < 0)
+			return bad_value(cli, e, names[i],
+			    "connectivity, schema, integrity or performance");
+		strv_add(list, names[i]);
+	}
+	return 0;
+}
+
+static int
+apply(struct cli *cli, const struct option_entry *e, const char *value)
+{
+	static const char *const outputs[] = { "text", "json", "nagios" };
+	static const char *const colours[] = { "auto", "always", "never" };
+	static const char *const fails[] = { "unknown", "warning", "critical", "none" };
+	struct options *o = &cli->o;
+	int word = 0, r;
+
+	switch ((enum option_id)e->id) {
+	case OPT_SOCKET:
+		o->socket = value;
+		o->url = NULL;
+		return 0;
+	case OPT_URL:
+		o->url = value;
+		return 0;
+	case OPT_OUTPUT:
+		r = set_word(cli, e, value, outputs, ARRAY_SIZE(outputs), &word);
+		o->output = (enum output)word;
+		return r;
+	case OPT_QUIET:
+		o->quiet = true;
+		return 0;
+	case OPT_COLOR:
+		r = set_word(cli, e, value, colours, ARRAY_SIZE(colours), &word);
+		o->colour = (enum colour)word;
+		return r;
+	case OPT_HELP:
+		if (cli->command)
+			help_command(cli->command);
+		else
+			help_program();
+		return -1;
+	case OPT_VERSION:
+		printf("dbhealth %s\n", DBHEALTHD_VERSION);
+		return -1;
+	case OPT_VERBOSE:
+		o->verbose++;
+		return 0;
+	case OPT_ALL:
+		o->all = true;
+		return 0;
+	case OPT_SQL:
+		o->sql = true;
+		return 0;
+	case OPT_DATABASE:
+		o->database = value;
+		return 0;
+	case OPT_SEVERITY:
+		o->severity = value;
+		return set_word(cli, e, value, severity_names + 1, SEVERITY_N - 1, &word);
+	case OPT_PROBE:
+		return add_probes(cli, e, value, &o->probes);
+	case OPT_CHECK:
+		strv_add(&o->checks, value);
+		return 0;
+	case OPT_ENABLE:
+		strv_add(&o->enable, value);
+		return 0;
+	case OPT_CONFIG:
+		o->config = value;
+		return 0;
+	case OPT_FAIL_ON:
+		r = set_word(cli, e, value, fails, ARRAY_SIZE(fails), &word);
+		o->fail_on = (enum fail_on)word;
+		return r;
+	case OPT_DEEP:
+		o->deep = true;
+		return 0;
+	case OPT_SAMPLE:
+		return set_duration(cli, e, value, &o->sample_us);
+	case OPT_BUDGET:
+		return set_duration(cli, e, value, &o->budget_us);
+	case OPT_TIMEOUT:
+		return set_duration(cli, e, value, &o->timeout_us);
+	case OPT_WAIT:
+		return set_duration(cli, e, value, &o->wait_us);
+	case OPT_END:
+		break;
+	}
+	return 0;
+}
+
+/* ---- parsing ---- */
+
+/* getopt's tables for the global options and those of command; short holds 3 per entry and more. */
+static void
+build(const struct command *command, const char *first, struct option *longs, char *shorts)
+{
+	char *s = stpcpy(shorts, first);
+	size_t n = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(entries); i++) {
+		const struct option_entry *e = &entries[i];
+
+		if (!e->global && !command_has(command, e->id))
+			continue;
+		longs[n++] = (struct option){ .name = e->name,
+			.has_arg = e->arg ? required_argument : no_argument,
+			.val = e->id };
+		if (e->letter) {
+			*s++ = e->letter;
+			if (e->arg)
+				*s++ = ':';
+		}
+	}
+	*s = '\0';
+	longs[n] = (struct option){ 0 };
+}
+
+static const struct option_entry *
+entry_of(int c)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(entries); i++)
+		if (entries[i].id == c || (entries[i].letter && entries[i].letter == c))
+			return &entries[i];
+	return NULL;
+}
+
+static int
+wrong_option(const struct cli *cli, int c, char **argv)
+{
+	_cleanup_free_ char *shown = show_text(
+	    optind > 0 && argv[optind - 1] ? argv[optind - 1] : "option");
+	const char *name = cli->command ? cli->command->name : "";
+
+	return cli_fail(cli, EXIT_USAGE, "%s: %s. See: dbhealth %s%s--help.", shown,
+	    c == ':' ? "it needs a value" : "no such option", name, *name ? " " : "");
+}
+
+static int
+parse_part(int argc, char **argv, struct cli *cli, const char *first)
+{
+	struct option longs[ARRAY_SIZE(entries) + 1];
+	char shorts[ARRAY_SIZE(entries) * 2 + 4];
+	int c;
+
+	build(cli->command, first, longs, shorts);
+	opterr = 0;
+	while ((c = getopt_long(argc, argv, shorts, longs, NULL)) != -1) {
+		const struct option_entry *e = entry_of(c);
+		int r;
+
+		if (c == '?' || c == ':' || !e)
+			return wrong_option(cli, c, argv);
+		r = apply(cli, e, optarg);
+		if (r != 0)
+			return r;
+	}
+	return 0;
+}
+
+static int
+unknown_command(const struct cli *cli, const char *word)
+{
+	const char *names[16];
+	size_t n = 0;
+	const char *near;
+	_cleanup_free_ char *shown = show_text(word);
+
+	for (; commands[n] && n < ARRAY_SIZE(names); n++)
+		names[n] = commands[n]->name;
+	near = str_nearest(word, names, n);
+	if (near)
+		return cli_fail(
+		    cli, EXIT_USAGE, "%s: no such command. Did you mean %s?", shown, near);
+	return cli_fail(cli, EXIT_USAGE, "%s: no such command. See: dbhealth --help.", shown);
+}
+
+/* -o nagios must rule errors that come before it was read, too. */
+static void
+foresee_output(int argc, char **argv, struct cli *cli)
+{
+	for (int i = 1; i < argc; i++)
+		if (streq(argv[i], "-onagios") || streq(argv[i], "--output=nagios") ||
+		    ((streq(argv[i], "-o") || streq(argv[i], "--output")) && i + 1 < argc &&
+			streq(argv[i + 1], "nagios")))
+			cli->o.output = OUTPUT_NAGIOS;
+}
+
+int
+options_parse(int argc, char **argv, struct cli *cli)
+{
+	int r;
+
+	foresee_output(argc, argv, cli);
+	r = parse_part(argc, argv, cli, "+:");
+	if (r != 0)
+		return r < 0 ? 1 : r;
+	if (optind >= argc) {
+		help_program();
+		return cli_fail(cli, EXIT_USAGE, "no command: nothing to do. Try: dbhealth status.");
+	}
+	cli->command = find_command(argv[optind]);
+	if (!cli->command)
+		return unknown_command(cli, argv[optind]);
+	argc -= optind;
+	argv += optind;
+	optind = 0; /* getopt begins anew, with what follows the command */
+	r = parse_part(argc, argv, cli, ":");
+	if (r != 0)
+		return r < 0 ? 1 : r;
+	cli->args = argv + optind;
+	cli->nargs = argc - optind;
+	if (cli->nargs < cli->command->min_args)
+		return cli_fail(cli, EXIT_USAGE, "%s: it wants %s. See: dbhealth %s --help.",
+		    cli->command->name, cli->command->args, cli->command->name);
+	if (cli->command->max_args >= 0 && cli->nargs > cli->command->max_args) {
+		_cleanup_free_ char *shown = show_text(cli->args[cli->command->max_args]);
+
+		return cli_fail(cli, EXIT_USAGE, "%s: %s: one argument too many. See: dbhealth %s "
+						 "--help.",
+		    cli->command->name, shown, cli->command->name);
+	}
+	return 0;
+}
+
+void
+options_done(struct options *o)
+{
+	o->probes = strv_free(o->probes);
+	o->checks = strv_free(o->checks);
+	o->enable = strv_free(o->enable);
+}

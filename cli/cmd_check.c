@@ -89,6 +89,19 @@ all_findings(const struct monitor *m, json_t *notes)
 	return out;
 }
 
+static bool
+nothing_ran(const json_t *databases)
+{
+	const json_t *db;
+	size_t i;
+
+	json_array_foreach (databases, i, db)
+		if (json_integer_value(
+			json_object_get(json_object_get(db, "coverage"), "covered")) > 0)
+			return false;
+	return true;
+}
+
 static json_t *
 result_of(const struct monitor *m)
 {
@@ -105,7 +118,11 @@ result_of(const struct monitor *m)
 		add_checks(whole, unknown, not_covered);
 		json_array_append_new(databases, whole);
 	}
-	json_object_set(o, "status", json_object_get(status, "status"));
+	/* Where no check ran, nothing is known, whatever the absence of findings looks like. */
+	if (nothing_ran(databases))
+		json_object_set_new(o, "status", json_string(status_names[STATUS_UNKNOWN]));
+	else
+		json_object_set(o, "status", json_object_get(status, "status"));
 	json_object_set_new(o, "databases", databases);
 	json_object_set_new(o, "findings", all_findings(m, notes));
 	json_object_set_new(o, "unknown", unknown);
@@ -317,11 +334,12 @@ run(struct cli *cli)
 const struct command command_check = {
 	.name = "check",
 	.args = "[DSN-or-NAME ...]",
-	.summary = "looks itself, as you, without the daemon: every default check once",
-	.help = "A DSN is postgresql://HOST/DATABASE, service=NAME, sqlite:PATH or an SQLite file;\n"
-		"a NAME is one of the configuration (./NAME is the file). Without any:\n"
+	.summary = "looks itself, as you, without the daemon",
+	.help = "A DSN is postgresql://HOST/DATABASE, service=NAME, sqlite:PATH or a SQLite file,\n"
+		"a NAME one of the configuration (./NAME is the file). Without any:\n"
 		"$DATABASE_URL, else the configuration, else each PostgreSQL of this host.\n"
-		"Nothing is written; what your rights do not reach is told. Examples:\n"
+		"Every check that is on by default runs once. Nothing is written; what\n"
+		"your rights do not reach is told. Examples:\n"
 		"  dbhealth check sqlite:app.db\n"
 		"  dbhealth check postgresql:///app",
 	.options = { OPT_PROBE, OPT_CHECK, OPT_ENABLE, OPT_CONFIG, OPT_FAIL_ON, OPT_DEEP,

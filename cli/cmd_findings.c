@@ -110,7 +110,7 @@ run(struct cli *cli)
 const struct command command_findings = {
 	.name = "findings",
 	.args = "[NAME]",
-	.summary = "open findings, worst first, each with its next step",
+	.summary = "open findings, each with its next step",
 	.help = "NAME is a database: its own findings and its server's.",
 	.options = { OPT_ALL, OPT_DATABASE, OPT_SEVERITY, OPT_PROBE, OPT_CHECK },
 	.max_args = 1,

@@ -210,7 +210,7 @@ run(struct cli *cli)
 const struct command command_status = {
 	.name = "status",
 	.args = "[NAME]",
-	.summary = "what the daemon knows: a line a database, then open findings",
+	.summary = "what the daemon knows, a line a database",
 	.help = "NAME is a database, a server, or a fleet whose members are called NAME/...\n"
 		"Fleets and large servers are one line; a column counts critical (C), warning\n"
 		"(W) and info (I) findings.",

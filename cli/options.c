@@ -32,7 +32,7 @@ static const struct option_entry {
 	    "dbhealth --color=always status | less -R", true },
 	{ OPT_HELP, 'h', "help", NULL, "this text", "dbhealth status --help", true },
 	{ OPT_VERSION, 'V', "version", NULL, "print the version", "dbhealth --version", true },
-	{ OPT_VERBOSE, 'v', "verbose", NULL, "more: every database, every check, what is not covered",
+	{ OPT_VERBOSE, 'v', "verbose", NULL, "more: every database and check, what is not covered",
 	    "dbhealth status -v orders", false },
 	{ OPT_ALL, 'a', "all", NULL, "pending and resolved findings too", "dbhealth findings -a",
 	    false },
@@ -51,7 +51,7 @@ static const struct option_entry {
 	{ OPT_CONFIG, 'c', "config", "FILE", "read this configuration: its databases and rules",
 	    "dbhealth check -c /etc/dbhealthd/dbhealthd.conf orders", false },
 	{ OPT_FAIL_ON, 0, "fail-on", "WORD",
-	    "critical, warning, unknown (default) or none: what is less bad exits 0",
+	    "critical, warning, unknown or none; less bad exits 0",
 	    "dbhealth check --fail-on critical postgresql:///app", false },
 	{ OPT_DEEP, 0, "deep", NULL, "verify whole files and relations, whatever it takes",
 	    "dbhealth check --deep sqlite:app.db", false },
@@ -115,7 +115,7 @@ help_program(void)
 		_cleanup_free_ char *left =
 		    xasprintf("%s %s", commands[i]->name, commands[i]->args);
 
-		printf("  %-22s  %s\n", left, commands[i]->summary);
+		printf("  %-24s  %s\n", left, commands[i]->summary);
 	}
 	printf("\nOptions, before or after the command (each with an example):\n");
 	for (size_t i = 0; i < ARRAY_SIZE(entries); i++)

@@ -155,17 +155,12 @@ head_text(struct str *out, const json_t *checks)
 	}
 }
 
-/* What the check finds: its evidence, or its title as a sentence. */
+/* What the check finds: its title as a sentence. */
 static void
 finds_text(struct str *out, const json_t *first)
 {
-	_cleanup_free_ char *text = NULL;
+	_cleanup_free_ char *text = xasprintf("%s.", layout_get(first, "title"));
 
-	if (*layout_get(first, "evidence")) {
-		section(out, "FINDS", layout_get(first, "evidence"));
-		return;
-	}
-	text = xasprintf("%s.", layout_get(first, "title"));
 	text[0] = (char)toupper((unsigned char)text[0]);
 	section(out, "FINDS", text);
 }
@@ -226,23 +221,46 @@ ignore_glob(const char *object)
 	return xasprintf("%.*s*", (int)MIN(same, fits), object);
 }
 
+/* The key that is most likely meant: an object to leave alone, a limit, a param. */
 static void
-change_text(struct str *out, const char *check, const char *database, const char *object,
-    const struct report_options *o)
+change_key(struct str *out, const json_t *check, const char *object)
 {
-	const char *file = o->config ? o->config : "/etc/dbhealthd/conf.d/local.conf";
-	_cleanup_free_ char *id = layout_short(check, 60), *db = show_text(database);
-	bool fits = *db && text_columns(db) + text_columns(id) + 11 <= LAYOUT_WIDTH;
+	const json_t *params = json_object_get(check, "params");
+	const char *limit = layout_get(json_object_get(check, "thresholds"), "warning");
+	const char *name;
+	json_t *value;
 
-	str_addf(out, "\nCHANGE   %s, then: systemctl reload dbhealthd\n", file);
-	str_addf(out, "  [check %s%s%s]\n", fits ? db : "", fits ? "/" : "", id);
 	if (*object) {
 		_cleanup_free_ char *glob = ignore_glob(object);
 
 		str_addf(out, "  ignore = %s\n", glob);
-	} else {
-		str_add(out, "  enabled = no\n");
+		return;
 	}
+	if (*limit) {
+		str_addf(out, "  warning = %s\n", limit);
+		return;
+	}
+	json_object_foreach ((json_t *)params, name, value) {
+		_cleanup_free_ char *shown =
+		    show_text(json_string_value(value) ? json_string_value(value) : "");
+
+		str_addf(out, "  param.%s = %s\n", name, shown);
+		return;
+	}
+	str_add(out, "  enabled = no\n");
+}
+
+static void
+change_text(struct str *out, const json_t *check, const char *id, const char *database,
+    const char *object, const struct report_options *o)
+{
+	const char *file = o->config ? o->config : "/etc/dbhealthd/conf.d/local.conf";
+	_cleanup_free_ char *shown = layout_short(id, 60), *db = show_text(database);
+	bool fits = *db && text_columns(db) + text_columns(shown) + 11 <= LAYOUT_WIDTH;
+
+	str_addf(out, "\nCHANGE   %s, then: systemctl reload dbhealthd\n", file);
+	str_addf(out, "  [check %s%s%s]\n", fits ? db : "", fits ? "/" : "", shown);
+	change_key(out, check, object);
 }
 
 char *
@@ -267,7 +285,7 @@ report_explain_text(
 	if (findings)
 		open_text(&out, sorted, o);
 	worst = json_array_get(sorted, 0);
-	change_text(&out, layout_get(first, "id"), worst ? layout_get(worst, "database") : "",
+	change_text(&out, first, layout_get(first, "id"), worst ? layout_get(worst, "database") : "",
 	    worst ? layout_get(worst, "object") : "", o);
 	str_addf(&out, "\nSOURCE   dbhealth checks --sql %s   (also dbhealthd-checks(5))\n", id);
 	json_decref(sorted);
@@ -342,7 +360,7 @@ report_finding_text(const json_t *finding, const json_t *check, const json_t *da
 		str_add(&out, "\nFIX      safest first\n");
 		block_remedies(&out, remedies, true, 2);
 	}
-	change_text(&out, layout_get(finding, "check"), layout_get(finding, "database"),
+	change_text(&out, check, layout_get(finding, "check"), layout_get(finding, "database"),
 	    layout_get(finding, "object"), o);
 	str_addf(&out, "\nID       %s\n", layout_get(finding, "id"));
 	str_addf(&out, "CHECK    dbhealth explain %s\n", id);

@@ -1,6 +1,7 @@
 /*
  * Reads every built-in check as the program does.  Without arguments: prints what breaks the rules
- * of the house, exit 1 when anything does.  With --table: prints the table of docs/checks.md.
+ * of the house, exit 1 when anything does.  With --table: prints the table of docs/checks.md; with
+ * --facts: the list of facts for the manual; with --parse: reads a check file from standard input.
  */
 #include "base/clock.h"
 #include "base/map.h"
@@ -8,6 +9,7 @@
 #include "check/embedded.h"
 #include "check/settings.h"
 #include "check/sql_scan.h"
+#include "sqlite/sqlite_role.h"
 #include <stdarg.h>
 #include <stdio.h>
 #include <strings.h>
@@ -476,38 +478,85 @@ print_table(const struct catalogue *cat)
 	}
 }
 
+static void
+print_facts(void)
+{
+	const char *name, *help;
+
+	printf(".Bl -tag -width Ds\n");
+	for (size_t i = 0; sqlite_fact_names(i, &name, &help); i++) {
+		printf(".It Cm %s\n", name);
+		for (const char *p = help; *p; p++) /* a sentence begins on its own line */
+			if (p > help && *p == ' ' && p[-1] == '.')
+				printf("\n");
+			else
+				printf("%c", *p);
+		printf(".\n");
+	}
+	printf(".El\n");
+}
+
+static int
+parse_input(void)
+{
+	_cleanup_str_ struct str text = { 0 };
+	_cleanup_(check_freep) struct check *c = NULL;
+	struct err e = { 0 };
+	char buf[4096];
+
+	for (size_t n; (n = fread(buf, 1, sizeof(buf), stdin)) > 0;)
+		str_addn(&text, buf, n);
+	if (check_parse(str_text(&text), "stdin", &c, &e) >= 0)
+		return 0;
+	printf("%s\n", e.msg);
+	return 1;
+}
+
+static int
+lint_all(const struct catalogue *cat)
+{
+	struct map *metrics = map_new();
+	int faults = 0;
+
+	for (size_t i = 0; i < embedded_checks_n; i++) {
+		struct lint l = { .path = embedded_checks[i].path };
+		_cleanup_(check_freep) struct check *c = NULL;
+		struct err e = { 0 };
+
+		if (check_parse(embedded_checks[i].text, l.path, &c, &e) < 0) {
+			printf("%s\n", e.msg);
+			faults++;
+			continue;
+		}
+		l.check = c;
+		lint_head(&l);
+		lint_bodies(&l);
+		lint_params(&l);
+		lint_remedies(&l);
+		/* The map keeps the id of the catalogue's copy, which lives on. */
+		l.check = catalogue_find(cat, c->engine, c->id);
+		lint_metric(&l, metrics);
+		faults += l.faults;
+	}
+	map_free(metrics, NULL);
+	return faults;
+}
+
 int
 main(int argc, char **argv)
 {
-	struct map *metrics = map_new();
+	const char *mode = argc > 1 ? argv[1] : "";
 	struct catalogue *cat = catalogue_new();
 	int faults = 0;
 
-	if (argc > 1 && streq(argv[1], "--table")) {
+	if (streq(mode, "--table"))
 		print_table(cat);
-	} else {
-		for (size_t i = 0; i < embedded_checks_n; i++) {
-			struct lint l = { .path = embedded_checks[i].path };
-			_cleanup_(check_freep) struct check *c = NULL;
-			struct err e = { 0 };
-
-			if (check_parse(embedded_checks[i].text, l.path, &c, &e) < 0) {
-				printf("%s\n", e.msg);
-				faults++;
-				continue;
-			}
-			l.check = c;
-			lint_head(&l);
-			lint_bodies(&l);
-			lint_params(&l);
-			lint_remedies(&l);
-			/* The map keeps the id of the catalogue's copy, which lives on. */
-			l.check = catalogue_find(cat, c->engine, c->id);
-			lint_metric(&l, metrics);
-			faults += l.faults;
-		}
-	}
-	map_free(metrics, NULL);
+	else if (streq(mode, "--facts"))
+		print_facts();
+	else if (streq(mode, "--parse"))
+		faults = parse_input();
+	else
+		faults = lint_all(cat);
 	catalogue_free(cat);
 	return faults > 0;
 }

@@ -486,6 +486,46 @@ conf_database_get(const struct conf_database *db, const char *key)
 }
 
 bool
+conf_database_equal(const struct conf_database *a, const struct conf_database *b)
+{
+	if (!streq(a->name, b->name) || a->engine != b->engine || a->noptions != b->noptions)
+		return false;
+	for (size_t i = 0; i < conf_noptions; i++) {
+		const struct conf_option *o = &conf_options[i];
+
+		if (o->kind == KIND_DATABASE && o->field != OPT_NO_FIELD &&
+		    !option_field_equal(o, a, b))
+			return false;
+	}
+	for (size_t i = 0; i < a->noptions; i++) {
+		const char *va = a->options[i].value;
+		const char *vb = conf_database_get(b, a->options[i].name);
+
+		if (va && vb ? !streq(va, vb) : va != vb)
+			return false;
+	}
+	return true;
+}
+
+char **
+conf_needs_restart(const struct conf *running, const struct conf *loaded)
+{
+	char **keys = NULL;
+
+	for (size_t i = 0; i < conf_noptions; i++) {
+		const struct conf_option *o = &conf_options[i];
+		_cleanup_free_ char *key = NULL;
+
+		if (o->kind != KIND_DAEMON || !(o->flags & OPT_RESTART) ||
+		    option_field_equal(o, &running->daemon, &loaded->daemon))
+			continue;
+		key = xasprintf("[%s] %s", conf_sections[o->kind].name, o->name);
+		strv_add(&keys, key);
+	}
+	return keys;
+}
+
+bool
 conf_database_has_key(const char *key)
 {
 	return option_find(KIND_DATABASE, key) != NULL;

@@ -75,8 +75,7 @@ struct conf {
 	struct conf_daemon daemon;
 	struct conf_database *databases;
 	size_t ndatabases;
-	struct conf_database
-	    defaults; /* [defaults] over DB_* over built-in: for what is discovered */
+	struct conf_database defaults; /* as [defaults] says: for what is discovered */
 	struct conf_check *checks;
 	size_t nchecks;
 	struct conf_query *queries;
@@ -91,12 +90,23 @@ int conf_load(const char *path, struct conf **ret, struct err_list *errors) _mus
 int conf_default(struct conf **ret, struct err_list *errors) _must_check_;
 struct conf *conf_free(struct conf *);
 DEFINE_CLEANUP(struct conf *, conf_free)
-/* A section like [defaults] under a name: discovered databases, databases = *, DSN arguments. */
+/*
+ * A section like [defaults] under a name: discovered databases, databases = *, DSN arguments.
+ * Earlier pointers into databases are void after it, like itself may be one of them.  The engine
+ * is ENGINE_NONE for a DSN that no file could hold, such as a bare path: it is the caller's to set.
+ */
 struct conf_database *conf_add_database(struct conf *, const char *name, const char *dsn,
     const struct conf_database *like) _must_check_;
-/* Text of an option that was set for this database (a list: JSON array), or NULL. */
+/*
+ * An option that was set for this database, in the form for SQL (durations in seconds, sizes in
+ * bytes, yes or no as true or false, a list as JSON array), or NULL.  A DSN is never among them.
+ */
 const char *conf_database_get(const struct conf_database *, const char *key);
 bool conf_database_has_key(const char *key); /* whether [database] knows such a key */
+/* Whether all that was configured is the same, the DSN too; where it stands does not count. */
+bool conf_database_equal(const struct conf_database *, const struct conf_database *);
+/* "[daemon] socket" ...: what differs and a reload does not apply; NULL when nothing. */
+char **conf_needs_restart(const struct conf *running, const struct conf *loaded) _must_check_;
 const struct conf_database *conf_find(const struct conf *, const char *name);
 /* --help-config: every section and key with type, default, help and an example, from the table. */
 char *conf_help(void) _must_check_;

@@ -40,9 +40,8 @@ add_variable(struct str *out, char *body, struct err *e)
 	}
 	if (!is_variable_name(body))
 		return err_set(e, -EINVAL,
-		    "${%.60s} is no variable; write ${NAME}, ${NAME:-default}, "
-		    "or $$ for a dollar",
-		    body);
+		    "what is between ${ and } is no variable; write ${NAME}, "
+		    "${NAME:-default}, or $$ for a dollar");
 	value = getenv(body);
 	if (fallback && (!value || !*value))
 		value = fallback;
@@ -69,7 +68,8 @@ add_credential(struct str *out, const char *name, struct err *e)
 	ssize_t n;
 
 	if (!*name || *name == '.' || strchr(name, '/'))
-		return err_set(e, -EINVAL, "@{%.60s} is no credential; write @{NAME}", name);
+		return err_set(
+		    e, -EINVAL, "what is between @{ and } is no credential; write @{NAME}");
 	if (!dir || !*dir)
 		return err_set(e, -ENOENT,
 		    "the credential %.60s: $CREDENTIALS_DIRECTORY is not set; "

@@ -220,6 +220,63 @@ option_copy_fields(enum conf_kind kind, void *to, const void *from)
 	}
 }
 
+static bool
+text_equal(const char *a, const char *b)
+{
+	return a && b ? streq(a, b) : a == b;
+}
+
+static bool
+list_equal(char *const *a, char *const *b)
+{
+	size_t n = strv_len(a);
+
+	if (strv_len(b) != n)
+		return false;
+	for (size_t i = 0; i < n; i++)
+		if (!streq(a[i], b[i]))
+			return false;
+	return true;
+}
+
+static bool
+pairs_equal(const void *a, const void *b)
+{
+	const struct conf_pair *pa = *(struct conf_pair *const *)a;
+	const struct conf_pair *pb = *(struct conf_pair *const *)b;
+	size_t na = *(const size_t *)((struct conf_pair *const *)a + 1);
+	size_t nb = *(const size_t *)((struct conf_pair *const *)b + 1);
+
+	for (size_t i = 0; na == nb && i < na; i++)
+		if (!streq(pa[i].name, pb[i].name) || !streq(pa[i].value, pb[i].value))
+			return false;
+	return na == nb;
+}
+
+bool
+option_field_equal(const struct conf_option *o, const void *base_a, const void *base_b)
+{
+	const void *a = (const char *)base_a + o->field, *b = (const char *)base_b + o->field;
+
+	switch (storage_of(o)) {
+	case STORE_TEXT:
+		return text_equal(*(char *const *)a, *(char *const *)b);
+	case STORE_FLAG:
+		return *(const bool *)a == *(const bool *)b;
+	case STORE_NUMBER:
+		return *(const int64_t *)a == *(const int64_t *)b;
+	case STORE_BITS:
+		return *(const unsigned *)a == *(const unsigned *)b;
+	case STORE_WORD:
+		return memcmp(a, b, sizeof(int)) == 0;
+	case STORE_LIST:
+		return list_equal(*(char **const *)a, *(char **const *)b);
+	case STORE_PAIRS:
+		return pairs_equal(a, b);
+	}
+	return false;
+}
+
 void
 option_free_fields(enum conf_kind kind, void *base)
 {

@@ -185,17 +185,16 @@ close_section(struct reader *r)
 	struct ini_cfgobj *obj = NULL;
 	int code;
 
-	for (size_t i = 0; i < r->nseen; i++)
-		free(r->seen[i].key);
-	r->nseen = 0;
-	if (r->header && !r->skipping) {
+	if (r->header && !r->skipping && r->nseen == 0) {
+		add_section(r);
+	} else if (r->header && !r->skipping) {
 		code = ini_config_file_from_mem(r->chunk.s, (uint32_t)r->chunk.len, &ctx);
 		if (code == 0)
 			code = ini_config_create(&obj);
 		if (code == 0)
 			code = ini_config_parse(ctx, INI_STOP_ON_NONE,
-			    INI_MS_MERGE | INI_MV1S_PRESERVE | INI_MV2S_PRESERVE,
-			    INI_PARSE_NO_C_COMMENTS, obj);
+			    INI_MS_MERGE | INI_MV1S_ALLOW | INI_MV2S_ALLOW, INI_PARSE_NO_C_COMMENTS,
+			    obj);
 		if (code == 0)
 			copy_entries(r, obj);
 		else
@@ -203,7 +202,19 @@ close_section(struct reader *r)
 	}
 	ini_config_destroy(obj);
 	ini_config_file_destroy(ctx);
+	for (size_t i = 0; i < r->nseen; i++)
+		free(r->seen[i].key);
+	r->nseen = 0;
 	free(TAKE_PTR(r->header));
+}
+
+/* A DSN that strayed into a header may hold a password, and headers stand in messages. */
+static char *
+hide_secret(const char *header)
+{
+	const char *url = strstr(header, "://");
+
+	return url ? xasprintf("%.*s://***", (int)(url - header), header) : xstrdup(header);
 }
 
 static void
@@ -222,7 +233,7 @@ open_section(struct reader *r, const char *line, size_t len, int number)
 		return;
 	}
 	*end = '\0';
-	r->header = xstrdup(str_trim(text));
+	r->header = hide_secret(str_trim(text));
 	r->header_line = number;
 	str_reset(&r->chunk);
 	str_add(&r->chunk, "[s]\n");
@@ -285,6 +296,11 @@ check_key(struct reader *r, const char *line, size_t len, int number)
 			    r->path, number, r->header, key, r->seen[i].line);
 			return false;
 		}
+	if (r->nseen == INI_MAX_KEYS) {
+		err_list_add(r->errors, "%s:%d: [%s]: more than %d keys in one section", r->path,
+		    number, r->header, INI_MAX_KEYS);
+		return false;
+	}
 	if ((r->nseen & (r->nseen + 1)) == 0)
 		r->seen = xreallocarray(r->seen, 2 * (r->nseen + 1), sizeof(*r->seen));
 	r->seen[r->nseen++] = (struct ini_entry){ .key = xstrdup(key), .line = number };

@@ -16,7 +16,8 @@ struct ini_file {
 	size_t nsections;
 };
 #define INI_MAX_BYTES ((size_t)8 << 20)
-#define INI_MAX_KEY   100
+#define INI_MAX_KEY   100  /* bytes */
+#define INI_MAX_KEYS  1000 /* of one section: looking for one among them is linear */
 
 /* -ENOENT when there is no such file, nothing is reported then; every other fault is in errors. */
 int ini_read(const char *path, struct ini_file *ret, struct err_list *errors) _must_check_;

@@ -166,6 +166,11 @@ merge_entry(
 		    s->header, e->key, old->origin.line);
 		return;
 	}
+	if (!old && s->nentries == INI_MAX_KEYS) {
+		err_list_add(errors, "%s:%d: [%s]: more than %d keys in one section", path, e->line,
+		    s->header, INI_MAX_KEYS);
+		return;
+	}
 	if (old) {
 		free(old->value);
 		free(old->origin.file);

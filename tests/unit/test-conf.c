@@ -385,7 +385,10 @@ test_secrets_never_shown(void **state)
 	    "[database d]\n"
 	    "dsn =\n"
 	    "postgresql://u:hunter2@h/d?x=1\n"
-	    "u:hunter2\n");
+	    "u:hunter2\n"
+	    "[database postgresql://u:hunter2@h/e]\n"
+	    "[daemon]\n"
+	    "admin_group = ${hunter2-}\n");
 	got = load_errors(state);
 	assert_null(strstr(got, "hunter2"));
 	assert_string_equal(got,
@@ -406,7 +409,11 @@ test_secrets_never_shown(void **state)
 	    "main.conf:15: [database d]: a key is made of ASCII letters, digits, \"_\", \".\" and "
 	    "\"-\"\n"
 	    "main.conf:16: [database d]: no \"=\"; write KEY = VALUE, or indent a line that "
-	    "continues the value above\n");
+	    "continues the value above\n"
+	    "main.conf:17: [database postgresql://***]: a name has up to 40 letters, digits, "
+	    "\"_\", \".\" and \"-\", and begins with a letter or digit\n"
+	    "main.conf:19: [daemon] admin_group: what is between ${ and } is no variable; write "
+	    "${NAME}, ${NAME:-default}, or $$ for a dollar\n");
 }
 
 static void
@@ -742,6 +749,68 @@ test_add_database(void **state)
 	assert_int_equal(conf_find(c, "a/7")->engine, ENGINE_POSTGRESQL);
 }
 
+static void
+test_what_a_reload_finds(void **state)
+{
+	static const char base[] = "[daemon]\nsocket = /tmp/a\nmax_clients = 5\n"
+	                           "[database a]\ndsn = sqlite:/a\nlabels = x=1\nprobes = schema\n"
+	                           "enable = a, b\nrequire_tables = t\ntimeout = 1s\n";
+	static const struct {
+		const char *from, *to; /* replaced in base */
+		bool same;
+	} t[] = {
+		{ "max_clients = 5", "max_clients = 6", true },
+		{ "[database a]", "\n\n[database a]", true }, /* where it stands does not count */
+		{ "= sqlite:/a", "= sqlite:/b", false },
+		{ "x=1", "x=2", false },
+		{ "x=1", "x=1, y=1", false },
+		{ "= schema", "= integrity", false },
+		{ "= a, b", "= a", false },
+		{ "_tables = t", "_tables = u", false },
+		{ "_tables = t", "_tables =", false },
+		{ "timeout = 1s", "timeout = 2s", false },
+	};
+	_cleanup_(conf_freep) struct conf *old = NULL, *moved = NULL;
+	_cleanup_strv_ char **keys = NULL;
+
+	write_text(state, "main.conf", base);
+	old = load(state);
+	for (size_t i = 0; i < ARRAY_SIZE(t); i++) {
+		const char *at = strstr(base, t[i].from);
+		_cleanup_free_ char *text =
+		    xasprintf("%.*s%s%s", (int)(at - base), base, t[i].to, at + strlen(t[i].from));
+		_cleanup_(conf_freep) struct conf *c = NULL;
+
+		write_text(state, "main.conf", text);
+		c = load(state);
+		if (conf_database_equal(&old->databases[0], &c->databases[0]) != t[i].same)
+			fail_msg("%s", t[i].to);
+		assert_null(conf_needs_restart(old, c));
+	}
+	write_text(state, "main.conf", "[daemon]\nsocket = /tmp/b\nstate_dir = /x\n");
+	moved = load(state);
+	keys = conf_needs_restart(old, moved);
+	assert_int_equal(strv_len(keys), 2);
+	assert_string_equal(keys[0], "[daemon] socket");
+	assert_string_equal(keys[1], "[daemon] state_dir");
+}
+
+static void
+test_too_many_keys(void **state)
+{
+	_cleanup_str_ struct str text = { 0 };
+	_cleanup_free_ char *got = NULL;
+
+	str_add(&text, "[check x]\n");
+	for (int i = 0; i < 1001; i++)
+		str_addf(&text, "param.p%d = 1\n", i);
+	str_add(&text, "[daemon]\n[check x]\nparam.more = 1\n");
+	write_bytes(state, "main.conf", text.s, text.len);
+	got = load_errors(state);
+	assert_string_equal(got, "main.conf:1002: [check x]: more than 1000 keys in one section\n"
+	                         "main.conf:1005: [check x]: more than 1000 keys in one section\n");
+}
+
 /* Whatever the bytes: no crash, no leak, either a configuration or words. */
 static void
 test_random_bytes(void **state)
@@ -838,6 +907,8 @@ main(void)
 		TEST(test_forms_of_text),
 		TEST(test_engines),
 		TEST(test_add_database),
+		TEST(test_what_a_reload_finds),
+		TEST(test_too_many_keys),
 		TEST(test_random_bytes),
 		TEST(test_many_databases),
 		TEST(test_help),

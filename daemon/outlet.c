@@ -185,6 +185,7 @@ static void
 on_sent(enum worker_end end, const struct err *err, void *arg)
 {
 	struct outlets *o = arg;
+	struct entry *e, *next;
 	uint64_t sequence = 0;
 
 	(void)err;
@@ -196,9 +197,8 @@ on_sent(enum worker_end end, const struct err *err, void *arg)
 		set_turn(o, RETRY_US);
 		return;
 	}
-	for (; o->nsent > 0; o->nsent--) {
-		struct entry *e = TAILQ_FIRST(&o->queue);
-
+	for (e = TAILQ_FIRST(&o->queue); e && o->nsent > 0; e = next, o->nsent--) {
+		next = TAILQ_NEXT(e, link);
 		sequence = MAX(sequence, e->sequence);
 		TAILQ_REMOVE(&o->queue, e, link);
 		o->nqueue--;
@@ -261,11 +261,13 @@ static bool
 stderr_is_journald(void)
 {
 	const char *stream = getenv("JOURNAL_STREAM");
-	unsigned long long dev, ino;
+	_cleanup_free_ char *is = NULL;
 	struct stat st;
 
-	return stream && sscanf(stream, "%llu:%llu", &dev, &ino) == 2 &&
-	       fstat(STDERR_FILENO, &st) == 0 && st.st_dev == dev && st.st_ino == ino;
+	if (!stream || fstat(STDERR_FILENO, &st) < 0)
+		return false;
+	is = xasprintf("%llu:%llu", (unsigned long long)st.st_dev, (unsigned long long)st.st_ino);
+	return streq(is, stream);
 }
 
 enum outlet_format

@@ -26,10 +26,11 @@ enum {
 static void
 set(json_t *o, const char *name, const char *value)
 {
-	json_t *text = json_string(value ? value : "");
+	const char *given = value ? value : "";
+	json_t *text = json_string(given);
 
 	if (!text) { /* not UTF-8: jansson would leave the field out without a word */
-		_cleanup_free_ char *safe = text_from_peer(value, strlen(value), TEXT_MAX_BYTES);
+		_cleanup_free_ char *safe = text_from_peer(given, strlen(given), TEXT_MAX_BYTES);
 
 		text = json_string(safe);
 	}

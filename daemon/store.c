@@ -75,8 +75,8 @@ set_turn(struct store *s, int64_t after_us)
 	/* never later than it is set already */
 	if (event_pending(s->turn, EV_TIMEOUT, &was)) {
 		event_base_gettimeofday_cached(s->base, &now);
-		evutil_timersub(&was, &now, &was);
-		if (evutil_timercmp(&was, &tv, <=))
+		if ((was.tv_sec - now.tv_sec) * USEC_PER_SEC + was.tv_usec - now.tv_usec <=
+		    after_us)
 			return;
 	}
 	event_add(s->turn, &tv);
@@ -138,7 +138,7 @@ part_open(struct store *s)
 {
 	struct str *part;
 
-	if (s->nparts > 0 && s->parts[s->nparts - 1].len < PART_BYTES)
+	if (s->parts && s->parts[s->nparts - 1].len < PART_BYTES)
 		return &s->parts[s->nparts - 1];
 	s->parts = xreallocarray(s->parts, s->nparts + 1, sizeof(*s->parts));
 	part = &s->parts[s->nparts++];
@@ -275,7 +275,7 @@ batch_begin(struct store *s)
 	batch_add_cursors(s);
 	s->bytes = 0;
 	s->batch++;
-	if (s->nparts > 0)
+	if (s->parts)
 		part_send(s);
 }
 

@@ -348,13 +348,18 @@ entry_resolve(struct entry *e, const char *reason, int64_t wall_us)
 }
 
 void
-findings_evict(struct findings *fs)
+findings_evict(struct findings *fs, int64_t before_wall_us)
 {
-	while (fs->nresolved > FINDINGS_RESOLVED_MAX) {
-		struct entry *oldest = TAILQ_FIRST(&fs->resolved);
-		struct group *g = oldest->group;
+	struct entry *e, *next;
 
-		entry_forget(oldest);
+	for (e = TAILQ_FIRST(&fs->resolved); e; e = next) {
+		struct group *g = e->group;
+
+		if (fs->nresolved <= FINDINGS_RESOLVED_MAX &&
+		    e->f.resolved_wall_us >= before_wall_us)
+			break;
+		next = TAILQ_NEXT(e, resolved_link);
+		entry_forget(e);
 		group_collect(g);
 	}
 }
@@ -442,14 +447,7 @@ findings_tick(struct findings *fs, int64_t now_us, int64_t wall_us)
 		if (now_us >= e->f.hold_until_us)
 			entry_resolve(e, "hold passed", wall_us);
 	}
-	findings_evict(fs);
-	while ((e = TAILQ_FIRST(&fs->resolved)) &&
-	       wall_us - e->f.resolved_wall_us > FINDINGS_RESOLVED_AGE_US) {
-		struct group *g = e->group;
-
-		entry_forget(e);
-		group_collect(g);
-	}
+	findings_evict(fs, wall_us - FINDINGS_RESOLVED_AGE_US);
 }
 
 void
@@ -469,7 +467,7 @@ findings_drop(
 			strv_add(&checks, key);
 	for (char **c = checks; c && *c; c++)
 		group_drop(group_find(fs, scope, *c), quiet, wall_us);
-	findings_evict(fs);
+	findings_evict(fs, INT64_MIN);
 }
 
 void
@@ -492,7 +490,7 @@ findings_retain(struct findings *fs, bool (*keep)(const char *scope, const char 
 	}
 	for (char **d = drop; d && *d; d += 2)
 		group_drop(group_find(fs, d[0], d[1]), quiet, wall_us);
-	findings_evict(fs);
+	findings_evict(fs, INT64_MIN);
 }
 
 void
@@ -524,7 +522,7 @@ findings_retain_items(struct findings *fs, const char *scope, const char *check,
 		group_mark(g);
 	}
 	group_collect(g);
-	findings_evict(fs);
+	findings_evict(fs, INT64_MIN);
 }
 
 int
@@ -541,7 +539,7 @@ findings_ack(struct findings *fs, const char *id, int64_t now_us, int64_t wall_u
 		entry_resolve(e, "acknowledged", wall_us);
 	else
 		entry_mark(e, now_us);
-	findings_evict(fs);
+	findings_evict(fs, INT64_MIN);
 	return 0;
 }
 

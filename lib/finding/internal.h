@@ -82,7 +82,8 @@ void entry_open(struct entry *, enum severity, int64_t wall_us);
 void entry_change(struct entry *, enum severity, int64_t wall_us);
 void entry_resolve(struct entry *, const char *reason, int64_t wall_us);
 
-void findings_evict(struct findings *); /* resolved ones beyond the cap; no loop may be on them */
+/* Forgets resolved ones beyond the cap or older than that; nobody may be walking over a group. */
+void findings_evict(struct findings *, int64_t before_wall_us);
 
 /* content.c: what a finding says at that severity, from a sample; or how many more there are. */
 void content_fill(struct finding *, const struct run *, const struct sample *, enum severity);

@@ -87,9 +87,9 @@ count_breach(struct judge *j, struct finding *f, enum severity severity)
 
 /* When the next regular run is too far away to confirm what has begun. */
 static void
-ask_again(struct judge *j, const struct finding *f, int above, int upto)
+ask_again(struct judge *j, const struct finding *f, enum severity above, enum severity upto)
 {
-	for (int i = above + 1; i <= upto; i++) {
+	for (int i = (int)above + 1; i <= (int)upto; i++) {
 		int64_t wait_us = j->run->settings->for_us[i];
 		int64_t elapsed_us = j->run->now_us - f->breach_since_us[i];
 
@@ -479,7 +479,7 @@ findings_apply(struct findings *fs, const struct run *run, struct applied *ret)
 	}
 	if (g)
 		group_collect(g);
-	findings_evict(fs);
+	findings_evict(fs, INT64_MIN);
 	applied.status = findings_status(fs, run->scope, check->id);
 	*ret = applied;
 }

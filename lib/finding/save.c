@@ -218,7 +218,9 @@ load_labels(struct finding *f, json_t *labels)
 	json_t *value;
 	size_t n = MIN(json_object_size(labels), (size_t)SAVED_MAX_LABELS);
 
-	f->labels = n ? xcalloc(n, sizeof(*f->labels)) : NULL;
+	if (n == 0)
+		return;
+	f->labels = xcalloc(n, sizeof(*f->labels));
 	json_object_foreach(labels, name, value)
 	{
 		if (f->nlabels == n)

@@ -315,10 +315,15 @@ each_begin(void **state)
 static int
 each_end(void **state)
 {
+	int fds = count_fds(), status = 0;
+	pid_t child = waitpid(-1, &status, WNOHANG);
+
 	(void)state;
-	if (waitpid(-1, NULL, WNOHANG) != -1 || errno != ECHILD)
-		return -1;
-	return count_fds() == fds_before ? 0 : -1;
+	if (child >= 0)
+		print_error("child %d left behind, status %x\n", (int)child, (unsigned)status);
+	if (fds != fds_before)
+		print_error("%d descriptors, %d before\n", fds, fds_before);
+	return child == -1 && errno == ECHILD && fds == fds_before ? 0 : -1;
 }
 
 static void

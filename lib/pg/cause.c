@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "pg/session_impl.h"
 #include <ctype.h>
+#include <stdarg.h>
 #include <stdio.h>
 
 const char *const pg_cause_names[PG_CAUSE_N] = {
@@ -257,4 +258,17 @@ bool
 cause_is_refused_options(const struct pg_failure *f)
 {
 	return strstr(f->err.msg, "startup parameter") && strstr(f->err.msg, "options");
+}
+
+int
+session_fail(struct pg_session *s, enum pg_cause cause, const char *fmt, ...)
+{
+	char text[sizeof(s->failure.err.msg)];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	s->failure = (struct pg_failure){ .cause = cause };
+	return err_set(&s->failure.err, cause_errno(cause), "%s", text);
 }

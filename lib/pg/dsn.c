@@ -220,11 +220,13 @@ decode(const char *s, size_t len, char *buf, size_t size)
 	size_t n = 0;
 
 	for (size_t i = 0; i < len && n + 1 < size; i++) {
-		unsigned c = (unsigned char)s[i];
+		char hex[3] = { 0 };
 
-		if (c == '%' && i + 2 < len && sscanf(s + i + 1, "%2x", &c) == 1)
+		if (s[i] == '%' && i + 2 < len && isxdigit((unsigned char)s[i + 1])) {
+			memcpy(hex, s + i + 1, 2);
 			i += 2;
-		buf[n++] = (char)c;
+		}
+		buf[n++] = hex[0] ? (char)strtoul(hex, NULL, 16) : s[i];
 	}
 	buf[n] = '\0';
 	return n;

@@ -426,7 +426,7 @@ add_all(struct making *m, struct err *e)
 	add_endpoints(m);
 	for (size_t i = 0; i < m->nfound; i++)
 		has_tcp = has_tcp || !is_socket(&m->found[i]);
-	for (const PQconninfoOption *o = m->merged; o->keyword; o++)
+	for (const PQconninfoOption *o = m->merged; o && o->keyword; o++)
 		if (o->val && o->val[0] && !is_handled(o->keyword))
 			add(m, o->keyword, o->val);
 	/* Before the next host is tried a silent one must have been given up, within our deadline. */

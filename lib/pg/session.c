@@ -9,8 +9,6 @@
 #include "base/text.h"
 #include "pg/session_impl.h"
 #include <fcntl.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <sys/socket.h>
 
 /* What a step says besides a negative errno and the events it waits for. */
@@ -35,19 +33,6 @@ static const struct {
 	[PG_READY] = { "ready", step_ready },
 	[PG_CLOSING] = { "closing", step_closing },
 };
-
-int
-session_fail(struct pg_session *s, enum pg_cause cause, const char *fmt, ...)
-{
-	char text[sizeof(s->failure.err.msg)];
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
-	s->failure = (struct pg_failure){ .cause = cause };
-	return err_set(&s->failure.err, cause_errno(cause), "%s", text);
-}
 
 static void
 enter(struct pg_session *s, enum pg_session_state to)

@@ -79,9 +79,7 @@ struct pg_session {
 	size_t ncells;
 };
 
-/* session.c: fills s->failure and returns its negative errno. */
-int session_fail(struct pg_session *, enum pg_cause, const char *fmt, ...) _printf_(3, 4);
-/* Watches the socket and the deadlines as they are now. */
+/* session.c: watches the socket and the deadlines as they are now. */
 int session_arm(struct pg_session *);
 /* Runs the step of the state from the loop, soon. */
 void session_kick(struct pg_session *);
@@ -112,3 +110,5 @@ void cause_of_connect(PGconn *, ConnStatusType phase, struct pg_failure *);
 void cause_of_loss(PGconn *, struct pg_failure *);
 void cause_of_result(const PGresult *, struct pg_failure *);
 bool cause_is_refused_options(const struct pg_failure *);
+/* Fills s->failure and returns its negative errno. */
+int session_fail(struct pg_session *, enum pg_cause, const char *fmt, ...) _printf_(3, 4);

@@ -18,7 +18,7 @@
 
 /* One folder of ours alone: systemd's runtime folder, the user's, or one in /tmp under our uid. */
 static int
-private_folder(char **ret, struct err *e)
+private_folder(bool is_wanted, char **ret, struct err *e)
 {
 	const char *run = getenv("RUNTIME_DIRECTORY"), *user = getenv("XDG_RUNTIME_DIR");
 	_cleanup_free_ char *path = NULL;
@@ -30,7 +30,7 @@ private_folder(char **ret, struct err *e)
 		path = xasprintf("%s/dbhealthd-tls", user);
 	else
 		path = xasprintf("/tmp/dbhealthd-tls-%ld", (long)geteuid());
-	if (mkdir(path, 0700) < 0 && errno != EEXIST)
+	if (is_wanted && mkdir(path, 0700) < 0 && errno != EEXIST)
 		return err_set(e, -errno, "cannot make the folder %s: %s", path, strerror(errno));
 	if (lstat(path, &st) < 0 || !S_ISDIR(st.st_mode) || st.st_uid != geteuid() ||
 	    (st.st_mode & 077) != 0)
@@ -104,7 +104,8 @@ name_of(const char *data, size_t len, char ret[static SHA_ID_SIZE])
 		str_addf(&hex, "%02x", (unsigned char)data[i]);
 	part = str_text(&hex);
 	sha_id(&part, 1, ret);
-	explicit_bzero(hex.s, hex.len);
+	if (hex.s)
+		explicit_bzero(hex.s, hex.len);
 }
 
 int
@@ -117,7 +118,7 @@ tls_copy_file(const char *path, bool is_key, char **ret, struct err *e)
 
 	if (r < 0 || !data)
 		return r;
-	if ((r = private_folder(&folder, e)) < 0)
+	if ((r = private_folder(true, &folder, e)) < 0)
 		return r;
 	name_of(data, len, name);
 	copy = xasprintf("%s/%s", folder, name);
@@ -143,7 +144,7 @@ tls_copy_folder(const char *path, char **ret, struct err *e)
 	struct dirent **names = NULL;
 	char id[SHA_ID_SIZE];
 	int n = scandir(path, &names, not_hidden, alphasort),
-	    r = n < 0 ? n : private_folder(&folder, e);
+	    r = n < 0 ? n : private_folder(true, &folder, e);
 
 	sha_id(&path, 1, id);
 	copy = xasprintf("%s/%s.d", folder ? folder : "", id);
@@ -188,10 +189,11 @@ remove_old(const char *path)
 		return;
 	}
 	dir = opendir(path);
-	while (dir && (d = readdir(dir)))
+	if (!dir)
+		return;
+	while ((d = readdir(dir)))
 		(void)unlinkat(dirfd(dir), d->d_name, 0);
-	if (dir)
-		closedir(dir);
+	closedir(dir);
 	(void)rmdir(path);
 }
 
@@ -199,16 +201,16 @@ void
 tls_copy_clean(void)
 {
 	_cleanup_free_ char *folder = NULL;
-	struct err ignored;
-	DIR *dir = private_folder(&folder, &ignored) < 0 ? NULL : opendir(folder);
 	const struct dirent *d;
+	DIR *dir;
 
-	while (dir && (d = readdir(dir))) {
+	if (private_folder(false, &folder, NULL) < 0 || !folder || !(dir = opendir(folder)))
+		return;
+	while ((d = readdir(dir))) {
 		_cleanup_free_ char *path = xasprintf("%s/%s", folder, d->d_name);
 
 		if (d->d_name[0] != '.')
 			remove_old(path);
 	}
-	if (dir)
-		closedir(dir);
+	closedir(dir);
 }

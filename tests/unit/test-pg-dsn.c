@@ -407,6 +407,9 @@ run_tls_files(void **state)
 	/* nothing is left for libpq to look for in the home folder */
 	assert_value(dsn, "sslcert", "/dev/null/none");
 	assert_value(dsn, "sslcrl", "/dev/null/none");
+	write_file("empty.pem", 0644, "");
+	assert_value("host=127.0.0.1 user=u sslmode=verify-ca sslrootcert=empty.pem", "sslmode",
+	    "verify-ca");
 	write_file("cert.pem", 0644, "a certificate");
 	write_file("key.pem", 0644, "a key");
 	assert_refused(

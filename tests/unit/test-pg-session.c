@@ -617,6 +617,32 @@ run_silent_peer(void **state)
 	watched_free(w);
 }
 
+/* A stopped server's backlog that is full: told at once, nothing kept, nothing spins. */
+static void
+run_full_backlog(void **state)
+{
+	struct sockaddr_un un = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct watched *first = watched_new(base, NULL), *second = watched_new(base, NULL);
+	_cleanup_free_ char *full =
+	    xasprintf("host=%s port=7000 user=u passfile=/dev/null", cluster->host);
+
+	(void)state;
+	snprintf(un.sun_path, sizeof(un.sun_path), "%s/.s.PGSQL.7000", cluster->host);
+	assert_int_equal(bind(fd, (struct sockaddr *)&un, sizeof(un)), 0);
+	assert_int_equal(listen(fd, 0), 0);
+	assert_int_equal(watched_connect(first, full, NULL, 200 * USEC_PER_MSEC), 0);
+	run_until(base, first->connects > 0);
+	assert_int_equal(pg_session_state(first->session), PG_UNANSWERED);
+	assert_int_equal(watched_connect(second, full, NULL, 200 * USEC_PER_MSEC), 0);
+	run_until(base, second->connects > 0);
+	assert_int_equal(second->why.cause, PG_CAUSE_TIMEOUT);
+	assert_int_equal(pg_session_state(second->session), PG_DOWN);
+	close(fd);
+	watched_free(first);
+	watched_free(second);
+}
+
 static size_t
 server_connections(void)
 {
@@ -763,6 +789,7 @@ main(void)
 		cmocka_unit_test(run_rows_at_once),
 		cmocka_unit_test(run_freed_inside),
 		cmocka_unit_test(run_silent_peer),
+		cmocka_unit_test(run_full_backlog),
 		cmocka_unit_test(run_stopped_server),
 		cmocka_unit_test(run_stopped_postmaster),
 		cmocka_unit_test(run_crash),

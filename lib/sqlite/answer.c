@@ -51,7 +51,9 @@ static json_t *
 cell(struct sqlite3_stmt *st, int i)
 {
 	_cleanup_free_ char *clean = NULL;
+	const char *p;
 	char number[40];
+	int n;
 
 	switch (sqlite3_column_type(st, i)) {
 	case SQLITE_NULL:
@@ -64,15 +66,19 @@ cell(struct sqlite3_stmt *st, int i)
 			return json_null();
 		snprintf(number, sizeof(number), "%.15g", sqlite3_column_double(st, i));
 		return json_string(number);
-	default: {
-		/* The bytes as they are: asking a blob for text would convert and copy it first. */
-		const char *p = sqlite3_column_blob(st, i);
-		int n = sqlite3_column_bytes(st, i);
-
-		clean = text_from_peer(p ? p : "", p ? (size_t)n : 0, TEXT_MAX_BYTES);
-		return json_string(clean);
+	case SQLITE_TEXT:
+		/* UTF-8, whatever the database is kept in. */
+		p = (const char *)sqlite3_column_text(st, i);
+		break;
+	default:
+		/* The bytes as they are. */
+		p = sqlite3_column_blob(st, i);
+		break;
 	}
-	}
+	/* After the conversion, of which it tells the length. */
+	n = sqlite3_column_bytes(st, i);
+	clean = text_from_peer(p ? p : "", p ? (size_t)n : 0, TEXT_MAX_BYTES);
+	return json_string(clean);
 }
 
 static void

@@ -5,16 +5,16 @@
 
 #include <sqlite3.h>
 
+/*
+ * None that schemas are parsed under is lower than what applications have by default: their
+ * databases would look malformed.
+ */
 static const struct {
 	int id, value;
 } limits[] = {
 	{ SQLITE_LIMIT_LENGTH, 16 << 20 },
-	{ SQLITE_LIMIT_SQL_LENGTH, 1 << 20 },
-	{ SQLITE_LIMIT_COLUMN, 2000 },
-	{ SQLITE_LIMIT_EXPR_DEPTH, 500 },
-	{ SQLITE_LIMIT_COMPOUND_SELECT, 200 },
-	{ SQLITE_LIMIT_VDBE_OP, 500000 },
-	{ SQLITE_LIMIT_FUNCTION_ARG, 100 },
+	{ SQLITE_LIMIT_SQL_LENGTH, 4 << 20 },
+	{ SQLITE_LIMIT_VDBE_OP, 5000000 },
 	{ SQLITE_LIMIT_ATTACHED, 0 },
 	{ SQLITE_LIMIT_LIKE_PATTERN_LENGTH, 1000 },
 	{ SQLITE_LIMIT_VARIABLE_NUMBER, 250 },

@@ -375,6 +375,37 @@ test_virtual_tables(void **state)
 	look_done(&l);
 }
 
+/* What an application with default limits may well have is no damage to us. */
+static void
+test_large_but_lawful(void **state)
+{
+	struct str sql = { 0 };
+	struct look l = look_new();
+
+	(void)state;
+	str_add(&sql, "CREATE TABLE deep(id INTEGER PRIMARY KEY, v TEXT CHECK (0");
+	for (int i = 0; i < 900; i++)
+		str_addf(&sql, " OR v = 'value %d'", i);
+	str_add(&sql, ")); CREATE TABLE wide(c0 NOT NULL");
+	for (int i = 1; i < 1900; i++)
+		str_addf(&sql, ", c%d", i);
+	str_add(&sql,
+	    "); CREATE TABLE big(id INTEGER PRIMARY KEY, v BLOB NOT NULL, w TEXT NOT NULL);"
+	    "CREATE INDEX big_w ON big(w);"
+	    "INSERT INTO big(v, w) VALUES (zeroblob(20000000), 'x');"
+	    "INSERT INTO deep(v) VALUES ('value 7'); INSERT INTO wide(c0) VALUES (1)");
+	db_make(in_stage("a.db"), str_text(&sql));
+	str_done(&sql);
+	look_sql(&l, QUICK);
+	look_sql(&l, "SELECT * FROM pragma_integrity_check(20)");
+	look_sql(&l, "SELECT count(*) FROM pragma_table_xinfo('wide')");
+	look_safely(&l, in_stage("a.db"));
+	assert_string_equal(cell_of(&l, 0, 0, 0), "ok");
+	assert_string_equal(cell_of(&l, 1, 0, 0), "ok");
+	assert_string_equal(cell_of(&l, 2, 0, 0), "1900");
+	look_done(&l);
+}
+
 #define WAL_FRAME (24 + 4096)
 
 /* A log whose frames end in committed transactions, its application gone. */
@@ -540,6 +571,7 @@ main(int argc, char **argv)
 		TEST(test_refused_statements),
 		TEST(test_user_statements),
 		TEST(test_virtual_tables),
+		TEST(test_large_but_lawful),
 		TEST(test_log_damage),
 		TEST(test_rolled_back_frames_are_no_damage),
 		TEST(test_random_flips),

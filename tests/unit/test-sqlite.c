@@ -101,6 +101,32 @@ test_parameters_and_caps(void **state)
 	look_done(&l);
 }
 
+static void
+test_encodings(void **state)
+{
+	static const char *const names[] = { "UTF-8", "UTF-16le", "UTF-16be" };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		_cleanup_free_ char *sql = xasprintf("PRAGMA encoding = '%s'; CREATE TABLE "
+		                                     "\"t\xc3\xa4\"(v); INSERT INTO \"t\xc3\xa4\" "
+		                                     "VALUES ('gr\xc3\xbc\xc3\x9f dich')",
+		    names[i]);
+		struct look l = look_new();
+
+		db_make(in_stage(names[i]), sql);
+		look_sql(&l, "SELECT s.name, (SELECT v FROM t\xc3\xa4), ?1 FROM sqlite_schema s");
+		json_object_set_new(
+		    json_array_get(l.statements, 0), "params", json_pack("[s]", "\xe2\x82\xac"));
+		look_untouched(&l, 0, in_stage(names[i]));
+		assert_string_equal(fact_text(&l, "encoding"), names[i]);
+		assert_string_equal(cell_of(&l, 0, 0, 0), "t\xc3\xa4");
+		assert_string_equal(cell_of(&l, 0, 0, 1), "gr\xc3\xbc\xc3\x9f dich");
+		assert_string_equal(cell_of(&l, 0, 0, 2), "\xe2\x82\xac");
+		look_done(&l);
+	}
+}
+
 /* An idle WAL database of another user, in a folder that we may or may not write to. */
 static void
 test_idle_wal_of_another(void **state)
@@ -568,6 +594,7 @@ main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		TEST(test_plain),
 		TEST(test_parameters_and_caps),
+		TEST(test_encodings),
 		TEST(test_idle_wal_of_another),
 		TEST(test_live_wal),
 		TEST(test_killed_wal_application),

@@ -281,6 +281,7 @@ home_up(struct server *s)
 		s->speak_again = true;
 		server_speak_now(s);
 	}
+	server_list_databases(s);
 	server_home_pump(s);
 	server_visits_pump(s);
 }

@@ -433,6 +433,9 @@ monitor_is_ready(const struct monitor *m)
 		return true;
 	if (m->conf->ndatabases == 0 && !m->discovered_once)
 		return false;
+	for (size_t i = 0; i < m->nservers; i++)
+		if (!server_is_listed(m->servers[i]))
+			return false;
 	for (size_t i = 0; i < m->ndatabases; i++)
 		if (!has_verdict(m->databases[i]))
 			return false;

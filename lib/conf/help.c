@@ -52,7 +52,7 @@ add_option(struct str *out, const struct conf_option *o)
 		add_wrapped(out, words);
 	}
 	str_addf(out, "        example: %s = %s\n",
-	    streq(o->name, "param.*") ? "param.min_size" : o->name, o->example);
+	    streq(o->name, "param.*") ? "param.min_rows" : o->name, o->example);
 }
 
 char *

@@ -279,7 +279,7 @@ const struct conf_option conf_options[] = {
 	  .help = "Objects that it leaves alone, by glob.", .example = "public.old_*" },
 	{ KIND_CHECK, "param.*", TYPE_TEXT, 0, OPT_NO_FIELD,
 	  .help = "A parameter of the check; dbhealth explain ID lists them.",
-	  .example = "10MB" },
+	  .example = "5000" },
 
 	/* [query NAME] */
 	{ KIND_QUERY, "sql", TYPE_SQL, OPT_REQUIRED, QUERY(sql),

@@ -1,7 +1,7 @@
 #!/bin/sh
 # The option table against what is written about it: dbhealthd.conf(5) and the sample name the same
-# keys in the same sections with the same types, defaults and remarks, and the sample is accepted,
-# as it is and with every key uncommented.
+# keys in the same sections with the same types, defaults and remarks; the sample is accepted, as it
+# is and with every key uncommented, and so are the manual's examples.
 set -eu
 cd "$(dirname "$0")/../.."
 B=${B:-build/gcc}
@@ -109,10 +109,15 @@ compare dbhealthd.conf "$work/expected" "$work/sample"
 # Groups of this machine are not what is tested.
 install -m 600 conf/dbhealthd.conf "$work/asis.conf"
 sed -e 's/^#\([[a-z]\)/\1/' -e 's/_group = .*/_group = root/' conf/dbhealthd.conf >"$work/all.conf"
-for file in asis all; do
+awk '/^\.Sh / { examples = /EXAMPLES/ } /^\.Ed/ { on = 0; print "" } examples && on
+/^\.Bd/ { on = 1 }' docs/dbhealthd.conf.5 >"$work/manual.conf"
+mkdir "$work/credentials"
+echo secret >"$work/credentials/billing-password"
+export CREDENTIALS_DIRECTORY="$work/credentials"
+for file in asis all manual; do
 	chmod 600 "$work/$file.conf"
 	"$DBHEALTHD" -c "$work/$file.conf" --check-config >"$work/out" 2>&1 && continue
-	echo "the sample is refused ($file):"
+	echo "refused: the sample as it is, with all keys, or the examples of the manual ($file)"
 	cat "$work/out"
 	failed=1
 done

@@ -870,7 +870,7 @@ test_help(void **state)
 		"\n  listen (address:port; applied by a restart; not in effect in this version)\n",
 		"\n  pool_size (number: 1 to 1000; default 1; environment DB_POOL_SIZE)\n",
 		"\n  dsn (DSN; required)\n",
-		"\n        example: param.min_size = 10MB\n",
+		"\n        example: param.min_rows = 5000\n",
 		"\n[check [DATABASE/]ID]\n",
 		"\n[archive NAME]\n",
 	};

@@ -183,6 +183,12 @@ set_label(json_t *o, const char *name, const char *value)
 	set(o, field, value);
 }
 
+bool
+transition_is_news(const struct transition *t)
+{
+	return MAX(t->from, t->to) >= SEVERITY_WARNING;
+}
+
 void
 entry_id(const struct finding *f, char ret[static ENTRY_ID_SIZE])
 {

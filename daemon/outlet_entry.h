@@ -26,6 +26,8 @@ enum entry_kind {       /* last two digits of MESSAGE_ID */
 #define ENTRY_MESSAGE_MAX 300                    /* bytes */
 #define ENTRY_TIME        "__REALTIME_TIMESTAMP" /* microseconds, as journalctl -o json has it */
 
+/* Worth an entry of its own: info findings never are, so they need not be stored for outlets. */
+bool transition_is_news(const struct transition *);
 /* labels: of the database in the configuration; may be none. */
 char *entry_transition(
     const struct transition *, const struct conf_pair *labels, size_t nlabels) _must_check_;

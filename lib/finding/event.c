@@ -10,9 +10,11 @@ static bool
 is_occurrence(struct group *g, const struct run *run, const struct sample *s)
 {
 	bool ack = run->settings->hold_us == HOLD_ACK;
-	bool first = !g->known || !map_get(g->known, s->key), breach = s->severity > SEVERITY_NONE;
+	char buf[SHA_ID_SIZE];
+	const char *name = known_name(s->key, buf);
+	bool first = !g->known || !map_get(g->known, name), breach = s->severity > SEVERITY_NONE;
 	double value = s->has_value ? s->value : 0;
-	struct known *k = group_known(g, s->key);
+	struct known *k = group_known(g, name);
 	bool news;
 
 	/* Beyond the cap nothing is remembered, so nothing can be told from what was before. */

@@ -125,6 +125,15 @@ group_known(struct group *g, const char *key)
 	return k;
 }
 
+const char *
+known_name(const char *key, char buf[static SHA_ID_SIZE])
+{
+	if (strlen(key) < KNOWN_KEY_SIZE)
+		return key;
+	sha_id(&key, 1, buf);
+	return buf;
+}
+
 char *
 group_row_key(const struct group *g)
 {
@@ -548,13 +557,14 @@ findings_tracked(const struct findings *fs, const char *scope, const char *check
 {
 	const struct group *g = group_find(fs, scope, check);
 	const struct entry *e;
+	char buf[SHA_ID_SIZE];
 
 	if (!g)
 		return false;
 	e = map_get(g->by_key, key);
 	if (e && e->f.state != FINDING_RESOLVED)
 		return true;
-	return g->baselined && g->known && map_get(g->known, key);
+	return g->baselined && g->known && map_get(g->known, known_name(key, buf));
 }
 
 const struct finding *

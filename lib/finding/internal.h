@@ -25,7 +25,9 @@ struct known {
 	bool absent; /* was missing from the last complete run */
 	uint64_t run_mark;
 };
-#define KNOWN_MAX 1000
+/* A long key is known by its digest: the row must stay small whatever names a peer has. */
+#define KNOWN_MAX      500
+#define KNOWN_KEY_SIZE 129
 
 struct group {
 	struct scope *scope;
@@ -69,6 +71,7 @@ void group_stale(struct group *, const char *item); /* item NULL: all */
 void group_drop(struct group *, bool quiet, int64_t wall_us);
 void group_mark(struct group *);
 struct known *group_known(struct group *, const char *key); /* NULL when full */
+const char *known_name(const char *key, char buf[static SHA_ID_SIZE]);
 char *group_row_key(const struct group *) _must_check_;
 
 struct entry *entry_find(const struct group *, const char *key);

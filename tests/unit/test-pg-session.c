@@ -1,4 +1,5 @@
 /* Sessions and statements against a real server: what works, and every way it can say no. */
+#include "base/log.h"
 #include "base/str.h"
 #include "pg-support.h"
 #include <netinet/in.h>
@@ -709,6 +710,63 @@ run_stopped_postmaster(void **state)
 	watched_free(home);
 }
 
+static void
+on_log(enum log_level level, const char *line, void *arg)
+{
+	struct str *all = arg;
+
+	if (level == LOG_LEVEL_INFO)
+		str_addf(all, "%s\n", line);
+}
+
+/* echo: each statement in one line with its time, whatever is in it. */
+static void
+run_echo(void **state)
+{
+	struct watched *w =
+	    watched_new(base, &(struct pg_session_options){ .name = "orders", .echo = true });
+	_cleanup_str_ struct str all = { 0 };
+	struct asked a = { 0 }, bad = { 0 };
+
+	(void)state;
+	log_init(LOG_LEVEL_INFO, on_log, &all);
+	watched_up(w, dsn);
+	ask(w, &a, "SELECT 1\n, 2");
+	ask(w, &bad, "SELECT 1/0");
+	log_init(LOG_LEVEL_WARNING, NULL, NULL);
+	assert_true(str_starts(str_text(&all), "orders: statement took "));
+	assert_non_null(strstr(str_text(&all), " ms: SELECT 1\\n, 2\n"));
+	assert_non_null(strstr(str_text(&all), " and failed: SELECT 1/0\n"));
+	watched_free(w);
+}
+
+/* Freed in the middle of a long statement: the server ends it by itself, long before its timeout. */
+static void
+run_orphan_ends(void **state)
+{
+	struct watched *w = watched_new(base, &(struct pg_session_options){ .name = "orphan",
+	                                          .statement_timeout_us = 60 * USEC_PER_SEC });
+	PGconn *pg = pg_open(cluster, "postgres", "postgres");
+	_cleanup_free_ char *sql = NULL, *count = NULL;
+	struct asked a = { 0 };
+
+	(void)state;
+	watched_up(w, dsn);
+	sql = xasprintf("SELECT count(*) FROM pg_stat_activity WHERE pid = %d AND state = 'active'",
+	    pg_session_backend_pid(w->session));
+	assert_int_equal(ask_with(w, &a, &(struct pg_statement){ .sql = "SELECT pg_sleep(50)" },
+	                     90 * USEC_PER_SEC),
+	    0);
+	do {
+		free(count);
+		count = pg_ask(pg, sql);
+	} while (streq(count, "0"));
+	w->session = pg_session_free(w->session);
+	run_until(base, (free(count), count = pg_ask(pg, sql), streq(count, "0")));
+	PQfinish(pg);
+	watched_free(w);
+}
+
 /* A backend killed hard: the server restarts all of them. */
 static void
 run_crash(void **state)
@@ -792,6 +850,8 @@ main(void)
 		cmocka_unit_test(run_full_backlog),
 		cmocka_unit_test(run_stopped_server),
 		cmocka_unit_test(run_stopped_postmaster),
+		cmocka_unit_test(run_echo),
+		cmocka_unit_test(run_orphan_ends),
 		cmocka_unit_test(run_crash),
 		cmocka_unit_test(run_shutdown_and_start),
 	};

@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "pg/session_impl.h"
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/socket.h>
 
 /* What a step says besides a negative errno and the events it waits for. */
@@ -385,11 +386,27 @@ authenticated(struct pg_session *s)
 	return WANT_AGAIN;
 }
 
+/*
+ * libpq may be asked only when its socket is as it wished: before that, it takes an address that
+ * has not answered yet for connected, sends, and waits for ever in a poll of its own.
+ */
+static bool
+is_socket_ready(const struct pg_session *s, short want)
+{
+	short events = (short)((want & EV_READ ? POLLIN : 0) | (want & EV_WRITE ? POLLOUT : 0));
+	struct pollfd p = { .fd = PQsocket(s->pg), .events = events };
+
+	return poll(&p, 1, 0) != 0;
+}
+
 static int
 step_connecting(struct pg_session *s)
 {
 	PostgresPollingStatusType polled;
+	short want = s->io_want;
 
+	if (s->pg && want && !is_socket_ready(s, want))
+		return want;
 	disarm(s); /* libpq may close its socket and get the same number again */
 	if (!s->pg) {
 		int r = start(s);

@@ -69,7 +69,7 @@ def test_broken_user_checks(sqlite, daemon):
                    "no-head.sql": "SELECT 1\n",
                    "bad-head.sql": head.format("own-bad").replace("kind: gauge", "kind: feeling")
                    + "SELECT 1 AS value",
-                   "bad-sql.sql": head.format("own-error") + "SELECT nothing AS value FROM nowhere",
+                   "bad-sql.sql": head.format("own-error") + "SELECT n AS value FROM nowhere",
                })
     d.wait_finding("own-good", "t", severity="critical")
     for name in ("no-head.sql", "bad-head.sql"):

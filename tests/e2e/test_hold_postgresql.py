@@ -1,10 +1,11 @@
 """One sick PostgreSQL: told with its cause, delays nobody, costs at most two connections, clears."""
 import contextlib
+import threading
 
 import psycopg2
 import pytest
 
-from support import backlog, hold_for, wait_until
+from support import backlog, hold_for
 from support.hold import BUDGET, FAST, cause, undisturbed, wait_down
 
 pytestmark = pytest.mark.alone
@@ -25,11 +26,10 @@ def test_locked_table(cluster, daemon):
     d = daemon(databases={"sick": c.dsn("sick"), "calm": c.dsn("calm")}, defaults=FAST,
                sections={"check lock-blocked": {"param.warning_after": "2s"}})
     with contextlib.closing(c.session("sick", autocommit=False)) as blocker, \
-            contextlib.closing(c.session("sick", async_=1, autocommit=None)) as waiter, \
             undisturbed(d):
         blocker.cursor().execute("LOCK TABLE t IN ACCESS EXCLUSIVE MODE")
-        wait_until(lambda: waiter.poll() == psycopg2.extensions.POLL_OK, 5, "connected")
-        waiter.cursor().execute("SELECT * FROM t")
+        waiter = threading.Thread(target=c.sql, args=("SELECT * FROM t",), kwargs={"dbname": "sick"})
+        waiter.start()
         found = d.wait_finding("lock-blocked", within=12)
         assert str(blocker.info.backend_pid) in found["object"] + found["detail"]
         # every probe of the locked database still runs to its end
@@ -39,6 +39,7 @@ def test_locked_table(cluster, daemon):
         schema = [k for k in d.database("sick")["checks"] if k["status"] == "unknown"]
         assert all(k["reason"] for k in schema), schema
         blocker.rollback()
+        waiter.join(10)
         d.wait_gone("lock-blocked", within=15)
     assert c.max_connections_seen() <= BUDGET
 

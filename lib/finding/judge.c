@@ -23,7 +23,8 @@ static void
 judge_init(struct judge *j, struct group *g, const struct run *run)
 {
 	enum check_kind kind = run->settings->check->kind;
-	bool complete = run->result->state == RESULT_COMPLETE;
+	enum result_state state = run->result->state;
+	bool complete = state == RESULT_COMPLETE;
 
 	*j = (struct judge){
 		.run = run,
@@ -31,7 +32,9 @@ judge_init(struct judge *j, struct group *g, const struct run *run)
 		.kind = kind,
 		.interval_us = run->interval_us ? run->interval_us : run->settings->interval_us,
 		.complete = complete,
-		.counts = !run->loop_late && (complete || kind != KIND_FINDING),
+		/* UNKNOWN here: all rows came, those that breach were judged, others could not be. */
+		.counts = !run->loop_late &&
+		          (complete || state == RESULT_UNKNOWN || kind != KIND_FINDING),
 		.alone = run->one_shot || (run->asked && kind == KIND_FINDING),
 	};
 }
@@ -421,6 +424,25 @@ judge_run(struct judge *j)
 	judge_more(j, MAX(r->nbreaching, p.breaching) - p.placed, p.worst);
 }
 
+/* What a run could not judge, while it judged others. */
+static void
+stale_rest(struct judge *j)
+{
+	size_t iter = 0;
+	void *value;
+
+	while (map_next(j->group->by_key, &iter, NULL, &value)) {
+		struct entry *e = value;
+
+		if (e->f.state != FINDING_OPEN || e->f.stale || is_seen(j->group, e) || is_more(e))
+			continue;
+		if (j->run->item && (!e->f.item || !streq(e->f.item, j->run->item)))
+			continue;
+		e->f.stale = true;
+		entry_mark(e, 0);
+	}
+}
+
 static bool
 has_breach(const struct result *r)
 {
@@ -455,7 +477,7 @@ findings_apply(struct findings *fs, const struct run *run, struct applied *ret)
 	struct group *g;
 	struct judge j;
 
-	if (state == RESULT_UNKNOWN) {
+	if (state == RESULT_UNKNOWN && !has_breach(run->result)) {
 		if ((g = group_find(fs, run->scope, check->id)))
 			group_stale(g, run->item);
 		*ret = (struct applied){ .status = CHECK_UNKNOWN };
@@ -475,11 +497,14 @@ findings_apply(struct findings *fs, const struct run *run, struct applied *ret)
 	} else if (g) {
 		judge_init(&j, g, run);
 		judge_run(&j);
+		if (state == RESULT_UNKNOWN)
+			stale_rest(&j);
 		applied.again_us = j.again_us;
 	}
 	if (g)
 		group_collect(g);
 	findings_evict(fs, INT64_MIN);
-	applied.status = findings_status(fs, run->scope, check->id);
+	applied.status =
+	    state == RESULT_UNKNOWN ? CHECK_UNKNOWN : findings_status(fs, run->scope, check->id);
 	*ret = applied;
 }

@@ -297,6 +297,28 @@ test_stale(void **state)
 	fixture_done(&x);
 }
 
+/* Some rows could not be judged: those that breach count, nothing closes, the check is unknown. */
+static void
+test_partly_unknown(void **state)
+{
+	struct fixture x;
+
+	(void)state;
+	fixture_init(&x, KIND_FINDING);
+	fixture_run(&x, 0, 'C', "a2 b2");
+	fixture_run(&x, 30, 'C', "a2 b2");
+	assert_int_equal(fixture_run(&x, 60, 'U', "a2 c2").status, CHECK_UNKNOWN);
+	assert_int_equal(fixture_run(&x, 90, 'U', "a2 c2").status, CHECK_UNKNOWN);
+	assert_int_equal(only(&x, "c")->state, FINDING_OPEN);
+	assert_false(only(&x, "a")->stale);
+	assert_true(only(&x, "b")->stale);
+	assert_int_equal(only(&x, "b")->state, FINDING_OPEN);
+	fixture_run(&x, 120, 'C', "a2 c2");
+	assert_int_equal(fixture_run(&x, 150, 'C', "a2 c2").status, CHECK_WARNING);
+	assert_int_equal(only(&x, "b")->state, FINDING_RESOLVED);
+	fixture_done(&x);
+}
+
 static void
 test_more_counts(void **state)
 {
@@ -747,6 +769,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_stories),
 		cmocka_unit_test(test_stale),
+		cmocka_unit_test(test_partly_unknown),
 		cmocka_unit_test(test_more_counts),
 		cmocka_unit_test(test_scrub_items),
 		cmocka_unit_test(test_scrub_more_is_of_all_items),

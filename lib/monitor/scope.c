@@ -386,6 +386,8 @@ scope_record(struct scope *s, const struct outcome *o)
 	c->has_value = r->has_value;
 	c->value = r->value;
 	if (r->state == RESULT_UNKNOWN && never_had_the_right(c, r)) {
+		if (r->nsamples > 0) /* a right that is missing for one object hides no other */
+			apply(s, o, &applied);
 		checkup_say(c, REASON_PRIVILEGE, r->text, r->grant);
 		c->status = CHECK_NOT_COVERED;
 		c->unknown_runs = 0;

@@ -58,24 +58,6 @@ matching(const struct cli *cli, json_t *take)
 	return out;
 }
 
-static void
-print_sql(const struct cli *cli, const json_t *checks)
-{
-	const json_t *c;
-	size_t i;
-
-	json_array_foreach (checks, i, c) {
-		const char *sql = json_string_value(json_object_get(c, "sql"));
-		const char *engine = json_string_value(json_object_get(c, "engine"));
-		const char *id = json_string_value(json_object_get(c, "id"));
-		_cleanup_free_ char *shown = show_text_lines(sql ? sql : "");
-		_cleanup_free_ char *text = xasprintf("%s-- %s, %s\n%s", i ? "\n" : "",
-		    id ? id : "", engine && *engine ? engine : "every engine", shown);
-
-		cli_print(cli, text);
-	}
-}
-
 static int
 run(struct cli *cli)
 {
@@ -103,7 +85,9 @@ run(struct cli *cli)
 		cli_print_json(cli, out);
 		json_decref(out);
 	} else if (cli->o.sql) {
-		print_sql(cli, checks);
+		_cleanup_free_ char *text = report_sql_text(checks);
+
+		cli_print(cli, text);
 	} else {
 		_cleanup_free_ char *text = report_checks_text(checks, &o);
 

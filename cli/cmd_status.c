@@ -135,6 +135,33 @@ drop_other_findings(const json_t *status, json_t *take_findings)
 	return kept;
 }
 
+/* What a plugin says where no finding does: which databases do not answer, or how many are ok. */
+static char *
+plugin_summary(const json_t *status, const char *only, const char *word)
+{
+	_cleanup_str_ struct str out = { 0 };
+	const json_t *db;
+	size_t i, n = 0;
+
+	if (!streq(word, status_names[STATUS_UNKNOWN]))
+		return only ? xasprintf("%s is %s", only, word) : report_summary(status);
+	json_array_foreach (json_object_get(status, "databases"), i, db) {
+		const json_t *c = json_object_get(db, "coverage");
+		const char *error = text_of(
+		    json_object_get(json_object_get(db, "probes"), "connectivity"), "error");
+
+		if ((only && !streq(only, text_of(db, "name"))) ||
+		    !streq(text_of(db, "status"), word) || ++n > 3)
+			continue;
+		str_addf(&out, "%s%s: %lld of %lld checks answer%s%s", n > 1 ? "; " : "",
+		    text_of(db, "name"), json_integer_value(json_object_get(c, "covered")),
+		    json_integer_value(json_object_get(c, "total")), *error ? ", " : "", error);
+	}
+	if (n > 3)
+		str_addf(&out, "; %zu more", n - 3);
+	return n > 0 ? str_take(&out) : report_summary(status);
+}
+
 static int
 print_status(const struct cli *cli, json_t *status, const char *only, const char *group)
 {
@@ -161,8 +188,7 @@ print_status(const struct cli *cli, json_t *status, const char *only, const char
 	o.verbose += group ? 1 : 0;
 	if (cli->o.output == OUTPUT_NAGIOS) {
 		json_t *checks = NULL;
-		_cleanup_free_ char *summary =
-		    only ? xasprintf("%s is %s", only, word) : report_summary(status);
+		_cleanup_free_ char *summary = plugin_summary(status, only, word);
 		_cleanup_free_ char *text = NULL;
 
 		r = client_get(cli, "/v1/checks", &checks);

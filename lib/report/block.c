@@ -292,15 +292,8 @@ unknown_group(struct str *out, const json_t *unknown, size_t at, bool database,
 	const json_t *u = json_array_get(unknown, at);
 	_cleanup_str_ struct str names = { 0 };
 	_cleanup_free_ char *reason = NULL;
-	size_t n = 0, more = 0;
+	size_t n = 0, more = 0, column = 10;
 
-	if (database) {
-		_cleanup_free_ char *shown = show_text(layout_get(u, "database"));
-		size_t w = text_columns(shown);
-
-		str_add(&names, shown);
-		layout_pad(&names, w < 7 ? 9 - w : 2);
-	}
 	for (size_t i = at; i < json_array_size(unknown); i++) {
 		const json_t *other = json_array_get(unknown, i);
 
@@ -314,7 +307,14 @@ unknown_group(struct str *out, const json_t *unknown, size_t at, bool database,
 	if (more > 0)
 		str_addf(&names, " and %zu more", more);
 	layout_status(out, "unknown", o->colour);
-	layout_prose_at(out, 10, 10, str_text(&names));
+	if (database) {
+		_cleanup_free_ char *shown = layout_short(layout_get(u, "database"), 40);
+		size_t w = MAX(text_columns(shown), (size_t)7);
+
+		layout_cell(out, shown, w + 2);
+		column += w + 2;
+	}
+	layout_prose_at(out, column, column, str_text(&names));
 	reason = xstrdup(layout_get(u, "reason"));
 	layout_prose(out, "", 2, *reason ? reason : "no reason was given");
 	if (*layout_get(u, "grant")) {

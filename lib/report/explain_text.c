@@ -367,6 +367,22 @@ report_finding_text(const json_t *finding, const json_t *check, const json_t *da
 	return str_take(&out);
 }
 
+char *
+report_sql_text(const json_t *checks)
+{
+	_cleanup_str_ struct str out = { 0 };
+	const json_t *c;
+	size_t i;
+
+	json_array_foreach (checks, i, c) {
+		_cleanup_free_ char *id = show_text(layout_get(c, "id"));
+
+		str_addf(&out, "%s-- %s, %s\n", i ? "\n" : "", id, engine_word(c));
+		layout_verbatim(&out, 0, layout_get(c, "sql"));
+	}
+	return str_take(&out);
+}
+
 static int
 compare_checks(const void *pa, const void *pb)
 {

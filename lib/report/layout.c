@@ -328,10 +328,25 @@ sql_spans_lines(const char *sql)
 	return false;
 }
 
+/* Tabs are blanks to SQL; as they are they would be shown escaped. */
+static char *
+show_lines(const char *text)
+{
+	_cleanup_str_ struct str out = { 0 };
+
+	for (; *text; text++) {
+		if (*text == '\t')
+			str_add(&out, "    ");
+		else
+			str_addc(&out, *text);
+	}
+	return show_text_lines(str_text(&out));
+}
+
 void
 layout_sql(struct str *out, size_t indent, const char *sql)
 {
-	_cleanup_free_ char *shown = show_text_lines(sql);
+	_cleanup_free_ char *shown = show_lines(sql);
 	char *save = NULL;
 
 	if (sql_spans_lines(shown)) {
@@ -401,7 +416,7 @@ layout_command(struct str *out, size_t indent, const char *command)
 void
 layout_verbatim(struct str *out, size_t indent, const char *text)
 {
-	_cleanup_free_ char *shown = show_text_lines(text);
+	_cleanup_free_ char *shown = show_lines(text);
 	char *save = NULL;
 
 	for (char *line = strtok_r(shown, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {

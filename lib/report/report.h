@@ -45,6 +45,8 @@ char *report_explain_text(
  * /v1/databases/NAME, for note and runbook) may be NULL. */
 char *report_finding_text(const json_t *finding, const json_t *check, const json_t *database,
     const struct report_options *) _must_check_;
+/* `checks --sql`: the SQL of each entry. */
+char *report_sql_text(const json_t *checks) _must_check_;
 char *report_checks_text(const json_t *checks, const struct report_options *) _must_check_;
 /* A plugin's line and perfdata, further findings on lines of their own; at most 4 kB.  checks (the
  * thresholds for perfdata) may be NULL.  status is a word: what the exit code says. */

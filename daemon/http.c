@@ -400,7 +400,7 @@ http_server_new(struct event_base *base, int take_listen_fd, const struct http_l
 	s->retry = evtimer_new(base, on_retry, s);
 	evutil_make_socket_nonblocking(take_listen_fd);
 	s->listener = evconnlistener_new(
-	    base, on_accept, s, LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, -1, take_listen_fd);
+	    base, on_accept, s, LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, 0, take_listen_fd);
 	if (!s->listener || !s->retry) {
 		close(take_listen_fd);
 		if (s->retry)

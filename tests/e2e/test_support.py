@@ -1,8 +1,12 @@
 """The helpers themselves: what they promise the other tests."""
+import signal
+import time
+
 import psycopg2
 import pytest
 
-from support import SqliteFile, free_port, wait_until
+from support import Pulse, SqliteFile, free_port, wait_until
+from support.hold import FAST
 
 
 def connect(port, timeout=2):
@@ -75,3 +79,17 @@ def test_sqlite_helpers(sqlite):
     hot.hot_journal()
     assert hot.neighbours() == ["b.db-journal"]
     assert isinstance(hot, SqliteFile)
+
+
+def test_pulse_notices_a_pause(cluster, daemon):
+    c = cluster()
+    d = daemon(databases={"calm": c.dsn()}, defaults=FAST)
+    with Pulse(d, "calm", 1) as pulse:
+        wait_until(lambda: len(pulse.runs) >= 3, 10, "runs")
+        d.signal(signal.SIGSTOP)
+        time.sleep(1.4)  # whatever the phase, a run falls into it
+        d.signal(signal.SIGCONT)
+        seen = len(pulse.runs)
+        wait_until(lambda: len(pulse.runs) >= seen + 3, 10, "runs go on")
+    assert pulse.lateness() > 0.2
+    assert pulse.loop_lateness() > 0.2

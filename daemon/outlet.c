@@ -172,8 +172,8 @@ say_dropped(struct outlets *o)
 static void
 report_delivered(struct outlets *o, uint64_t sequence)
 {
-	/* passed over since: with nothing left before it, that is as good as told */
-	if (o->nqueue == 0 && o->dropped == 0)
+	/* passed over or dropped: with nothing left before it, that is as good as told */
+	if (o->nqueue == 0)
 		sequence = MAX(sequence, o->seen);
 	if (sequence <= o->delivered)
 		return;

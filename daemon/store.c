@@ -44,7 +44,7 @@ struct store {
 	struct worker_job *job; /* borrowed; NULL: none runs */
 	struct store_callbacks on;
 	void *arg;
-	char *dir, **outlets;
+	char *dir, *outlets; /* outlets: joined by commas */
 	int lock_fd;
 	struct event *turn; /* begins to read, or to write a batch */
 	struct map *rows;   /* struct row by kind and key, not yet in a batch */
@@ -254,6 +254,7 @@ part_send(struct store *s)
 	int r;
 
 	wire_add(&frame, s->dir);
+	wire_add(&frame, s->outlets);
 	wire_add_int(&frame, s->batch);
 	wire_add_int(&frame, (int64_t)s->part);
 	wire_add_int(&frame, flags);
@@ -431,8 +432,7 @@ read_begin(struct store *s)
 	s->reads++;
 	s->answered = s->moved = false;
 	wire_add(&frame, s->dir);
-	for (size_t i = 0; s->outlets && s->outlets[i]; i++)
-		wire_add(&frame, s->outlets[i]);
+	wire_add(&frame, s->outlets);
 	r = worker_submit(s->pool, STORE_READ, frame.s, frame.len, READ_US, 0, on_read_message,
 	    on_read_end, s, &s->job);
 	if (r >= 0)
@@ -497,6 +497,7 @@ store_open(struct event_base *base, const char *dir, char *const *outlets,
 {
 	const struct worker_limits limits = { .processes = 1, .queue = 1, .keep = true };
 	_cleanup_close_ int lock = -1;
+	_cleanup_str_ struct str names = { 0 };
 	struct worker_pool *pool;
 	struct store *s;
 	int r = take_lock(dir, &lock, e);
@@ -512,12 +513,14 @@ store_open(struct event_base *base, const char *dir, char *const *outlets,
 	s->on = *on;
 	s->arg = arg;
 	s->dir = xstrdup(dir);
-	s->outlets = strv_dup(outlets);
 	s->lock_fd = TAKE_FD(lock);
 	s->rows = map_new();
 	s->cursors = map_new();
-	for (size_t i = 0; outlets && outlets[i]; i++)
+	for (size_t i = 0; outlets && outlets[i]; i++) {
+		str_addf(&names, "%s%s", i ? "," : "", outlets[i]);
 		map_put(s->cursors, outlets[i], xcalloc(1, sizeof(struct cursor)));
+	}
+	s->outlets = str_take(&names);
 	TAILQ_INIT(&s->events);
 	TAILQ_INIT(&s->sending);
 	s->turn = evtimer_new(base, on_turn, s);
@@ -538,7 +541,7 @@ store_close(struct store *s)
 	event_list_free(&s->sending);
 	map_free(s->rows, row_free);
 	map_free(s->cursors, free);
-	strv_free(s->outlets);
+	free(s->outlets);
 	free(s->trouble);
 	free(s->dir);
 	closep(&s->lock_fd);

@@ -66,27 +66,34 @@ send_event(const char *sequence, const char *json, const char *none)
 	answer(STORE_EVENT, sequence, json, none);
 }
 
+/*
+ * A database that was just opened may be a new one: it must know its outlets before it takes a
+ * transition, else nobody would remember that they are still to be told.
+ */
+static int
+open_for(const char *dir, const char *names, struct err *e)
+{
+	_cleanup_strv_ char **outlets = NULL;
+	bool known = here.db != NULL;
+	int r = store_db_open(dir, on_moved, &here.db, e);
+
+	if (r < 0 || known)
+		return r;
+	outlets = strv_split_commas(names);
+	return store_db_keep_outlets(here.db, outlets, e);
+}
+
 static int
 read_all(struct wire *w, struct err *e)
 {
-	_cleanup_free_ char *dir = wire_take(w);
-	_cleanup_strv_ char **outlets = NULL;
+	_cleanup_free_ char *dir = wire_take(w), *outlets = wire_take(w);
 	char number[24];
 	int64_t last = 0;
 	int r;
 
-	if (!dir)
+	if (!dir || !outlets)
 		return err_set(e, -EPROTO, "malformed request");
-	while (w->left > 0) {
-		_cleanup_free_ char *name = wire_take(w);
-
-		if (!name)
-			return err_set(e, -EPROTO, "malformed request");
-		strv_add(&outlets, name);
-	}
-	r = store_db_open(dir, on_moved, &here.db, e);
-	if (r == 0)
-		r = store_db_keep_outlets(here.db, outlets, e);
+	r = open_for(dir, outlets, e);
 	if (r == 0)
 		r = store_db_prune(here.db, clock_wall_us(), e);
 	if (r == 0)
@@ -135,8 +142,8 @@ apply(struct wire *w, struct err *e)
 }
 
 static int
-begin_part(
-    const char *dir, int64_t batch, int64_t part, int64_t flags, bool *ret_lost, struct err *e)
+begin_part(const char *dir, const char *outlets, int64_t batch, int64_t part, int64_t flags,
+    bool *ret_lost, struct err *e)
 {
 	int r;
 
@@ -146,7 +153,7 @@ begin_part(
 	}
 	if (here.db)
 		store_db_rollback(here.db);
-	r = store_db_open(dir, on_moved, &here.db, e);
+	r = open_for(dir, outlets, e);
 	if (r == 0)
 		r = store_db_begin(here.db, flags & STORE_SYNC, e);
 	here.batch = batch;
@@ -157,15 +164,15 @@ begin_part(
 static int
 write_part(struct wire *w, struct err *e)
 {
-	_cleanup_free_ char *dir = wire_take(w);
+	_cleanup_free_ char *dir = wire_take(w), *outlets = wire_take(w);
 	int64_t batch, part, flags;
 	bool lost = false;
 	int r;
 
-	if (!dir || wire_take_int(w, &batch) < 0 || wire_take_int(w, &part) < 0 ||
+	if (!dir || !outlets || wire_take_int(w, &batch) < 0 || wire_take_int(w, &part) < 0 ||
 	    wire_take_int(w, &flags) < 0)
 		return err_set(e, -EPROTO, "malformed batch");
-	r = begin_part(dir, batch, part, flags, &lost, e);
+	r = begin_part(dir, outlets, batch, part, flags, &lost, e);
 	if (lost) {
 		answer(STORE_LOST, "", "", "");
 		return 0;

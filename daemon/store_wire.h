@@ -5,9 +5,10 @@
  * 32-bit length and that many bytes; numbers are fields in decimal.
  */
 enum store_type {
-	STORE_READ =
-	    1, /* to the worker: folder, names of outlets; then ROW, EVENT, CURSOR, READ_END */
-	STORE_WRITE,    /* folder, batch, part, flags, then records; then DONE, LOST or FAILED */
+	/* To the worker: folder, outlets (names joined by commas); ROW, EVENT, CURSOR, READ_END. */
+	STORE_READ = 1,
+	/* Folder, outlets, batch, part, flags, then records; DONE, LOST or FAILED. */
+	STORE_WRITE,
 	STORE_ROW,      /* kind, key, json */
 	STORE_EVENT,    /* sequence, json */
 	STORE_CURSOR,   /* outlet, sequence */

@@ -313,11 +313,32 @@ sql(const char *path, const char *text)
 	sqlite3_close(db);
 }
 
+/* The page where the index over event ids begins; nothing but writing an event looks at it. */
+static off_t
+index_page(const char *path)
+{
+	sqlite3 *db = NULL;
+	sqlite3_stmt *st = NULL;
+	off_t at;
+
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_prepare_v2(db,
+	                     "SELECT (rootpage - 1) * 4096 FROM sqlite_schema"
+	                     " WHERE type = 'index' AND tbl_name = 'event'",
+	                     -1, &st, NULL),
+	    SQLITE_OK);
+	assert_int_equal(sqlite3_step(st), SQLITE_ROW);
+	at = sqlite3_column_int64(st, 0);
+	sqlite3_finalize(st);
+	sqlite3_close(db);
+	return at;
+}
+
 /* Whatever is wrong with the file: it is kept under another name, said, and we go on. */
 static void
 test_damaged_state_is_moved_aside(void **state)
 {
-	static const char *const damage[] = { "garbage", "page", "schema", "newer" };
+	static const char *const damage[] = { "garbage", "page", "index", "schema", "newer" };
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(damage); i++) {
@@ -338,6 +359,8 @@ test_damaged_state_is_moved_aside(void **state)
 			overwrite(path, 0, 5000);
 		else if (streq(damage[i], "page"))
 			overwrite(path, 3 * 4096, 3 * 4096);
+		else if (streq(damage[i], "index"))
+			overwrite(path, index_page(path), 100);
 		else if (streq(damage[i], "schema"))
 			sql(path, "ALTER TABLE outlet RENAME TO other");
 		else
@@ -358,6 +381,103 @@ test_damaged_state_is_moved_aside(void **state)
 		life_end(&l, true);
 		folder_remove(dir);
 	}
+}
+
+/* While we use it: the batch goes into a new one, and people hear of both. */
+static void
+test_damage_in_use(void **state)
+{
+	char *dir = folder_make();
+	_cleanup_free_ char *path = xasprintf("%s/state.db", dir);
+	struct life l;
+
+	(void)state;
+	life_begin(&l, dir);
+	store_put(l.store, "k", "old", "{}");
+	assert_int_equal(store_flush(l.store, in_seconds(10)), 0);
+	/* another writer makes the worker look at the file again */
+	sql(path, "INSERT INTO state VALUES ('x', 'x', 'x'); PRAGMA wal_checkpoint(TRUNCATE)");
+	overwrite(path, index_page(path), 100);
+	store_put(l.store, "k", "new", "{}");
+	store_transition(l.store, "f-1", 1, "one");
+	wait_for(&l, l.moved && store_queued(l.store) == 0);
+	assert_int_equal(l.troubles, 0);
+	assert_string_equal(str_text(&l.events), "one ");
+	life_end(&l, true);
+	life_begin(&l, dir);
+	assert_int_equal(map_size(l.rows), 1);
+	assert_string_equal(row(&l, "k/new"), "{}");
+	assert_string_equal(str_text(&l.events), "one ");
+	life_end(&l, true);
+	folder_remove(dir);
+}
+
+/* ---- the worker alone ---- */
+
+static void
+on_answer(uint32_t type, const char *payload, size_t len, void *arg)
+{
+	(void)payload;
+	(void)len;
+	((uint32_t *)arg)[0] = type;
+}
+
+static void
+on_answered(enum worker_end end, const struct err *err, void *arg)
+{
+	(void)err;
+	assert_int_equal(end, WORKER_DONE);
+	((uint32_t *)arg)[1] = 1;
+}
+
+static uint32_t
+ask(struct worker_pool *pool, struct event_base *base, const char *dir, int batch, int part,
+    int flags)
+{
+	_cleanup_str_ struct str frame = { 0 };
+	struct life l = { .base = base };
+	struct worker_job *job;
+	uint32_t answer[2] = { 0 };
+
+	wire_add(&frame, dir);
+	wire_add(&frame, "out");
+	wire_add_int(&frame, batch);
+	wire_add_int(&frame, part);
+	wire_add_int(&frame, flags);
+	wire_add(&frame, STORE_PUT);
+	wire_add(&frame, "k");
+	wire_add(&frame, "a");
+	wire_add(&frame, "{}");
+	assert_int_equal(worker_submit(pool, STORE_WRITE, frame.s, frame.len, 10 * USEC_PER_SEC, 0,
+	                     on_answer, on_answered, answer, &job),
+	    0);
+	wait_for(&l, answer[1] != 0);
+	return answer[0];
+}
+
+/* A part whose beginning another process had is refused, not committed as a whole. */
+static void
+test_parts_belong_together(void **state)
+{
+	const struct worker_limits limits = { .processes = 1, .queue = 4, .keep = true };
+	struct event_base *base = event_base_new();
+	char *dir = folder_make();
+	struct worker_pool *pool;
+	struct err e;
+	struct life l;
+
+	(void)state;
+	assert_int_equal(worker_pool_new(base, "store", &limits, &pool, &e), 0);
+	assert_int_equal(ask(pool, base, dir, 1, 1, STORE_LAST), STORE_LOST);
+	assert_int_equal(ask(pool, base, dir, 2, 0, 0), STORE_DONE);
+	assert_int_equal(ask(pool, base, dir, 2, 2, STORE_LAST), STORE_LOST);
+	assert_int_equal(ask(pool, base, dir, 3, 1, STORE_LAST), STORE_LOST);
+	worker_pool_free(pool);
+	event_base_free(base);
+	life_begin(&l, dir);
+	assert_int_equal(map_size(l.rows), 0);
+	life_end(&l, true);
+	folder_remove(dir);
 }
 
 static void
@@ -648,6 +768,8 @@ main(int argc, char **argv)
 		cmocka_unit_test(test_large_batch_survives_its_worker),
 		cmocka_unit_test(test_second_daemon),
 		cmocka_unit_test(test_damaged_state_is_moved_aside),
+		cmocka_unit_test(test_damage_in_use),
+		cmocka_unit_test(test_parts_belong_together),
 		cmocka_unit_test(test_full_and_read_only_disk),
 		cmocka_unit_test(test_killed_between_stored_and_told),
 		cmocka_unit_test(test_killed_at_any_moment),

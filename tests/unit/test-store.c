@@ -201,8 +201,8 @@ test_told_after_stored_and_once(void **state)
 
 	(void)state;
 	life_begin(&l, dir);
-	store_transition(l.store, "f-1", 1, "one");
-	store_transition(l.store, "f-2", 2, "two");
+	store_transition(l.store, "f-1", clock_wall_us(), "one");
+	store_transition(l.store, "f-2", clock_wall_us(), "two");
 	assert_string_equal(str_text(&l.events), "");
 	wait_for(&l, l.events.len == 8);
 	assert_string_equal(str_text(&l.events), "one two ");
@@ -214,7 +214,7 @@ test_told_after_stored_and_once(void **state)
 	assert_int_equal(store_cursor(l.store, "out"), 1);
 	assert_string_equal(str_text(&l.events), "two ");
 	store_delivered(l.store, "out", 2);
-	store_transition(l.store, "f-3", 3, "three");
+	store_transition(l.store, "f-3", clock_wall_us(), "three");
 	wait_for(&l, l.events.len == 10);
 	store_delivered(l.store, "out", 3);
 	life_end(&l, true);
@@ -223,6 +223,62 @@ test_told_after_stored_and_once(void **state)
 	assert_string_equal(str_text(&l.events), "");
 	assert_int_equal(store_cursor(l.store, "out"), 3);
 	life_end(&l, true);
+	folder_remove(dir);
+}
+
+static void
+sql(const char *path, const char *text)
+{
+	sqlite3 *db = NULL;
+
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, text, NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_close(db);
+}
+
+static int64_t
+count(const char *path, const char *text)
+{
+	sqlite3 *db = NULL;
+	sqlite3_stmt *st = NULL;
+	int64_t n;
+
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_prepare_v2(db, text, -1, &st, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_step(st), SQLITE_ROW);
+	n = sqlite3_column_int64(st, 0);
+	sqlite3_finalize(st);
+	sqlite3_close(db);
+	return n;
+}
+
+/* A month after they were told, not before they were, and never all at once for their number. */
+static void
+test_old_transitions_go(void **state)
+{
+	char *dir = folder_make();
+	_cleanup_free_ char *path = xasprintf("%s/state.db", dir);
+	struct life l;
+
+	(void)state;
+	life_begin(&l, dir);
+	store_transition(l.store, "old-1", 1, "a");
+	store_transition(l.store, "new-2", clock_wall_us(), "b");
+	store_transition(l.store, "old-3", 1, "c");
+	wait_for(&l, l.events.len == 6);
+	store_delivered(l.store, "out", 2);
+	life_end(&l, true);
+	life_begin(&l, dir);
+	assert_string_equal(str_text(&l.events), "c ");
+	life_end(&l, true);
+	assert_int_equal(count(path, "SELECT count(*) FROM event"), 2);
+	assert_int_equal(count(path, "SELECT count(*) FROM event WHERE id = 'old-1'"), 0);
+	sql(path, "WITH RECURSIVE n(i) AS (SELECT 10 UNION ALL SELECT i + 1 FROM n WHERE i < 12009)"
+	          " INSERT INTO event SELECT i, 'n-' || i, 9e15, '{}' FROM n;"
+	          "UPDATE outlet SET sequence = 12009");
+	life_begin(&l, dir);
+	life_end(&l, true);
+	assert_int_equal(count(path, "SELECT count(*) FROM event"), 10000);
 	folder_remove(dir);
 }
 
@@ -301,16 +357,6 @@ overwrite(const char *path, off_t at, size_t n)
 	assert_true(fd >= 0);
 	for (size_t i = 0; i < n; i++)
 		assert_int_equal(pwrite(fd, "\xa5", 1, at + (off_t)i), 1);
-}
-
-static void
-sql(const char *path, const char *text)
-{
-	sqlite3 *db = NULL;
-
-	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
-	assert_int_equal(sqlite3_exec(db, text, NULL, NULL, NULL), SQLITE_OK);
-	sqlite3_close(db);
 }
 
 /* The page where the index over event ids begins; nothing but writing an event looks at it. */
@@ -765,6 +811,7 @@ main(int argc, char **argv)
 		cmocka_unit_test(test_wire_refuses_what_is_cut),
 		cmocka_unit_test(test_rows_come_back),
 		cmocka_unit_test(test_told_after_stored_and_once),
+		cmocka_unit_test(test_old_transitions_go),
 		cmocka_unit_test(test_large_batch_survives_its_worker),
 		cmocka_unit_test(test_second_daemon),
 		cmocka_unit_test(test_damaged_state_is_moved_aside),

@@ -12,16 +12,14 @@ static const char *const role_names[COLUMN_REMEDY] = { "object", "key", "value",
 static int
 role_of(const char *name)
 {
-	unsigned n;
-	char rest;
-
 	for (size_t i = 0; i < ARRAY_SIZE(role_names); i++)
 		if (streq(name, role_names[i]))
 			return (int)i;
 	if (streq(name, "remedy"))
 		return COLUMN_REMEDY;
-	if (sscanf(name, "remedy_%1u%c", &n, &rest) == 1 && n >= 2 && n <= REMEDY_MAX)
-		return COLUMN_REMEDY + (int)n - 1;
+	if (strncmp(name, "remedy_", 7) == 0 && name[7] >= '2' && name[7] < '1' + REMEDY_MAX &&
+	    !name[8])
+		return COLUMN_REMEDY + (name[7] - '1');
 	return -1;
 }
 

@@ -130,15 +130,19 @@ take_head_line(struct splitter *s, const char *rest)
 	    s->line, text);
 }
 
+/* The last one, NULL before the first. */
+static struct head_body *
+last_body(const struct splitter *s)
+{
+	return s->head->nbodies > 0 ? &s->head->bodies[s->head->nbodies - 1] : NULL;
+}
+
 static void
 end_body(struct splitter *s)
 {
-	struct head_body *body;
+	struct head_body *body = last_body(s);
 
-	if (s->head->nbodies == 0)
-		return;
-	body = &s->head->bodies[s->head->nbodies - 1];
-	if (!body->sql) {
+	if (body && !body->sql) {
 		_cleanup_free_ char *sql = str_take(&s->sql);
 		body->sql = xstrdup(str_trim(sql));
 	}
@@ -146,7 +150,7 @@ end_body(struct splitter *s)
 }
 
 static int
-begin_body(struct splitter *s, struct head_body **ret)
+begin_body(struct splitter *s)
 {
 	struct head *head = s->head;
 
@@ -155,8 +159,7 @@ begin_body(struct splitter *s, struct head_body **ret)
 		return err_set(
 		    s->e, -EINVAL, "%s:%d: more than %d bodies", s->name, s->line, HEAD_MAX_BODIES);
 	head->bodies = xreallocarray(head->bodies, head->nbodies + 1, sizeof(*head->bodies));
-	*ret = &head->bodies[head->nbodies++];
-	**ret = (struct head_body){ .line = s->line };
+	head->bodies[head->nbodies++] = (struct head_body){ .line = s->line };
 	str_reset(&s->sql);
 	return 0;
 }
@@ -167,15 +170,12 @@ take_annotation(struct splitter *s, const char *rest)
 {
 	_cleanup_free_ char *copy = xstrdup(rest), *joined = NULL;
 	const char *text = str_trim(copy);
-	struct head_body *body =
-	    s->head->nbodies > 0 ? &s->head->bodies[s->head->nbodies - 1] : NULL;
-	int r;
+	struct head_body *body;
 
-	if (!body || s->in_sql) {
-		r = begin_body(s, &body);
-		if (r < 0)
-			return r;
-	}
+	if ((!last_body(s) || s->in_sql) && begin_body(s) < 0)
+		return -EINVAL;
+	body = last_body(s);
+	assert(body);
 	if (streq(text, "items")) {
 		body->items = true;
 		return 0;
@@ -196,7 +196,6 @@ take_sql_line(struct splitter *s, const char *line)
 	const char *text = line + strspn(line, " \t");
 	struct head_body *body;
 	bool comment = str_starts(text, "--");
-	int r;
 
 	if (comment && !s->in_sql && s->head->nbodies == 0) {
 		_cleanup_free_ char *key = NULL;
@@ -208,15 +207,13 @@ take_sql_line(struct splitter *s, const char *line)
 			    "%s:%d: %s: the head ended at the blank line above", s->name, s->line,
 			    key);
 	}
-	if (s->head->nbodies == 0 && *text && !comment) {
-		r = begin_body(s, &body);
-		if (r < 0)
-			return r;
-	}
+	if (s->head->nbodies == 0 && *text && !comment && begin_body(s) < 0)
+		return -EINVAL;
 	s->in_sql = s->in_sql || (*text && !comment);
-	if (s->head->nbodies > 0 && (s->in_sql || comment)) {
+	body = last_body(s);
+	if (body && (s->in_sql || comment)) {
 		if (s->sql.len == 0)
-			s->head->bodies[s->head->nbodies - 1].line = s->line;
+			body->line = s->line;
 		str_add(&s->sql, line);
 		str_addc(&s->sql, '\n');
 	}

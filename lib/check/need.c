@@ -244,6 +244,7 @@ need_list_parse(const char *text, bool when, struct need_list *ret, struct err *
 			return r;
 	}
 	*ret = list;
-	list = (struct need_list){ 0 };
+	list.v = NULL;
+	list.n = 0;
 	return 0;
 }

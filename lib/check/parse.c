@@ -369,7 +369,7 @@ add_body(struct check *c, const struct head_body *from, const char *name, struct
 	c->bodies = xreallocarray(c->bodies, c->nbodies + 1, sizeof(*c->bodies));
 	body = &c->bodies[c->nbodies++];
 	*body = (struct check_body){ .items = from->items, .line = from->line };
-	if (from->when && (r = need_list_parse(from->when, true, &body->when, e)) < 0)
+	if (from->when && need_list_parse(from->when, true, &body->when, e) < 0)
 		return err_prefix(e, "%s:%d: @when", name, from->when_line);
 	r = body_statement(c, from->sql, &body->sql, &line, e);
 	return r < 0 ? err_prefix(e, "%s:%d", name, from->line + line) : 0;

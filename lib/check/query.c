@@ -57,8 +57,7 @@ fill(struct check *c, const struct check_query *q, struct err *e)
 	if (q->unit && *q->unit && unit_parse(q->unit, &c->unit) < 0)
 		return err_set(
 		    e, -EINVAL, "unit: \"%s\" is none of count, bytes, seconds, ratio", q->unit);
-	if (q->interval && *q->interval &&
-	    (r = duration_parse(q->interval, &c->interval_us, e)) < 0)
+	if (q->interval && *q->interval && duration_parse(q->interval, &c->interval_us, e) < 0)
 		return err_prefix(e, "interval");
 	if (c->interval_us > 0 && c->interval_us < USEC_PER_SEC)
 		return err_set(e, -EINVAL, "interval: %s is less than 1s", q->interval);

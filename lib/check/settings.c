@@ -175,9 +175,11 @@ set_enabled(struct settings *s, const char *value, struct err *e)
 		"false", "off", "0" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(yes); i++) {
-		if (strcasecmp(value, yes[i]) && strcasecmp(value, no[i]))
+		bool is_yes = strcasecmp(value, yes[i]) == 0;
+
+		if (!is_yes && strcasecmp(value, no[i]) != 0)
 			continue;
-		s->enabled = strcasecmp(value, yes[i]) == 0;
+		s->enabled = is_yes;
 		free(s->disabled_reason);
 		s->disabled_reason = s->enabled ? NULL : xstrdup("switched off by configuration");
 		return 0;

@@ -478,6 +478,28 @@ print_table(const struct catalogue *cat)
 	}
 }
 
+/* Words on lines of a manual: up to 78 columns, each sentence on its own. */
+static void
+print_filled(const char *text)
+{
+	size_t column = 0;
+	char last = 0;
+
+	while (*text) {
+		size_t len = strcspn(text, " ");
+		bool may_break = *text != '.' && *text != '\'';
+
+		if (column > 0 && may_break && (last == '.' || column + 1 + len > 76)) {
+			printf("\n");
+			column = 0;
+		}
+		column += (size_t)printf("%s%.*s", column > 0 ? " " : "", (int)len, text);
+		last = len > 0 ? text[len - 1] : last;
+		text += len + (text[len] == ' ');
+	}
+	printf(".\n");
+}
+
 static void
 print_facts(void)
 {
@@ -486,12 +508,7 @@ print_facts(void)
 	printf(".Bl -tag -width Ds\n");
 	for (size_t i = 0; sqlite_fact_names(i, &name, &help); i++) {
 		printf(".It Cm %s\n", name);
-		for (const char *p = help; *p; p++) /* a sentence begins on its own line */
-			if (p > help && *p == ' ' && p[-1] == '.')
-				printf("\n");
-			else
-				printf("%c", *p);
-		printf(".\n");
+		print_filled(help);
 	}
 	printf(".El\n");
 }

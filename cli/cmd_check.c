@@ -7,7 +7,6 @@
 #include "base/str.h"
 #include "base/text.h"
 #include "base/words.h"
-#include "cli/check_facts.h"
 #include "cli/check_select.h"
 #include "cli/cli.h"
 #include "monitor/monitor.h"
@@ -295,9 +294,6 @@ finish(struct look *l)
 		    "check: no database: nothing was named, and this host shows no PostgreSQL. Write "
 		    "dbhealth check sqlite:PATH or postgresql://HOST/DATABASE.");
 	} else {
-		if (!l->cli->o.quiet && l->cli->o.output != OUTPUT_NAGIOS)
-			check_facts(l->base, monitor_conf(l->monitor),
-			    json_object_get(result, "databases"));
 		print_result(l, result);
 		code = exit_code(l->cli, text_of(result, "status"));
 	}

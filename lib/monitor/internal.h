@@ -102,6 +102,7 @@ json_t *database_run_json(const struct waiter *) _must_check_;
 
 /* sqlite_watch.c */
 const struct scope_ops *sqlite_watch_ops(void);
+json_t *sqlite_watch_facts(const struct database *) _must_check_; /* null: none yet */
 int sqlite_watch_new(struct database *, struct err *);
 void sqlite_watch_free(struct database *);
 

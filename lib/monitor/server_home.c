@@ -425,9 +425,13 @@ on_resolve_answer(uint32_t type, const char *payload, size_t len, void *arg)
 	if (type != RESOLVE_ANSWER)
 		return;
 	if (resolve_answer(payload, len, &plan, &f.err) < 0) {
+		if (f.err.code != -EADDRNOTAVAIL)
+			f.cause = PG_CAUSE_OTHER; /* the DSN, its service or its files */
 		s->failure = f;
 		return;
 	}
+	if (pg_plan_note(plan) && !s->plan)
+		log_warning("server %s: %s", s->scope.name, pg_plan_note(plan));
 	pg_plan_unref(s->plan);
 	s->plan = plan;
 	s->plan_us = clock_now_us();
@@ -463,10 +467,18 @@ void
 server_home_connect(struct server *s)
 {
 	_cleanup_free_ char *job = NULL;
+	struct pg_plan *local = NULL;
 
 	if (s->link != LINK_NONE || (s->home && pg_session_state(s->home) != PG_DOWN))
 		return;
 	if (s->plan && clock_now_us() - s->plan_us < PLAN_MAX_AGE_US) {
+		home_attempt(s);
+		return;
+	}
+	if (pg_plan_local(s->home_db->conf->dsn, &local, NULL) >= 0) {
+		pg_plan_unref(s->plan);
+		s->plan = local;
+		s->plan_us = clock_now_us();
 		home_attempt(s);
 		return;
 	}

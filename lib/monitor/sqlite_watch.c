@@ -33,7 +33,7 @@ enum { COL_KEY, COL_OBJECT, COL_SQL, COL_COST };
 
 struct sqlite_watch {
 	char *path;
-	uint64_t generation;
+	json_t *facts;        /* of the last look, or NULL */
 	struct visit *visits; /* running */
 };
 
@@ -258,6 +258,31 @@ take_rows(struct want *w, const json_t *rows)
 	}
 }
 
+/* What people see of the file beside its findings. */
+static void
+take_facts(struct sqlite_watch *w, const json_t *facts)
+{
+	static const struct {
+		const char *fact, *name;
+	} shown[] = { { "path", "path" }, { "size", "size_bytes" },
+		{ "journal_mode", "journal_mode" }, { "tables", "tables" } };
+
+	json_decref(w->facts);
+	w->facts = json_object();
+	for (size_t i = 0; i < ARRAY_SIZE(shown); i++) {
+		json_t *value = json_object_get(facts, shown[i].fact);
+
+		if (value)
+			json_object_set(w->facts, shown[i].name, value);
+	}
+}
+
+json_t *
+sqlite_watch_facts(const struct database *d)
+{
+	return d->sqlite && d->sqlite->facts ? json_incref(d->sqlite->facts) : json_null();
+}
+
 static void
 on_message(uint32_t type, const char *payload, size_t len, void *arg)
 {
@@ -294,8 +319,11 @@ on_message(uint32_t type, const char *payload, size_t len, void *arg)
 		    state && streq(state, "truncated"),
 		    (int64_t)(json_number_value(json_object_get(o, "ms")) * 1000));
 		break;
-	default: /* SQLITE_FACTS are for file_fact(); a worker is not trusted to send only what we
-	            know */
+	case SQLITE_FACTS:
+		if (o)
+			take_facts(v->db->sqlite, o);
+		break;
+	default: /* a worker is not trusted to send only what we know */
 		break;
 	}
 	json_decref(o);
@@ -519,6 +547,7 @@ sqlite_watch_free(struct database *d)
 		assert(!v->job);
 		visit_end(v, REASON_CONNECTION, "stopped");
 	}
+	json_decref(d->sqlite->facts);
 	free(d->sqlite->path);
 	free(TAKE_PTR(d->sqlite));
 }

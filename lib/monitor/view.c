@@ -204,6 +204,7 @@ database_json(const struct database *d, const struct map *tally)
 	json_object_set_new(o, "labels", labels_json(d->conf));
 	json_object_set_new(o, "note", report_string(d->conf->note));
 	json_object_set_new(o, "runbook_url", report_string(d->conf->runbook_url));
+	json_object_set_new(o, "facts", sqlite_watch_facts(d));
 	json_object_set_new(o, "coverage", cov);
 	json_object_set_new(o, "probes", probes_json(d));
 	json_object_set_new(o, "answer_ms",

@@ -287,8 +287,7 @@ report_explain_text(
 	worst = json_array_get(sorted, 0);
 	change_text(&out, first, layout_get(first, "id"), worst ? layout_get(worst, "database") : "",
 	    worst ? layout_get(worst, "object") : "", o);
-	str_addf(&out, "\nSOURCE   dbhealth checks --sql %s%s(also dbhealthd-checks(5))\n", id,
-	    text_columns(id) > 20 ? "\n         " : "   ");
+	str_addf(&out, "\nSOURCE   dbhealth checks --sql %s   (also dbhealthd-checks(5))\n", id);
 	json_decref(sorted);
 	return str_take(&out);
 }

@@ -138,6 +138,7 @@ static const struct {
 	[FACT_OPEN_REASON] = { "open_reason", "Its class: locked, privilege, timeout or error" },
 	[FACT_JOURNAL_MODE] = { "journal_mode",
 	    "wal, or delete for every kind of rollback journal" },
+	[FACT_TABLES] = { "tables", "Tables of the schema, without SQLite's own" },
 	[FACT_LIBRARY_VERSION] = { "library_version", "SQLite version that reads the file" },
 };
 
@@ -261,6 +262,38 @@ on_file_fact(sqlite3_context *ctx, int argc, sqlite3_value **argv)
 	sqlite3_result_error(ctx, "file_fact: no such fact", -1);
 }
 
+/*
+ * scalar(SQL): the first cell of the first row, for tables whose names come from the schema itself.  A
+ * table that does not exist gives NULL (sqlite_stat1 before the first ANALYZE), any other error is
+ * one.  It runs on the same guarded connection: authorizer, limits and deadline hold.
+ */
+static void
+on_scalar(sqlite3_context *ctx, int argc, sqlite3_value **argv)
+{
+	sqlite3 *db = sqlite3_context_db_handle(ctx);
+	const char *sql = (const char *)sqlite3_value_text(argv[0]);
+	sqlite3_stmt *st = NULL;
+	int r;
+
+	(void)argc;
+	if (!sql)
+		return;
+	r = sqlite3_prepare_v2(db, sql, -1, &st, NULL);
+	if (r == SQLITE_ERROR && strstr(sqlite3_errmsg(db), "no such table")) {
+		sqlite3_result_null(ctx);
+		return;
+	}
+	if (r == SQLITE_OK && !sqlite3_stmt_readonly(st))
+		r = SQLITE_READONLY;
+	else if (r == SQLITE_OK)
+		r = sqlite3_step(st);
+	if (r == SQLITE_ROW)
+		sqlite3_result_value(ctx, sqlite3_column_value(st, 0));
+	else if (r != SQLITE_DONE)
+		sqlite3_result_error_code(ctx, r);
+	sqlite3_finalize(st);
+}
+
 int
 file_facts_register(struct sqlite3 *db, const struct file_facts *f)
 {
@@ -269,5 +302,8 @@ file_facts_register(struct sqlite3 *db, const struct file_facts *f)
 	    SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_DIRECTONLY, (void *)(uintptr_t)f,
 	    on_file_fact, NULL, NULL);
 
+	if (r == SQLITE_OK)
+		r = sqlite3_create_function(
+		    db, "scalar", 1, SQLITE_UTF8 | SQLITE_DIRECTONLY, NULL, on_scalar, NULL, NULL);
 	return r == SQLITE_OK ? 0 : -ENOMEM;
 }

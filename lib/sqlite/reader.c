@@ -197,10 +197,15 @@ read_schema(struct reader *r, int64_t until_us, struct verdict *v)
 	int rc;
 
 	watch_begin(r->watch, r->db, until_us, 0, NULL);
-	rc = sqlite3_prepare_v2(r->db, "SELECT count(*) FROM sqlite_schema", -1, &st, NULL);
+	rc = sqlite3_prepare_v2(r->db,
+	    "SELECT count(*) FILTER (WHERE type = 'table' AND name NOT GLOB 'sqlite_*')"
+	    " FROM sqlite_schema",
+	    -1, &st, NULL);
 	if (rc == SQLITE_OK)
 		rc = sqlite3_step(st);
 	why = watch_end(r->watch);
+	if (rc == SQLITE_ROW)
+		file_facts_set_int(r->facts, FACT_TABLES, sqlite3_column_int64(st, 0));
 	if (rc != SQLITE_ROW)
 		verdict_from_db(v, r->db, why);
 	sqlite3_finalize(st);

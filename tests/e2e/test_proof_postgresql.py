@@ -115,7 +115,7 @@ PROOFS = {
         INSERT INTO tree SELECT 1, g FROM generate_series(1, 3000) g; CREATE INDEX tree_v ON tree (v);
         -- look-alikes
         CREATE INDEX used ON t (b); CREATE UNIQUE INDEX a_rule ON t (c); CREATE INDEX serves_fk ON t (p);
-        CREATE INDEX statistics ON t (lower(c)); CREATE INDEX clustered ON t (b, a); ALTER TABLE t CLUSTER ON clustered;
+        CREATE INDEX statistics ON t (lower(c)); CREATE INDEX clustered ON t (id, a); ALTER TABLE t CLUSTER ON clustered;
         ANALYZE; SET enable_seqscan = off; SELECT count(*) FROM t WHERE b = 5;
         SELECT pg_stat_force_next_flush(); SELECT 1;""", {
         "public.t.unused": ("info", None), "public.tree.tree_v": ("info", None)},

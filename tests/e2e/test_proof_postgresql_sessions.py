@@ -180,10 +180,13 @@ def test_queue_behind_a_lock_is_told_by_its_root(module_cluster, sessions):
 def test_lock_of_a_prepared_transaction(cluster):
     c = cluster(settings={"max_prepared_transactions": "2"})
     c.sql("CREATE TABLE t (i int)")
-    with contextlib.closing(c.session()) as s, contextlib.closing(c.session()) as waiter:
+    with contextlib.closing(c.session()) as s, contextlib.ExitStack() as stack:
+        waiter = c.session()
+        stack.callback(c.sql, "SELECT pg_terminate_backend(%s)", pid(waiter))
         do(s, "BEGIN", "LOCK TABLE t", "PREPARE TRANSACTION 'it''s mine'")
         behind(waiter, "SELECT * FROM t")
         wait_until(lambda: waiting(c, waiter), 5, "it waits")
+        c.sql("SELECT txid_current()")
         f, = look(c, "postgres", "lock-blocked", warning_after="0s")
         assert f["object"] == "prepared transaction" and "it's mine" in f["detail"]
         assert f["remedies"][0]["kind"] == "look" and f["remedies"][-1]["risk"] == "data-loss"

@@ -34,6 +34,7 @@ WITH holder AS (
 	    CASE WHEN a.backend_type = 'walsender' THEN coalesce(nullif(a.application_name, ''), 'pid ' || a.pid)
 	        ELSE 'pid ' || a.pid END AS name,
 	    greatest(pg_catalog.age(a.backend_xmin), pg_catalog.age(a.backend_xid)) AS age, a.pid,
+	    a.backend_xid IS NOT NULL AND pg_catalog.age(a.backend_xid) >= coalesce(pg_catalog.age(a.backend_xmin), 0) AS own,
 	    pg_catalog.to_char(a.backend_start AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US+00') AS started,
 	    CASE WHEN a.backend_type = 'walsender' THEN 'feedback of a standby'
 	        ELSE pg_catalog.format('role %s, database %s, %s, %s', a.usename, a.datname,
@@ -44,18 +45,19 @@ WITH holder AS (
 	  AND NOT (a.usename = session_user AND a.application_name IN ('dbhealthd', 'dbhealth'))
 	  AND a.pid NOT IN (SELECT v.pid FROM pg_catalog.pg_stat_progress_vacuum AS v)
 	UNION ALL
-	SELECT 'slot', s.slot_name::text, greatest(pg_catalog.age(s.xmin), pg_catalog.age(s.catalog_xmin)), NULL, NULL,
+	SELECT 'slot', s.slot_name::text, greatest(pg_catalog.age(s.xmin), pg_catalog.age(s.catalog_xmin)), NULL, false, NULL,
 	    pg_catalog.format('%s replication slot, %s', s.slot_type, CASE WHEN s.active THEN 'in use' ELSE 'nobody uses it' END)
 	FROM pg_catalog.pg_replication_slots AS s
 	WHERE s.xmin IS NOT NULL OR s.catalog_xmin IS NOT NULL
 	UNION ALL
-	SELECT 'prepared', p.gid, pg_catalog.age(p.transaction), NULL, NULL,
+	SELECT 'prepared', p.gid, pg_catalog.age(p.transaction), NULL, true, NULL,
 	    pg_catalog.format('prepared transaction of role %s in database %s, since %s', p.owner, p.database, p.prepared::timestamptz(0))
 	FROM pg_catalog.pg_prepared_xacts AS p
 ), oldest AS (
-	-- At equal age who can be ended with the least harm comes first.
+	-- A snapshot is as old as the oldest number in use when it was taken: at equal age who has that
+	-- number as its own is the cause.
 	SELECT * FROM holder
-	ORDER BY age DESC, pg_catalog.array_position(ARRAY['session', 'standby', 'prepared', 'slot'], kind), name
+	ORDER BY age DESC, own DESC, pg_catalog.array_position(ARRAY['prepared', 'session', 'standby', 'slot'], kind), started, name
 	LIMIT 1
 )
 SELECT name AS object, 'oldest' AS key, age AS value, detail, kind AS holder,

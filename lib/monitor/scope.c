@@ -265,11 +265,22 @@ checkup_next(struct checkup *c, struct task *t)
 
 /* ---- coverage ---- */
 
+static const char *
+configured_key(const void *arg, const char *key)
+{
+	return conf_database_get(arg, key);
+}
+
+/* What is configured belongs to the scope: facts are shared by all that a session visits. */
 const struct coverage *
 checkup_coverage(struct checkup *c, const struct facts *facts, uint64_t generation)
 {
+	struct facts here = *facts;
+
 	if (c->cover_generation != generation || c->cover.cover == COVER_UNKNOWN) {
-		coverage_of(c->check, facts, &c->cover);
+		here.configured = configured_key;
+		here.configured_arg = c->scope->conf;
+		coverage_of(c->check, &here, &c->cover);
 		c->cover_generation = generation;
 	}
 	return &c->cover;

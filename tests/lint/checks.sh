@@ -43,4 +43,30 @@ awk -v work="$work" '
 for example in "$work"/example*; do
 	"$tool" --parse <"$example" || { echo "$manual: an example does not parse"; status=1; }
 done
+
+# What is embedded is the file, whatever bytes are in it; and no file at all is an empty table.
+mkdir "$work/embed"
+cd "$work/embed"
+printf 'a "quote" \\ and \\n ??/ %%s \t\001\177 \303\251 \\001\n\n-- end\n' >'odd "1".sql'
+: >empty.sql
+cat >print.c <<'C'
+#include "check/embedded.h"
+#include <stdio.h>
+int
+main(void)
+{
+	for (size_t i = 0; i < embedded_checks_n; i++)
+		printf("%s", embedded_checks[i].text);
+	return (int)embedded_checks_n;
+}
+C
+embeds() { # embeds FILE...
+	awk -f "$OLDPWD/lib/check/embed.awk" "$@" >table.c </dev/null &&
+	    ${CC:-cc} -Wall -Werror -I"$OLDPWD/lib" -o print print.c table.c || return 1
+	n=0
+	./print >out || n=$?
+	cat /dev/null "$@" | cmp - out && [ "$n" -eq $# ]
+}
+embeds || { echo "embed.awk: no file is not an empty table"; status=1; }
+embeds empty.sql 'odd "1".sql' || { echo "embed.awk: other bytes than the file's"; status=1; }
 exit $status

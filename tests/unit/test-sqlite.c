@@ -544,34 +544,49 @@ test_read_only_mounts(void **state)
 	}
 }
 
-/* A busy application in rollback mode, whose every transaction makes and deletes a journal. */
+/* An application that writes without a pause until it is killed. */
+static pid_t
+start_writing(const char *path, const char *pragmas, const char *sql)
+{
+	pid_t pid = fork();
+	sqlite3 *db;
+
+	if (pid != 0)
+		return pid;
+	if (sqlite3_open(path, &db) != SQLITE_OK || sqlite3_busy_timeout(db, 5000) != SQLITE_OK ||
+	    sqlite3_exec(db, pragmas, NULL, NULL, NULL) != SQLITE_OK)
+		_exit(1);
+	for (;;)
+		if (sqlite3_exec(db, sql, NULL, NULL, NULL) != SQLITE_OK)
+			_exit(2);
+}
+
+static void
+stop_writing(pid_t pid)
+{
+	int status;
+
+	kill(pid, SIGKILL);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	/* It was never refused anything until now. */
+	assert_true(WIFSIGNALED(status));
+}
+
+/* In rollback mode every transaction makes and deletes a journal: none of them is hot. */
 static void
 test_busy_rollback_writer(void **state)
 {
 	struct look l = look_new();
-	int status, complete = 0;
+	int complete = 0;
 	pid_t pid;
 
 	(void)state;
-	db_make(in_stage("a.db"), SCHEMA "PRAGMA synchronous = OFF");
-	pid = fork();
-	if (pid == 0) {
-		sqlite3 *db;
-
-		if (sqlite3_open(in_stage("a.db"), &db) != SQLITE_OK ||
-		    sqlite3_busy_timeout(db, 5000) != SQLITE_OK)
-			_exit(1);
-		sqlite3_exec(db, "PRAGMA synchronous = OFF", NULL, NULL, NULL);
-		for (;;)
-			if (sqlite3_exec(db, "UPDATE t SET v = v", NULL, NULL, NULL) != SQLITE_OK)
-				_exit(2);
-	}
+	db_make(in_stage("a.db"), SCHEMA);
+	pid = start_writing(in_stage("a.db"), "PRAGMA synchronous = OFF", "UPDATE t SET v = v");
 	for (int i = 0; i < 100; i++)
 		look_sql(&l, "SELECT count(*), file_fact('journal_hot') FROM t");
 	look_here(&l, in_stage("a.db"));
-	kill(pid, SIGKILL);
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_true(WIFSIGNALED(status));
+	stop_writing(pid);
 	assert_int_equal(l.end, WORKER_DONE);
 	for (size_t i = 0; i < 100; i++) {
 		if (streq(done_of(&l, i, "reason"), "locked"))
@@ -583,6 +598,38 @@ test_busy_rollback_writer(void **state)
 	}
 	assert_true(complete >= 20);
 	look_done(&l);
+}
+
+/* In WAL mode the log is written, checkpointed and begun anew all the time: it is never damaged. */
+static void
+test_busy_wal_writer(void **state)
+{
+	pid_t pid;
+
+	(void)state;
+	db_make(in_stage("a.db"), "PRAGMA journal_mode = WAL;" SCHEMA);
+	pid = start_writing(in_stage("a.db"),
+	    "PRAGMA synchronous = OFF; PRAGMA wal_autocheckpoint = 20; SELECT * FROM t",
+	    "UPDATE t SET v = hex(randomblob(3000))");
+	while (access(in_stage("a.db-wal"), F_OK) < 0)
+		usleep(1000);
+	for (int i = 0; i < 20; i++) {
+		struct look l = look_new();
+
+		look_sql(&l,
+		    "SELECT count(*), file_fact('wal_damaged'), "
+		    "file_fact('truncated_pages_expected') * 4096 <= file_fact('size') FROM t");
+		look_sql(&l, "SELECT quick_check FROM pragma_quick_check");
+		look_here(&l, in_stage("a.db"));
+		assert_int_equal(l.end, WORKER_DONE);
+		assert_string_equal(done_of(&l, 0, "text"), "");
+		assert_string_equal(cell_of(&l, 0, 0, 0), "3");
+		assert_string_not_equal(cell_of(&l, 0, 0, 1), "1");
+		assert_string_equal(cell_of(&l, 0, 0, 2), "1");
+		assert_string_equal(cell_of(&l, 1, 0, 0), "ok");
+		look_done(&l);
+	}
+	stop_writing(pid);
 }
 
 int
@@ -611,6 +658,7 @@ main(int argc, char **argv)
 		TEST(test_lock_is_held),
 		TEST(test_read_only_mounts),
 		TEST(test_busy_rollback_writer),
+		TEST(test_busy_wal_writer),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

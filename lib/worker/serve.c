@@ -15,15 +15,16 @@
 #include <sys/syscall.h>
 #include <sys/uio.h>
 
-#if defined(__SANITIZE_ADDRESS__)
-#define ADDRESS_SANITIZER 1
+/* They reserve terabytes of addresses. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANITIZED 1
 #elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define ADDRESS_SANITIZER 1
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define SANITIZED 1
 #endif
 #endif
-#ifndef ADDRESS_SANITIZER
-#define ADDRESS_SANITIZER 0
+#ifndef SANITIZED
+#define SANITIZED 0
 #endif
 
 enum { EXIT_ROLE_FAILED = 1, EXIT_BAD_FRAME = 2, EXIT_NO_PARENT = 3, EXIT_NOT_OURS = 64 };
@@ -160,8 +161,7 @@ harden(const struct worker_role *role)
 	prctl(PR_SET_NAME, name);
 	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 	setrlimit(RLIMIT_CORE, &none);
-	/* AddressSanitizer reserves terabytes of addresses. */
-	if (role->address_space > 0 && !ADDRESS_SANITIZER) {
+	if (role->address_space > 0 && !SANITIZED) {
 		struct rlimit as = { role->address_space, role->address_space };
 
 		if (setrlimit(RLIMIT_AS, &as) < 0)

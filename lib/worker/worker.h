@@ -16,10 +16,9 @@
 /* ---- in the worker ---- */
 struct worker_role {
 	const char *name;
-	size_t
-	    address_space; /* RLIMIT_AS in bytes; 0: unlimited (always so under AddressSanitizer) */
-	bool idle_io;      /* ioprio idle */
-	bool credentials;  /* keeps CREDENTIALS_DIRECTORY, PGPASSWORD, PGPASSFILE, DATABASE_URL */
+	size_t address_space; /* RLIMIT_AS in bytes; 0: unlimited (always so under a sanitizer) */
+	bool idle_io;         /* ioprio idle */
+	bool credentials; /* keeps CREDENTIALS_DIRECTORY, PGPASSWORD, PGPASSFILE, DATABASE_URL */
 	/*
 	 * Serves one job: reads no frames itself; answers by worker_send.  Nonzero: fatal.  A NUL
 	 * follows the payload, which is not counted in len.

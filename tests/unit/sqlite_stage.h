@@ -18,6 +18,7 @@
 #include <sqlite3.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -128,6 +129,17 @@ fingerprint(const char *dir)
 	return str_take(&s);
 }
 
+/* A child that does not outlive a test that fails. */
+static MAYBE_UNUSED pid_t
+fork_mortal(void)
+{
+	pid_t pid = fork();
+
+	if (pid == 0)
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+	return pid;
+}
+
 /* ---- databases ---- */
 
 static MAYBE_UNUSED sqlite3 *
@@ -175,7 +187,7 @@ app_start(uid_t uid, const char *path, const char *sql)
 
 	assert_int_equal(pipe2(ready, O_CLOEXEC), 0);
 	assert_int_equal(pipe2(leave, O_CLOEXEC), 0);
-	app.pid = fork();
+	app.pid = fork_mortal();
 	if (app.pid == 0) {
 		sqlite3 *db;
 
@@ -226,7 +238,7 @@ app_run(uid_t uid, const char *path, const char *sql)
 	int ready[2], status;
 
 	assert_int_equal(pipe2(ready, O_CLOEXEC), 0);
-	app.pid = fork();
+	app.pid = fork_mortal();
 	if (app.pid == 0) {
 		sqlite3 *db;
 
@@ -394,7 +406,7 @@ look_as(struct look *l, uid_t uid, const char *path)
 	pid_t pid;
 
 	assert_int_equal(pipe2(out, O_CLOEXEC), 0);
-	pid = fork();
+	pid = fork_mortal();
 	if (pid == 0) {
 		json_t *o;
 

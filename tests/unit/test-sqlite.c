@@ -533,7 +533,7 @@ test_read_only_mounts(void **state)
 	assert_int_equal(mkdir(in_stage("mount"), 0755), 0);
 	for (int really = 0; really < 2; really++) {
 		int status;
-		pid_t pid = fork();
+		pid_t pid = fork_mortal();
 
 		if (pid == 0)
 			look_in_own_mounts(in_stage("mount"), in_stage("a.db"), really);
@@ -548,7 +548,7 @@ test_read_only_mounts(void **state)
 static pid_t
 start_writing(const char *path, const char *pragmas, const char *sql)
 {
-	pid_t pid = fork();
+	pid_t pid = fork_mortal();
 	sqlite3 *db;
 
 	if (pid != 0)

@@ -6,7 +6,10 @@ import shutil
 import signal
 import socket
 import subprocess
+import time
 from urllib.parse import quote, urlencode
+
+import jsonschema
 
 from .base import BUILD, TOP, Failure, as_user, die_with, give, processes, sanitized, send, wait_until
 
@@ -32,6 +35,31 @@ class UnixConnection(http.client.HTTPConnection):
         self.sock = socket.socket(socket.AF_UNIX)
         self.sock.settimeout(self.timeout)
         self.sock.connect(self.path)
+
+
+class Schemas:
+    """docs/schema holds what each answer promises; polling checks one a second, which is enough."""
+
+    _validators, _last = {}, {}
+
+    @classmethod
+    def check(cls, path, answer):
+        v1, *parts = path.split("?")[0].strip("/").split("/")
+        name = None
+        if v1 == "v1" and len(parts) <= 2 and parts[0] in ("status", "findings", "checks"):
+            name = parts[0]
+        elif v1 == "v1" and len(parts) == 2 and parts[0] == "databases":
+            name = "database"
+        if name is None or time.monotonic() - cls._last.get(name, 0) < 1:
+            return
+        cls._last[name] = time.monotonic()
+        if name not in cls._validators:
+            text = (TOP / "docs/schema" / f"{name}.json").read_text()
+            cls._validators[name] = jsonschema.Draft202012Validator(json.loads(text))
+        fault = jsonschema.exceptions.best_match(cls._validators[name].iter_errors(answer))
+        if fault:
+            raise Failure(f"GET {path} is not as docs/schema/{name}.json: {fault.json_path}: "
+                          f"{fault.message}")
 
 
 def environment(folder, extra=None):
@@ -219,7 +247,9 @@ class Daemon:
         answer = self.request("GET", path)
         if answer.status != 200:
             raise Failure(f"GET {path}: {answer}")
-        return answer.json
+        out = answer.json
+        Schemas.check(path, out)
+        return out
 
     def status(self):
         return self.get("/v1/status")

@@ -6,9 +6,11 @@
 #include "base/clock.h"
 #include "base/map.h"
 #include "base/str.h"
+#include "check/bind.h"
 #include "check/embedded.h"
 #include "check/settings.h"
 #include "check/sql_scan.h"
+#include "conf/conf.h"
 #include "sqlite/sqlite_role.h"
 #include <stdarg.h>
 #include <stdio.h>
@@ -299,6 +301,28 @@ lint_bodies(struct lint *l)
 }
 
 static void
+lint_needs(struct lint *l, const struct need_list *needs)
+{
+	for (size_t i = 0; i < needs->n; i++)
+		if (needs->v[i].kind == NEED_CONFIGURED && !conf_database_has_key(needs->v[i].name))
+			fault(l, "%s: [database] has no such option", needs->v[i].text);
+}
+
+/* What SQL may ask for by name exists in the configuration. */
+static int
+lint_bind_names(void)
+{
+	int faults = 0;
+
+	for (size_t i = 4; bind_engine_names[i]; i++)
+		if (!conf_database_has_key(bind_engine_names[i])) {
+			printf(":%s: [database] has no such option\n", bind_engine_names[i]);
+			faults++;
+		}
+	return faults;
+}
+
+static void
 lint_params(struct lint *l)
 {
 	const struct check *c = l->check;
@@ -533,7 +557,7 @@ static int
 lint_all(const struct catalogue *cat)
 {
 	struct map *metrics = map_new();
-	int faults = 0;
+	int faults = lint_bind_names();
 
 	for (size_t i = 0; i < embedded_checks_n; i++) {
 		struct lint l = { .path = embedded_checks[i].path };
@@ -547,6 +571,9 @@ lint_all(const struct catalogue *cat)
 		}
 		l.check = c;
 		lint_head(&l);
+		lint_needs(&l, &c->needs);
+		for (size_t k = 0; k < c->nbodies; k++)
+			lint_needs(&l, &c->bodies[k].when);
 		lint_bodies(&l);
 		lint_params(&l);
 		lint_remedies(&l);

@@ -63,7 +63,9 @@ struct findings {
 	size_t open[SEVERITY_N];
 };
 
-/* finding.c */
+/* entry.c */
+void group_free(struct group *); /* not its entries */
+void entry_free(void *entry);    /* nothing but its memory; for the end */
 struct group *group_find(const struct findings *, const char *scope, const char *check);
 struct group *group_make(struct findings *, const char *scope, const char *check, enum engine);
 void group_collect(struct group *);                 /* frees it when nothing is left in it */

@@ -177,9 +177,9 @@ entry_make(struct group *g, const struct settings *settings, const char *key)
 }
 
 void
-entry_free(void *p)
+entry_free(void *entry)
 {
-	struct entry *e = p;
+	struct entry *e = entry;
 
 	finding_done(&e->f);
 	free(e);

@@ -498,6 +498,7 @@ pump_scrub(struct pg_run *r)
 		struct checkup *c = r->scrubbing;
 		const struct coverage *cov = NULL;
 		struct scrub_item *it;
+		struct scrub_pace pace;
 
 		if (!c) {
 			c = next_scrub(r);
@@ -513,8 +514,9 @@ pump_scrub(struct pg_run *r)
 				return false;
 			return true;
 		}
+		pace = scope_scrub_pace(c);
 		it = clock_now_us() < r->scrub_until_us
-		         ? scrub_next(c->scrub, clock_wall_us(), c->interval_us, r->scrub_wall_us)
+		         ? scrub_next(c->scrub, clock_wall_us(), &pace, r->scrub_wall_us)
 		         : NULL;
 		if (!it) {
 			r->scrubbing = NULL;

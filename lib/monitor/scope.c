@@ -244,6 +244,34 @@ scope_task_run(struct task *t)
 	s->ops->run(s, p);
 }
 
+static int64_t
+probe_interval(const struct checkup *c)
+{
+	return c->scope->conf->interval_us[c->check->probe];
+}
+
+struct scrub_pace
+scope_scrub_pace(const struct checkup *c)
+{
+	if (c->scope->tasks[c->check->probe].now)
+		return (struct scrub_pace){ 0, 0 };
+	if (c->settings->interval_set)
+		return (struct scrub_pace){ c->interval_us, c->interval_us };
+	return (struct scrub_pace){ probe_interval(c), c->interval_us };
+}
+
+/* Of a check that reads everything the head says the longest time: a small database can be looked
+ * at with every turn of its probe. */
+static int64_t
+due_interval(const struct checkup *c)
+{
+	const struct scrub_pace pace = { probe_interval(c), c->interval_us };
+
+	if (c->settings->interval_set || c->check->cost != COST_SCRUB)
+		return c->interval_us;
+	return c->scrub ? pace.shortest_us : scrub_interval_us(&pace, c->duration_us);
+}
+
 static void
 checkup_next(struct checkup *c, struct task *t)
 {
@@ -260,7 +288,7 @@ checkup_next(struct checkup *c, struct task *t)
 	if (c->due_us != SCHED_NEVER && c->due_us > now)
 		return; /* a confirming run was asked for, or run now came before its time */
 	c->due_us = sched_slot_us(
-	    m->started_us, c->interval_us, c->slot, c->nslots, c->due_us, now, &t->skipped);
+	    m->started_us, due_interval(c), c->slot, c->nslots, c->due_us, now, &t->skipped);
 }
 
 /* ---- coverage ---- */
@@ -468,7 +496,8 @@ scope_scrub_record(const struct outcome *o, int64_t timeout_us, int64_t max_time
 		c->reason = o->result->reason;
 		return;
 	}
-	scrub_item_done(it, wall, applied.again_us > 0 && !c->scope->monitor->options.one_shot);
+	scrub_item_done(
+	    it, wall, o->duration_us, applied.again_us > 0 && !c->scope->monitor->options.one_shot);
 	save_answered(c);
 }
 
@@ -487,13 +516,15 @@ scope_scrub_pass_end(struct checkup *c)
 {
 	struct monitor *m = c->scope->monitor;
 	struct scrub_summary sum;
+	struct scrub_pace pace;
 	_cleanup_free_ char *text = NULL, *age = NULL;
 	enum reason reason = REASON_NONE;
 	int64_t now = clock_now_us(), wall = clock_wall_us();
 	bool more;
 
 	scrub_summarise(c->scrub, &sum);
-	more = scrub_next(c->scrub, wall, c->interval_us, wall) != NULL;
+	pace = scope_scrub_pace(c);
+	more = scrub_next(c->scrub, wall, &pace, wall) != NULL;
 	c->running = false;
 	c->tried = true;
 	c->last_us = now;
@@ -524,8 +555,6 @@ scope_scrub_pass_end(struct checkup *c)
 		c->due_us = SCHED_NEVER;
 	else if (sum.confirm > 0)
 		c->due_us = now + CONFIRM_US;
-	else if (more) /* goes on with the probe's next turn */
-		c->due_us = now + c->scope->conf->interval_us[c->check->probe];
 	else
 		checkup_next(c, &c->scope->tasks[c->check->probe]);
 }

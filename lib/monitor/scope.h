@@ -5,6 +5,7 @@
 #include "conf/conf.h"
 #include "finding/finding.h"
 #include "monitor/sched.h"
+#include "monitor/scrub.h"
 #include <jansson.h>
 /*
  * A scope is what checks run on: a database, or a PostgreSQL server behind several.  It holds its
@@ -118,6 +119,8 @@ void scope_record(struct scope *, const struct outcome *);
 void scope_scrub_listed(struct checkup *);
 void scope_scrub_record(const struct outcome *, int64_t timeout_us, int64_t max_timeout_us);
 void scope_scrub_pass_end(struct checkup *);
+/* How often items are due; at once when somebody asked for a run. */
+struct scrub_pace scope_scrub_pace(const struct checkup *);
 /* A check that cannot be asked: not covered or unknown by its coverage. */
 void scope_record_uncovered(struct scope *, struct checkup *, const struct coverage *);
 /* There was nothing new to judge: the check just waits for its next turn. */

@@ -9,6 +9,7 @@
 #include <jansson.h>
 
 #define SCRUB_MAX_ITEMS 100000
+#define SCRUB_SHARE     1000
 
 struct scrub {
 	struct scrub_item **v;
@@ -120,8 +121,14 @@ comes_before(const struct scrub_item *a, const struct scrub_item *b)
 	return a->done_wall_us < b->done_wall_us;
 }
 
+int64_t
+scrub_interval_us(const struct scrub_pace *p, int64_t duration_us)
+{
+	return MIN(p->longest_us, MAX(p->shortest_us, SCRUB_SHARE * duration_us));
+}
+
 struct scrub_item *
-scrub_next(struct scrub *s, int64_t wall_us, int64_t interval_us, int64_t since_wall_us)
+scrub_next(struct scrub *s, int64_t wall_us, const struct scrub_pace *pace, int64_t since_wall_us)
 {
 	struct scrub_item *best = NULL;
 
@@ -131,7 +138,7 @@ scrub_next(struct scrub *s, int64_t wall_us, int64_t interval_us, int64_t since_
 		if (!it->listed || !it->sql || it->tried_wall_us >= since_wall_us)
 			continue;
 		if (!it->confirm && it->done_wall_us > 0 &&
-		    wall_us - it->done_wall_us < interval_us)
+		    wall_us - it->done_wall_us < scrub_interval_us(pace, it->duration_us))
 			continue;
 		if (!best || comes_before(it, best))
 			best = it;
@@ -140,9 +147,10 @@ scrub_next(struct scrub *s, int64_t wall_us, int64_t interval_us, int64_t since_
 }
 
 void
-scrub_item_done(struct scrub_item *it, int64_t wall_us, bool confirm)
+scrub_item_done(struct scrub_item *it, int64_t wall_us, int64_t duration_us, bool confirm)
 {
 	it->done_wall_us = it->tried_wall_us = wall_us;
+	it->duration_us = duration_us;
 	it->failed = false;
 	it->confirm = confirm;
 	free(TAKE_PTR(it->why));
@@ -191,8 +199,9 @@ scrub_save(const struct scrub *s)
 
 	for (size_t i = 0; i < s->n; i++)
 		if (s->v[i]->done_wall_us > 0)
-			json_object_set_new(
-			    items, s->v[i]->key, json_integer(s->v[i]->done_wall_us));
+			json_object_set_new(items, s->v[i]->key,
+			    json_pack("[I, I]", (json_int_t)s->v[i]->done_wall_us,
+			        (json_int_t)s->v[i]->duration_us));
 	text = json_dumps(items, JSON_COMPACT);
 	json_decref(items);
 	assert(text);
@@ -209,8 +218,12 @@ scrub_load(struct scrub *s, const char *json)
 	{
 		struct scrub_item *it = item_of(s, key);
 
-		if (it && json_is_integer(when))
-			it->done_wall_us = json_integer_value(when);
+		json_int_t done, duration;
+
+		if (it && json_unpack(when, "[I, I]", &done, &duration) == 0) {
+			it->done_wall_us = done;
+			it->duration_us = duration;
+		}
 	}
 	json_decref(items);
 }

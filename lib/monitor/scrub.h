@@ -9,11 +9,12 @@ struct scrub_item {
 	double cost;
 	int64_t done_wall_us; /* last complete look; 0 never */
 	int64_t tried_wall_us;
-	int64_t timeout_us; /* grows when an item does not fit */
-	bool failed;        /* last try gave no verdict */
-	bool confirm;       /* to be looked at again soon */
-	bool listed;        /* in the current list */
-	char *why;          /* of a failure */
+	int64_t duration_us; /* of the last complete look */
+	int64_t timeout_us;  /* grows when an item does not fit */
+	bool failed;         /* last try gave no verdict */
+	bool confirm;        /* to be looked at again soon */
+	bool listed;         /* in the current list */
+	char *why;           /* of a failure */
 };
 struct scrub;
 struct scrub *scrub_new(void) _must_check_;
@@ -23,12 +24,20 @@ void scrub_list_begin(struct scrub *);
 void scrub_list_add(
     struct scrub *, const char *key, const char *object, const char *sql, double cost);
 void scrub_list_end(struct scrub *);
+/*
+ * What one look costs decides how often it is worth it: at most a thousandth of the time goes into
+ * one item, but none waits longer than longest_us or comes more often than shortest_us.
+ */
+struct scrub_pace {
+	int64_t shortest_us, longest_us;
+};
+int64_t scrub_interval_us(const struct scrub_pace *, int64_t duration_us);
 /* The item to look at next: to be confirmed, never done (smallest first), then the oldest that is
- * older than interval_us; not one tried since since_wall_us.  NULL: nothing due. */
+ * due; not one tried since since_wall_us.  NULL: nothing due. */
 struct scrub_item *scrub_next(
-    struct scrub *, int64_t wall_us, int64_t interval_us, int64_t since_wall_us);
+    struct scrub *, int64_t wall_us, const struct scrub_pace *, int64_t since_wall_us);
 struct scrub_item *scrub_get(struct scrub *, const char *key); /* or NULL */
-void scrub_item_done(struct scrub_item *, int64_t wall_us, bool confirm);
+void scrub_item_done(struct scrub_item *, int64_t wall_us, int64_t duration_us, bool confirm);
 void scrub_item_failed(struct scrub_item *, int64_t wall_us, const char *why, bool timed_out,
     int64_t timeout_us, int64_t max_timeout_us);
 struct scrub_summary {

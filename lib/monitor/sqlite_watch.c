@@ -444,10 +444,10 @@ static bool
 next_item(struct visit *v)
 {
 	struct checkup *c = v->scrubbing;
-	struct scrub_item *it =
-	    clock_now_us() < v->scrub_until_us
-	        ? scrub_next(c->scrub, clock_wall_us(), c->interval_us, v->scrub_wall_us)
-	        : NULL;
+	const struct scrub_pace pace = scope_scrub_pace(c);
+	struct scrub_item *it = clock_now_us() < v->scrub_until_us
+	                            ? scrub_next(c->scrub, clock_wall_us(), &pace, v->scrub_wall_us)
+	                            : NULL;
 	struct want *w;
 
 	if (!it) {

@@ -9,6 +9,8 @@
 
 #define DAY (86400 * USEC_PER_SEC)
 
+static const struct scrub_pace daily = { DAY, DAY };
+
 static void
 list(struct scrub *s, size_t n)
 {
@@ -32,12 +34,12 @@ test_smallest_first_then_oldest(void **state)
 	for (int i = 2; i >= 0; i--) {
 		_cleanup_free_ char *key = xasprintf("item%d", i);
 
-		it = scrub_next(s, 1000 + i, DAY, 10);
+		it = scrub_next(s, 1000 + i, &daily, 10);
 		assert_string_equal(it->key, key);
-		scrub_item_done(it, 1000 - i, false);
+		scrub_item_done(it, 1000 - i, 0, false);
 	}
-	assert_null(scrub_next(s, 1000, DAY, 10));
-	it = scrub_next(s, 2 * DAY, DAY, 2 * DAY);
+	assert_null(scrub_next(s, 1000, &daily, 10));
+	it = scrub_next(s, 2 * DAY, &daily, 2 * DAY);
 	assert_string_equal(it->key, "item2"); /* done at 998: longest ago */
 	scrub_free(s);
 }
@@ -51,19 +53,19 @@ test_a_failing_item_stops_nothing(void **state)
 
 	(void)state;
 	list(s, 2);
-	it = scrub_next(s, 100, DAY, 50);
+	it = scrub_next(s, 100, &daily, 50);
 	scrub_item_failed(it, 100, "locked", false, 5, 100);
-	it = scrub_next(s, 101, DAY, 50);
+	it = scrub_next(s, 101, &daily, 50);
 	assert_string_equal(it->key, "item0");
-	scrub_item_done(it, 101, false);
-	assert_null(scrub_next(s, 102, DAY, 50)); /* this pass is over */
+	scrub_item_done(it, 101, 0, false);
+	assert_null(scrub_next(s, 102, &daily, 50)); /* this pass is over */
 	scrub_summarise(s, &sum);
 	assert_int_equal(sum.items, 2);
 	assert_int_equal(sum.done, 1);
 	assert_int_equal(sum.failed, 1);
 	assert_string_equal(sum.why, "locked");
 	assert_string_equal(
-	    scrub_next(s, 200, DAY, 150)->key, "item1"); /* the next pass tries it again */
+	    scrub_next(s, 200, &daily, 150)->key, "item1"); /* the next pass tries it again */
 	scrub_free(s);
 }
 
@@ -80,6 +82,23 @@ test_what_does_not_fit_gets_more_time(void **state)
 	assert_int_equal(it->timeout_us, 10);
 	scrub_item_failed(it, 2, "timeout", true, 5, 18);
 	assert_int_equal(it->timeout_us, 18);
+	scrub_free(s);
+}
+
+static void
+test_dear_items_come_rarely(void **state)
+{
+	static const struct scrub_pace pace = { 3600 * USEC_PER_SEC, DAY };
+	struct scrub *s = scrub_new();
+
+	(void)state;
+	assert_int_equal(scrub_interval_us(&pace, 10000), 3600 * USEC_PER_SEC);
+	assert_int_equal(scrub_interval_us(&pace, 10 * USEC_PER_SEC), 10000 * USEC_PER_SEC);
+	assert_int_equal(scrub_interval_us(&pace, 3600 * USEC_PER_SEC), DAY);
+	list(s, 1);
+	scrub_item_done(scrub_get(s, "item0"), 1000, 10 * USEC_PER_SEC, false);
+	assert_null(scrub_next(s, 1000 + 9999 * USEC_PER_SEC, &pace, DAY));
+	assert_non_null(scrub_next(s, 1000 + 10000 * USEC_PER_SEC, &pace, DAY));
 	scrub_free(s);
 }
 
@@ -104,11 +123,11 @@ test_progress_survives(void **state)
 
 	(void)state;
 	list(s, 2);
-	scrub_item_done(scrub_get(s, "item1"), 5 * DAY, false);
+	scrub_item_done(scrub_get(s, "item1"), 5 * DAY, 0, false);
 	json = scrub_save(s);
 	scrub_load(t, json);
 	list(t, 2);
-	assert_string_equal(scrub_next(t, 5 * DAY + 1, DAY, 5 * DAY)->key, "item0");
+	assert_string_equal(scrub_next(t, 5 * DAY + 1, &daily, 5 * DAY)->key, "item0");
 	assert_int_equal(scrub_get(t, "item1")->done_wall_us, 5 * DAY);
 	scrub_load(t, "[not an object");
 	scrub_free(s);
@@ -122,6 +141,7 @@ main(void)
 		cmocka_unit_test(test_smallest_first_then_oldest),
 		cmocka_unit_test(test_a_failing_item_stops_nothing),
 		cmocka_unit_test(test_what_does_not_fit_gets_more_time),
+		cmocka_unit_test(test_dear_items_come_rarely),
 		cmocka_unit_test(test_gone_items_are_forgotten),
 		cmocka_unit_test(test_progress_survives),
 	};

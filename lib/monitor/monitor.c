@@ -421,9 +421,7 @@ waiter_task(struct waiter *w, size_t i, struct scope *s)
 	if (!t->used)
 		return;
 	w->tasks[i] = t;
-	w->runs[i] = t->runs + 1;
-	if (!t->running)
-		scope_run_now(s, t);
+	w->runs[i] = scope_run_now(s, t);
 }
 
 int

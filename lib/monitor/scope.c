@@ -153,12 +153,19 @@ scope_start(struct scope *s)
 		task_schedule(&s->tasks[p]);
 }
 
-void
+uint64_t
 scope_run_now(struct scope *s, struct task *t)
 {
+	(void)s;
+	if (t->running && t->now)
+		return t->runs + 1;
+	if (t->running) {
+		t->again = true;
+		return t->runs + 2;
+	}
 	t->now = true;
 	task_schedule(t);
-	(void)s;
+	return t->runs + 1;
 }
 
 void
@@ -633,7 +640,8 @@ task_end(struct task *t)
 	struct scope *s = t->scope;
 
 	t->running = false;
-	t->now = false;
+	t->now = t->again;
+	t->again = false;
 	t->runs++;
 	t->last_wall_us = t->started_wall_us;
 	if (!t->error)

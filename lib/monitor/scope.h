@@ -52,6 +52,7 @@ struct task {
 	enum probe probe;
 	bool used;         /* the scope has checks of this probe */
 	bool running, now; /* now: everything, not only what is due */
+	bool again; /* a run of everything was asked for while one of the due was on */
 	unsigned parts;    /* of the run that have not ended */
 	int64_t started_us, started_wall_us;
 	int64_t last_wall_us, last_success_wall_us, duration_us;
@@ -129,8 +130,9 @@ void scope_record_nothing(struct checkup *);
  * task.  error NULL when all was asked.  Frees the part. */
 void scope_part_end(struct part *take, enum reason why, const char *error);
 void scope_checkup_due(struct checkup *, int64_t due_us);
-/* Runs all of a probe as soon as it may. */
-void scope_run_now(struct scope *, struct task *);
+/* Runs all of a probe as soon as it may, joining a run of all that is on.  Returns what t->runs will
+ * be when it has ended. */
+uint64_t scope_run_now(struct scope *, struct task *);
 /* When the first results of a new scope may be run: staggered connects call it when ready. */
 void scope_reschedule(struct scope *);
 

@@ -6,6 +6,7 @@ folder=$1
 here=$(dirname "$0")
 mkdir -p "$folder"
 folder=$(cd "$folder" && pwd)
+rm -rf "$folder/state"
 mkdir -p "$folder/state"
 chmod 700 "$folder/state"
 rm -f "$folder"/*.db "$folder"/*.db-*

@@ -9,6 +9,8 @@
 #include <sqlite3.h>
 #include <stdio.h>
 
+#define LINES_MAX 1000
+
 static const struct {
 	const char *name, *help;
 } fact_table[FACT_N] = {
@@ -294,6 +296,52 @@ on_scalar(sqlite3_context *ctx, int argc, sqlite3_value **argv)
 	sqlite3_finalize(st);
 }
 
+/*
+ * lines(SQL): the first cells of its rows as a JSON array.  A pragma that examines a damaged file may
+ * end with an error when it cannot go on; that is then the last line, because what it had said until
+ * there, and that it stopped, is the answer.  Any other error is one.
+ */
+static void
+on_lines(sqlite3_context *ctx, int argc, sqlite3_value **argv)
+{
+	sqlite3 *db = sqlite3_context_db_handle(ctx);
+	const char *sql = (const char *)sqlite3_value_text(argv[0]);
+	_cleanup_free_ char *text = NULL;
+	sqlite3_stmt *st = NULL;
+	json_t *lines;
+	int r;
+
+	(void)argc;
+	if (!sql)
+		return;
+	r = sqlite3_prepare_v2(db, sql, -1, &st, NULL);
+	if (r != SQLITE_OK || !sqlite3_stmt_readonly(st)) {
+		sqlite3_result_error_code(ctx, r == SQLITE_OK ? SQLITE_READONLY : r);
+		sqlite3_finalize(st);
+		return;
+	}
+	lines = json_array();
+	while ((r = sqlite3_step(st)) == SQLITE_ROW && json_array_size(lines) < LINES_MAX) {
+		const char *cell = (const char *)sqlite3_column_text(st, 0);
+		_cleanup_free_ char *line =
+		    text_from_peer(cell ? cell : "", cell ? strlen(cell) : 0, TEXT_MAX_BYTES);
+
+		json_array_append_new(lines, json_string(line));
+	}
+	if ((r & 0xff) == SQLITE_CORRUPT) {
+		json_array_append_new(lines, json_sprintf("it could not go on: %s", sqlite3_errstr(r)));
+		r = SQLITE_DONE;
+	}
+	sqlite3_finalize(st);
+	if (r == SQLITE_DONE || r == SQLITE_ROW)
+		text = json_dumps(lines, JSON_COMPACT);
+	if (text)
+		sqlite3_result_text(ctx, text, -1, SQLITE_TRANSIENT);
+	else
+		sqlite3_result_error_code(ctx, r);
+	json_decref(lines);
+}
+
 int
 file_facts_register(struct sqlite3 *db, const struct file_facts *f)
 {
@@ -305,5 +353,8 @@ file_facts_register(struct sqlite3 *db, const struct file_facts *f)
 	if (r == SQLITE_OK)
 		r = sqlite3_create_function(
 		    db, "scalar", 1, SQLITE_UTF8 | SQLITE_DIRECTONLY, NULL, on_scalar, NULL, NULL);
+	if (r == SQLITE_OK)
+		r = sqlite3_create_function(
+		    db, "lines", 1, SQLITE_UTF8 | SQLITE_DIRECTONLY, NULL, on_lines, NULL, NULL);
 	return r == SQLITE_OK ? 0 : -ENOMEM;
 }

@@ -12,7 +12,7 @@
 -- severity: critical
 -- metric: dbhealth_sqlite_damaged_structures
 -- param.max_lines: 100
--- message: {object} is damaged: {detail}
+-- message: damaged: {detail}
 -- why: Pages of the file are not what they should be: rows are lost or unreadable, and every further
 --   write can spread the damage. Backups made from now on hold it too.
 -- spares: rows that break NOT NULL or CHECK (sqlite-integrity-check tells those), foreign keys
@@ -25,15 +25,15 @@
 -- remedy.2: restore the newest verified backup | manual | data-loss | the damaged copy, kept aside | closes
 -- remedy.3: save what can be read into a new file, then compare row counts | command | load | remove the new file | helps
 WITH line AS (
-	SELECT q.quick_check AS text,
-	    CASE WHEN q.quick_check GLOB 'Tree [0-9]*' THEN CAST(substr(q.quick_check, 6) AS INTEGER)
-	        WHEN q.quick_check GLOB '*On tree page [0-9]*' THEN
-	            CAST(substr(q.quick_check, instr(q.quick_check, 'On tree page ') + 13) AS INTEGER)
+	SELECT q.value AS text,
+	    CASE WHEN q.value GLOB 'Tree [0-9]*' THEN CAST(substr(q.value, 6) AS INTEGER)
+	        WHEN q.value GLOB '*On tree page [0-9]*' THEN
+	            CAST(substr(q.value, instr(q.value, 'On tree page ') + 13) AS INTEGER)
 	    END AS root
-	FROM pragma_quick_check(CAST(:max_lines AS INTEGER)) AS q
-	WHERE q.quick_check <> 'ok' AND q.quick_check NOT LIKE 'NULL value in %'
-	  AND q.quick_check NOT LIKE 'CHECK constraint failed in %' AND q.quick_check NOT LIKE 'NUMERIC value in %'
-	  AND q.quick_check NOT LIKE 'TEXT value in %' AND q.quick_check NOT LIKE 'non-% value in %'
+	FROM json_each(lines('PRAGMA quick_check(' || CAST(:max_lines AS INTEGER) || ')')) AS q
+	WHERE q.value <> 'ok' AND q.value NOT LIKE 'NULL value in %'
+	  AND q.value NOT LIKE 'CHECK constraint failed in %' AND q.value NOT LIKE 'NUMERIC value in %'
+	  AND q.value NOT LIKE 'TEXT value in %' AND q.value NOT LIKE 'non-% value in %'
 ), named AS (
 	SELECT replace(replace(l.text, '*** in database main ***' || char(10), ''), char(10), '; ') AS text,
 	    coalesce((SELECT CASE s.type WHEN 'index' THEN s.tbl_name || '.' || s.name ELSE s.name END
@@ -41,7 +41,7 @@ WITH line AS (
 	FROM line AS l
 )
 SELECT n.object, count(*) AS value, 'damage' AS kind,
-    CASE WHEN n.object = '' THEN 'the file: ' ELSE '' END || substr(group_concat(n.text, '; '), 1, 600) AS detail,
+    substr(group_concat(n.text, '; '), 1, 600) AS detail,
     'cp -p ''' || replace(file_fact('path'), '''', '''\''''') || '''* /somewhere/safe/' AS remedy,
     'Stop the application, keep the damaged file with its -wal and -shm aside, put the newest verified backup in its place.' AS remedy_2,
     'sqlite3 /somewhere/safe/COPY.db .recover | sqlite3 /somewhere/safe/recovered.db' AS remedy_3

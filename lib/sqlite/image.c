@@ -17,6 +17,7 @@
 #define WAL_HEAD     32
 #define FRAME_HEAD   24
 #define WAL_SCAN_MAX ((int64_t)1 << 30)
+#define WAL_SCANS    8
 #define CONFIRM_NS   (20 * 1000 * 1000)
 
 static uint32_t
@@ -413,27 +414,43 @@ set_wal(struct file_facts *f, const struct wal_scan *w)
 	}
 }
 
+static bool
+same_break(const struct wal_scan *a, const struct wal_scan *b)
+{
+	return a->commit_after >= 0 && a->broken == b->broken &&
+	       memcmp(a->salt, b->salt, sizeof(a->salt)) == 0;
+}
+
+/*
+ * A frame may be read before a writer has filled it and those behind it after that, which looks like
+ * damage.  Damage stays where it is; a frame of a living log does not stay broken.
+ */
 void
 gather_wal(int64_t until_us, struct file_facts *f)
 {
 	_cleanup_free_ char *path = gather_beside(f, "-wal");
 	_cleanup_close_ int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-	struct wal_scan w = { .fd = fd, .until_us = until_us };
+	struct wal_scan w = { .fd = fd, .until_us = until_us }, before = { .commit_after = -1 };
 	struct stat st;
 
-	for (int i = 0; fd >= 0 && i < 5; i++) {
+	for (int i = 0; fd >= 0 && i < WAL_SCANS; i++) {
 		if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size > WAL_SCAN_MAX)
 			return;
 		if (wal_scan_once(&w, st.st_size) < 0)
 			continue;
 		if (w.unfinished)
 			return;
-		/* A second look at damage, lest a frame was read while it was written. */
-		if (w.commit_after < 0 || i >= 1) {
+		if (w.commit_after < 0 || same_break(&before, &w)) {
 			set_wal(f, &w);
 			return;
 		}
+		before = w;
 		pause_to_confirm();
+	}
+	/* It moves faster than we read: alive, and no break stays. */
+	if (fd >= 0) {
+		w.commit_after = -1;
+		set_wal(f, &w);
 	}
 }
 

@@ -118,8 +118,9 @@ result_of(const struct monitor *m)
 		add_checks(whole, unknown, not_covered);
 		json_array_append_new(databases, whole);
 	}
-	/* Where no check ran, nothing is known, whatever the absence of findings looks like. */
-	if (nothing_ran(databases))
+	/* Where no check ran to its end, nothing is known but what was found: ok it is not. */
+	if (nothing_ran(databases) &&
+	    streq(text_of(status, "status"), status_names[STATUS_OK]))
 		json_object_set_new(o, "status", json_string(status_names[STATUS_UNKNOWN]));
 	else
 		json_object_set(o, "status", json_object_get(status, "status"));

@@ -37,7 +37,7 @@ def look(folder, dsn, check, **more):
 
 def run(remedy, path, cwd=None):
     """One remedy as printed: SQL in the sqlite3 shell on the file, a command in sh."""
-    argv = ["sqlite3", "-bail", str(path)] if remedy["kind"] == "sql" else ["sh", "-e"]
+    argv = ["sqlite3", "-bail", str(path)] if remedy["kind"] in ("sql", "look") else ["sh", "-e"]
     done = subprocess.run(argv, input=remedy["text"] + "\n", text=True, stdout=subprocess.PIPE, cwd=cwd,
                           stderr=subprocess.STDOUT, check=False, timeout=30)
     assert done.returncode == 0, f"{remedy['text']}\n{done.stdout}"

@@ -29,11 +29,14 @@ WITH fk AS (
 	ORDER BY l.name, k.id, k.seq
 ), collated AS (
 	SELECT f.*, upper((SELECT x.coll FROM pragma_index_list(f.parent) AS i JOIN pragma_index_xinfo(i.name) AS x
-	    WHERE i."unique" AND x.key AND lower(x.name) = lower(f.target) LIMIT 1)) AS coll
+	    WHERE i."unique" AND x.key AND lower(x.name) = lower(f.target)
+	    -- A constraint's index has the column's own collation, as the key needs it.
+	    ORDER BY i.origin = 'c', i.seq LIMIT 1)) AS coll
 	FROM fk AS f
 ), key AS (
 	SELECT child, id, parent, count(*) AS n, group_concat(spelled, ',') AS columns,
-	    group_concat('"' || replace(spelled, '"', '""') || '"', ', ') AS quoted, min(col) AS only
+	    group_concat('"' || replace(spelled, '"', '""') || '"'
+	        || CASE WHEN coll <> 'BINARY' THEN ' COLLATE "' || replace(coll, '"', '""') || '"' ELSE '' END, ', ') AS quoted, min(col) AS only
 	FROM collated GROUP BY child, id
 ), bare AS (
 	SELECT k.* FROM key AS k

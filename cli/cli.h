@@ -43,7 +43,7 @@ enum option_id {
 };
 /* What the command line said. */
 struct options {
-	const char *socket, *url;  /* borrowed from argv, as all texts here; NULL: not given */
+	const char *socket, *url; /* borrowed from argv, as all texts here; NULL: not given */
 	enum output output;
 	enum colour colour;
 	bool quiet, all, sql, deep;
@@ -64,10 +64,10 @@ struct cli {
 };
 struct command {
 	const char *name, *args, *summary;
-	const char *help;              /* paragraphs, or NULL */
-	int options[20];               /* enum option_id, ended by 0; the global ones are implied */
-	int min_args, max_args;        /* max -1: any number */
-	int (*run)(struct cli *);      /* an exit code */
+	const char *help;         /* paragraphs, or NULL */
+	int options[20];          /* enum option_id, ended by 0; the global ones are implied */
+	int min_args, max_args;   /* max -1: any number */
+	int (*run)(struct cli *); /* an exit code */
 };
 extern const struct command command_status, command_findings, command_explain, command_checks,
     command_run, command_check, command_ack;

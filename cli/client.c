@@ -288,7 +288,8 @@ client_call(const struct cli *cli, const char *method, const char *path, int64_t
 	else
 		to.path = xstrdup(cli_where(cli));
 	if (r == 0)
-		r = to.path ? connect_unix(to.path, deadline, &fd, e) : connect_tcp(&to, deadline, &fd, e);
+		r = to.path ? connect_unix(to.path, deadline, &fd, e)
+		            : connect_tcp(&to, deadline, &fd, e);
 	if (r == 0)
 		r = exchange(fd, method, path, deadline, ret_code, ret, e);
 	return r;
@@ -303,7 +304,8 @@ client_fail(const struct cli *cli, int error, const struct err *e)
 		return cli_fail(cli, EXIT_USAGE, "--url %s: %s.", where, e->msg);
 	if (error == -EACCES || error == -EPERM)
 		return cli_fail(cli, EXIT_PERMISSION,
-		    "%s: permission denied. Join the group: sudo adduser $USER dbhealth (then log in "
+		    "%s: permission denied. Join the group: sudo adduser $USER dbhealth (then log "
+		    "in "
 		    "again), or use sudo.",
 		    where);
 	if (error == -ENOENT || error == -ECONNREFUSED)
@@ -324,7 +326,8 @@ client_refused(const struct cli *cli, int code, const json_t *answer)
 
 	if (code == 403)
 		return cli_fail(cli, EXIT_PERMISSION,
-		    "%s: permission denied: %s. Use sudo, or join admin_group.", cli_where(cli), why);
+		    "%s: permission denied: %s. Use sudo, or join admin_group.", cli_where(cli),
+		    why);
 	if (code == 400 || code == 404 || code == 405)
 		return cli_fail(cli, EXIT_USAGE, "%s. See what is known: dbhealth status.", why);
 	return cli_fail(cli, EXIT_UNAVAILABLE, "%s: the daemon says %d: %s. Try again.",

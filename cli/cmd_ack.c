@@ -18,7 +18,8 @@ find_id(const struct cli *cli, const char *x, char **ret)
 
 	if (r != 0)
 		return r;
-	json_array_foreach (findings, i, f) {
+	json_array_foreach(findings, i, f)
+	{
 		const char *whole = json_string_value(json_object_get(f, "id"));
 
 		if (!whole || strncasecmp(whole, x, strlen(x)) != 0)
@@ -41,7 +42,8 @@ find_id(const struct cli *cli, const char *x, char **ret)
 static int
 run(struct cli *cli)
 {
-	_cleanup_free_ char *shown = show_text(cli->args[0]), *id = NULL, *path = NULL, *line = NULL;
+	_cleanup_free_ char *shown = show_text(cli->args[0]), *id = NULL, *path = NULL,
+	                    *line = NULL;
 	json_t *answer = NULL;
 	struct err e = { 0 };
 	int code = 0, r;
@@ -77,9 +79,9 @@ const struct command command_ack = {
 	.args = "ID",
 	.summary = "acknowledges a finding: \"I know\"",
 	.help = "ID is the first 4 or more digits of a finding's id. An event that stays until\n"
-		"somebody looked (a counter that never falls) resolves. Example:\n"
-		"  dbhealth ack 3f9a1c\n"
-		"Needs root, the daemon's user, or membership of admin_group.",
+	        "somebody looked (a counter that never falls) resolves. Example:\n"
+	        "  dbhealth ack 3f9a1c\n"
+	        "Needs root, the daemon's user, or membership of admin_group.",
 	.min_args = 1,
 	.max_args = 1,
 	.run = run,

@@ -42,7 +42,8 @@ add_checks(const json_t *db, json_t *unknown, json_t *not_covered)
 	const json_t *c;
 	size_t i;
 
-	json_array_foreach (json_object_get(db, "checks"), i, c) {
+	json_array_foreach(json_object_get(db, "checks"), i, c)
+	{
 		const char *status = text_of(c, "status");
 		json_t *o;
 
@@ -75,7 +76,8 @@ all_findings(const struct monitor *m, json_t *notes)
 		const char *next;
 		size_t i;
 
-		json_array_foreach (json_object_get(page, "findings"), i, f) {
+		json_array_foreach(json_object_get(page, "findings"), i, f)
+		{
 			if (streq(text_of(f, "check"), "monitor-role"))
 				json_array_append(notes, json_object_get(f, "message"));
 			else
@@ -95,10 +97,9 @@ nothing_ran(const json_t *databases)
 	const json_t *db;
 	size_t i;
 
-	json_array_foreach (databases, i, db)
-		if (json_integer_value(
-			json_object_get(json_object_get(db, "coverage"), "covered")) > 0)
-			return false;
+	json_array_foreach(databases, i,
+	    db) if (json_integer_value(json_object_get(json_object_get(db, "coverage"),
+	                "covered")) > 0) return false;
 	return true;
 }
 
@@ -110,7 +111,8 @@ result_of(const struct monitor *m)
 	const json_t *db;
 	size_t i;
 
-	json_array_foreach (json_object_get(status, "databases"), i, db) {
+	json_array_foreach(json_object_get(status, "databases"), i, db)
+	{
 		json_t *whole = monitor_database(m, text_of(db, "name"));
 
 		if (!whole)
@@ -119,8 +121,7 @@ result_of(const struct monitor *m)
 		json_array_append_new(databases, whole);
 	}
 	/* Where no check ran to its end, nothing is known but what was found: ok it is not. */
-	if (nothing_ran(databases) &&
-	    streq(text_of(status, "status"), status_names[STATUS_OK]))
+	if (nothing_ran(databases) && streq(text_of(status, "status"), status_names[STATUS_OK]))
 		json_object_set_new(o, "status", json_string(status_names[STATUS_UNKNOWN]));
 	else
 		json_object_set(o, "status", json_object_get(status, "status"));
@@ -272,7 +273,7 @@ make_monitor(struct look *l, struct conf *take_conf)
 			options.only_probes |= 1U << p;
 	}
 	if (monitor_new(l->base, take_conf, read_catalogue(take_conf), &options, &callbacks, l,
-		&l->monitor, &errors) < 0) {
+	        &l->monitor, &errors) < 0) {
 		for (size_t i = 0; i < strv_len(errors.v); i++) {
 			_cleanup_free_ char *shown = show_text(errors.v[i]);
 
@@ -292,7 +293,8 @@ finish(struct look *l)
 
 	if (json_array_size(json_object_get(result, "databases")) == 0) {
 		code = cli_fail(l->cli, EXIT_USAGE,
-		    "check: no database: nothing was named, and this host shows no PostgreSQL. Write "
+		    "check: no database: nothing was named, and this host shows no PostgreSQL. "
+		    "Write "
 		    "dbhealth check sqlite:PATH or postgresql://HOST/DATABASE.");
 	} else {
 		print_result(l, result);
@@ -337,12 +339,12 @@ const struct command command_check = {
 	.args = "[DSN-or-NAME ...]",
 	.summary = "looks itself, as you, without the daemon",
 	.help = "A DSN is postgresql://HOST/DATABASE, service=NAME, sqlite:PATH or a SQLite file,\n"
-		"a NAME one of the configuration (./NAME is the file). Without any:\n"
-		"$DATABASE_URL, else the configuration, else each PostgreSQL of this host.\n"
-		"Every check that is on by default runs once. Nothing is written; what\n"
-		"your rights do not reach is told. Examples:\n"
-		"  dbhealth check sqlite:app.db\n"
-		"  dbhealth check postgresql:///app",
+	        "a NAME one of the configuration (./NAME is the file). Without any:\n"
+	        "$DATABASE_URL, else the configuration, else each PostgreSQL of this host.\n"
+	        "Every check that is on by default runs once. Nothing is written; what\n"
+	        "your rights do not reach is told. Examples:\n"
+	        "  dbhealth check sqlite:app.db\n"
+	        "  dbhealth check postgresql:///app",
 	.options = { OPT_PROBE, OPT_CHECK, OPT_ENABLE, OPT_CONFIG, OPT_FAIL_ON, OPT_DEEP,
 	    OPT_SAMPLE, OPT_BUDGET, OPT_TIMEOUT, OPT_VERBOSE },
 	.max_args = -1,

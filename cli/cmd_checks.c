@@ -45,7 +45,8 @@ matching(const struct cli *cli, json_t *take)
 	json_t *out = json_array(), *c;
 	size_t i;
 
-	json_array_foreach (take, i, c) {
+	json_array_foreach(take, i, c)
+	{
 		const char *id = json_string_value(json_object_get(c, "id"));
 		bool fits = cli->nargs == 0;
 
@@ -77,7 +78,8 @@ run(struct cli *cli)
 	}
 	if (cli->o.output == OUTPUT_NAGIOS) {
 		json_decref(checks);
-		return cli_fail(cli, EXIT_USAGE, "checks: has no verdict for a plugin. Use -o json.");
+		return cli_fail(
+		    cli, EXIT_USAGE, "checks: has no verdict for a plugin. Use -o json.");
 	}
 	cli_report_options(cli, &o);
 	if (cli->o.output == OUTPUT_JSON) {

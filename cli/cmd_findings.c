@@ -33,7 +33,8 @@ narrow(const struct cli *cli, json_t *take)
 	json_t *out = json_array(), *f;
 	size_t i;
 
-	json_array_foreach (take, i, f) {
+	json_array_foreach(take, i, f)
+	{
 		const char *probe = json_string_value(json_object_get(f, "probe"));
 		const char *check = json_string_value(json_object_get(f, "check"));
 
@@ -71,8 +72,9 @@ status_with_unknown(const struct cli *cli, const char *database, enum status fin
 static int
 run(struct cli *cli)
 {
-	const char *database =
-	    cli->o.database ? cli->o.database : cli->nargs > 0 ? cli->args[0] : NULL;
+	const char *database = cli->o.database  ? cli->o.database
+	                       : cli->nargs > 0 ? cli->args[0]
+	                                        : NULL;
 	_cleanup_free_ char *filter = filter_of(cli), *text = NULL;
 	struct report_options o;
 	json_t *findings = NULL, *out;

@@ -26,8 +26,8 @@ summary_of(const struct cli *cli, const json_t *result)
 	_cleanup_free_ char *name = show_text(cli->args[0]);
 	_cleanup_free_ char *error = show_text(text_of(result, "error"));
 
-	return xasprintf("%s: %s probe done in %s%s%s", name, cli->args[1], took,
-	    *error ? ": " : "", error);
+	return xasprintf(
+	    "%s: %s probe done in %s%s%s", name, cli->args[1], took, *error ? ": " : "", error);
 }
 
 static int
@@ -78,16 +78,16 @@ run(struct cli *cli)
 	if (cli->o.wait_us > 60 * USEC_PER_SEC)
 		return cli_fail(cli, EXIT_USAGE, "--wait: too long. At most 60s are waited.");
 	wait = duration_text(cli->o.wait_us);
-	path = xasprintf(
-	    "/v1/databases/%s/probes/%s/run?wait=%s", name, probe_names[probe], wait);
+	path = xasprintf("/v1/databases/%s/probes/%s/run?wait=%s", name, probe_names[probe], wait);
 	r = client_call(cli, "POST", path, cli->o.wait_us + CLI_TIMEOUT_US, &code, &answer, &e);
 	if (r < 0)
 		return client_fail(cli, r, &e);
 	if (code == 200)
 		r = print_result(cli, answer);
 	else if (code == 202)
-		r = cli_fail(cli, EXIT_UNKNOWN, "%s: the %s probe still runs after %s. See later: "
-						"dbhealth status %s.",
+		r = cli_fail(cli, EXIT_UNKNOWN,
+		    "%s: the %s probe still runs after %s. See later: "
+		    "dbhealth status %s.",
 		    cli->args[0], cli->args[1], wait, cli->args[0]);
 	else
 		r = client_refused(cli, code, answer);

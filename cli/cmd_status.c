@@ -23,9 +23,8 @@ find_database(const json_t *status, const char *name)
 	const json_t *db;
 	size_t i;
 
-	json_array_foreach (json_object_get(status, "databases"), i, db)
-		if (streq(text_of(db, "name"), name))
-			return db;
+	json_array_foreach(json_object_get(status, "databases"), i,
+	    db) if (streq(text_of(db, "name"), name)) return db;
 	return NULL;
 }
 
@@ -39,7 +38,8 @@ keep_group(json_t *status, const char *name)
 	bool any;
 	size_t i;
 
-	json_array_foreach (json_object_get(status, "databases"), i, db) {
+	json_array_foreach(json_object_get(status, "databases"), i, db)
+	{
 		if (!str_starts(text_of(db, "name"), prefix) && !streq(text_of(db, "server"), name))
 			continue;
 		json_array_append(kept, db);
@@ -61,7 +61,8 @@ add_details(const struct cli *cli, json_t *status, const char *only)
 	json_t *databases = json_object_get(status, "databases"), *db;
 	size_t i, left = cli->o.verbose || only ? VERBOSE_MAX : DETAILS_MAX;
 
-	json_array_foreach (databases, i, db) {
+	json_array_foreach(databases, i, db)
+	{
 		_cleanup_free_ char *name = NULL, *path = NULL;
 		json_t *more = NULL, *unknown = json_object_get(db, "unknown");
 		int r;
@@ -96,9 +97,9 @@ get_findings(const struct cli *cli, const char *only, json_t **ret)
 
 		/* Of info only the servers' own are needed: a folded line counts them once. */
 		filter = xasprintf("severity=%s%s%s", severity_names[s],
-		    only			 ? "&database="
-			: s == SEVERITY_INFO && !info ? "&database="
-						      : "",
+		    only                          ? "&database="
+		    : s == SEVERITY_INFO && !info ? "&database="
+		                                  : "",
 		    only ? name : "");
 		r = client_findings(cli, filter, &part);
 		if (r != 0) {
@@ -118,14 +119,16 @@ drop_other_findings(const json_t *status, json_t *take_findings)
 	json_t *kept = json_array(), *f;
 	size_t i;
 
-	json_array_foreach (take_findings, i, f) {
+	json_array_foreach(take_findings, i, f)
+	{
 		const json_t *db;
 		size_t k;
 
-		json_array_foreach (json_object_get(status, "databases"), k, db) {
+		json_array_foreach(json_object_get(status, "databases"), k, db)
+		{
 			if (!streq(text_of(f, "database"), text_of(db, "name")) &&
 			    !(!*text_of(f, "database") &&
-				streq(text_of(f, "server"), text_of(db, "server"))))
+			        streq(text_of(f, "server"), text_of(db, "server"))))
 				continue;
 			json_array_append(kept, f);
 			break;
@@ -145,7 +148,8 @@ plugin_summary(const json_t *status, const char *only, const char *word)
 
 	if (!streq(word, status_names[STATUS_UNKNOWN]))
 		return only ? xasprintf("%s is %s", only, word) : report_summary(status);
-	json_array_foreach (json_object_get(status, "databases"), i, db) {
+	json_array_foreach(json_object_get(status, "databases"), i, db)
+	{
 		const json_t *c = json_object_get(db, "coverage");
 		const char *error = text_of(
 		    json_object_get(json_object_get(db, "probes"), "connectivity"), "error");
@@ -193,7 +197,8 @@ print_status(const struct cli *cli, json_t *status, const char *only, const char
 
 		r = client_get(cli, "/v1/checks", &checks);
 		if (r == 0) {
-			text = report_nagios(findings, word, summary, json_object_get(checks, "checks"));
+			text = report_nagios(
+			    findings, word, summary, json_object_get(checks, "checks"));
 			cli_print(cli, text);
 			json_decref(checks);
 		}
@@ -221,7 +226,8 @@ run(struct cli *cli)
 		group = name;
 	else if (name)
 		r = cli_fail(cli, EXIT_USAGE,
-		    "%s: the daemon watches no database, server or fleet of that name. See: dbhealth "
+		    "%s: the daemon watches no database, server or fleet of that name. See: "
+		    "dbhealth "
 		    "status -v.",
 		    name);
 	if (r == 0 && cli->o.output != OUTPUT_NAGIOS && !cli->o.quiet &&
@@ -238,8 +244,8 @@ const struct command command_status = {
 	.args = "[NAME]",
 	.summary = "what the daemon knows, a line a database",
 	.help = "NAME is a database, a server, or a fleet whose members are called NAME/...\n"
-		"Fleets and large servers are one line; a column counts critical (C), warning\n"
-		"(W) and info (I) findings.",
+	        "Fleets and large servers are one line; a column counts critical (C), warning\n"
+	        "(W) and info (I) findings.",
 	.options = { OPT_VERBOSE },
 	.max_args = 1,
 	.run = run,

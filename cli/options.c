@@ -15,7 +15,7 @@
 /* One option: how it is written, what it does, how it is used. */
 static const struct option_entry {
 	int id;
-	char letter; /* or 0 */
+	char letter;            /* or 0 */
 	const char *name, *arg; /* arg NULL: none */
 	const char *help, *example;
 	bool global;
@@ -50,8 +50,7 @@ static const struct option_entry {
 	    "dbhealth check --enable 'column-*' sqlite:app.db", false },
 	{ OPT_CONFIG, 'c', "config", "FILE", "read this configuration: its databases and rules",
 	    "dbhealth check -c /etc/dbhealthd/dbhealthd.conf orders", false },
-	{ OPT_FAIL_ON, 0, "fail-on", "WORD",
-	    "critical, warning, unknown or none; less bad exits 0",
+	{ OPT_FAIL_ON, 0, "fail-on", "WORD", "critical, warning, unknown or none; less bad exits 0",
 	    "dbhealth check --fail-on critical postgresql:///app", false },
 	{ OPT_DEEP, 0, "deep", NULL, "verify whole files and relations, whatever it takes",
 	    "dbhealth check --deep sqlite:app.db", false },
@@ -97,9 +96,9 @@ find_command(const char *name)
 static void
 help_option(const struct option_entry *e)
 {
-	_cleanup_free_ char *left = xasprintf("  %s%c%s--%s%s%s", e->letter ? "-" : "  ",
-	    e->letter ? e->letter : ' ', e->letter ? ", " : " ", e->name, e->arg ? " " : "",
-	    e->arg ? e->arg : "");
+	_cleanup_free_ char *left =
+	    xasprintf("  %s%c%s--%s%s%s", e->letter ? "-" : "  ", e->letter ? e->letter : ' ',
+	        e->letter ? ", " : " ", e->name, e->arg ? " " : "", e->arg ? e->arg : "");
 
 	printf("%-22s  %s\n", left, e->help);
 	printf("%24s  %s\n", "", e->example);
@@ -146,7 +145,8 @@ bad_value(const struct cli *cli, const struct option_entry *e, const char *value
 {
 	_cleanup_free_ char *shown = show_text(value);
 
-	return cli_fail(cli, EXIT_USAGE, "--%s %s: not understood. Write %s.", e->name, shown, want);
+	return cli_fail(
+	    cli, EXIT_USAGE, "--%s %s: not understood. Write %s.", e->name, shown, want);
 }
 
 static int
@@ -166,8 +166,7 @@ set_word(const struct cli *cli, const struct option_entry *e, const char *value,
 }
 
 static int
-set_duration(
-    const struct cli *cli, const struct option_entry *e, const char *value, int64_t *ret)
+set_duration(const struct cli *cli, const struct option_entry *e, const char *value, int64_t *ret)
 {
 	struct err err = { 0 };
 
@@ -185,8 +184,8 @@ add_probes(const struct cli *cli, const struct option_entry *e, const char *valu
 		enum probe p;
 
 		if (probe_parse(names[i], &p) < 0)
-			return bad_value(cli, e, names[i],
-			    "connectivity, schema, integrity or performance");
+			return bad_value(
+			    cli, e, names[i], "connectivity, schema, integrity or performance");
 		strv_add(list, names[i]);
 	}
 	return 0;
@@ -315,8 +314,8 @@ entry_of(int c)
 static int
 wrong_option(const struct cli *cli, int c, char **argv)
 {
-	_cleanup_free_ char *shown = show_text(
-	    optind > 0 && argv[optind - 1] ? argv[optind - 1] : "option");
+	_cleanup_free_ char *shown =
+	    show_text(optind > 0 && argv[optind - 1] ? argv[optind - 1] : "option");
 	const char *name = cli->command ? cli->command->name : "";
 
 	return cli_fail(cli, EXIT_USAGE, "%s: %s. See: dbhealth %s%s--help.", shown,
@@ -369,7 +368,7 @@ foresee_output(int argc, char **argv, struct cli *cli)
 	for (int i = 1; i < argc; i++)
 		if (streq(argv[i], "-onagios") || streq(argv[i], "--output=nagios") ||
 		    ((streq(argv[i], "-o") || streq(argv[i], "--output")) && i + 1 < argc &&
-			streq(argv[i + 1], "nagios")))
+		        streq(argv[i + 1], "nagios")))
 			cli->o.output = OUTPUT_NAGIOS;
 }
 
@@ -384,7 +383,8 @@ options_parse(int argc, char **argv, struct cli *cli)
 		return r < 0 ? 1 : r;
 	if (optind >= argc) {
 		help_program();
-		return cli_fail(cli, EXIT_USAGE, "no command: nothing to do. Try: dbhealth status.");
+		return cli_fail(
+		    cli, EXIT_USAGE, "no command: nothing to do. Try: dbhealth status.");
 	}
 	cli->command = find_command(argv[optind]);
 	if (!cli->command)
@@ -403,8 +403,9 @@ options_parse(int argc, char **argv, struct cli *cli)
 	if (cli->command->max_args >= 0 && cli->nargs > cli->command->max_args) {
 		_cleanup_free_ char *shown = show_text(cli->args[cli->command->max_args]);
 
-		return cli_fail(cli, EXIT_USAGE, "%s: %s: one argument too many. See: dbhealth %s "
-						 "--help.",
+		return cli_fail(cli, EXIT_USAGE,
+		    "%s: %s: one argument too many. See: dbhealth %s "
+		    "--help.",
 		    cli->command->name, shown, cli->command->name);
 	}
 	return 0;

@@ -17,8 +17,8 @@ resolve_is_id(const char *text)
 }
 
 bool
-resolve_split(const char *text, const char *const *names, size_t n, char **ret_db,
-    char **ret_check, char **ret_object)
+resolve_split(const char *text, const char *const *names, size_t n, char **ret_db, char **ret_check,
+    char **ret_object)
 {
 	size_t best = 0, id;
 	const char *rest;

@@ -19,20 +19,20 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
-#define CACHE_ENTRIES   8
-#define CACHE_MIN_US    (200 * USEC_PER_MSEC)
-#define CACHE_MAX_US    (5 * USEC_PER_SEC)
-#define CACHE_SHARE     20 /* at most 1/20 of the time goes into making one answer again and again */
-#define WAITS_MAX       16U
-#define WAIT_MAX_US     (60 * USEC_PER_SEC)
-#define LIMIT_DEFAULT   1000
-#define LIMIT_MAX       10000
-#define RETRY_AFTER     "Retry-After: 1\r\n"
+#define CACHE_ENTRIES 8
+#define CACHE_MIN_US  (200 * USEC_PER_MSEC)
+#define CACHE_MAX_US  (5 * USEC_PER_SEC)
+#define CACHE_SHARE   20 /* at most 1/20 of the time goes into making one answer again and again */
+#define WAITS_MAX     16U
+#define WAIT_MAX_US   (60 * USEC_PER_SEC)
+#define LIMIT_DEFAULT 1000
+#define LIMIT_MAX     10000
+#define RETRY_AFTER   "Retry-After: 1\r\n"
 
 /* Somebody waits for a run to end. */
 struct wait {
 	TAILQ_ENTRY(wait) entry;
-	struct api *api;             /* borrowed */
+	struct api *api;              /* borrowed */
 	struct http_request *request; /* replied to when the wait ends */
 	struct event *timer;
 	uint64_t run;
@@ -45,11 +45,11 @@ struct cached {
 };
 
 struct api {
-	struct event_base *base;  /* borrowed, as the next two */
+	struct event_base *base; /* borrowed, as the next two */
 	struct monitor *monitor;
 	const struct conf *conf;
 	struct http_server *http;
-	char *path;               /* of the socket, when the file is ours to remove */
+	char *path; /* of the socket, when the file is ours to remove */
 	dev_t device;
 	ino_t inode;
 	bool has_admin;
@@ -199,8 +199,8 @@ get_health(struct api *api, struct http_request *r, const struct api_request *q)
 	}
 	if (list && (bits = probe_bits(r, list)) == 0)
 		return;
-	code = monitor_health(api->monitor, q->segments[2], bits,
-	    role && streq(role, "any") ? NULL : role, &o);
+	code = monitor_health(
+	    api->monitor, q->segments[2], bits, role && streq(role, "any") ? NULL : role, &o);
 	if (code == 404)
 		no_such_database(r, q->segments[2]);
 	else
@@ -208,8 +208,8 @@ get_health(struct api *api, struct http_request *r, const struct api_request *q)
 }
 
 static bool
-is_one_of(struct http_request *r, const char *key, const char *value, const char *const *words,
-    size_t n)
+is_one_of(
+    struct http_request *r, const char *key, const char *value, const char *const *words, size_t n)
 {
 	for (size_t i = 0; !value || i < n; i++)
 		if (!value || streq(words[i], value))
@@ -241,9 +241,12 @@ get_findings(struct api *api, struct http_request *r, const struct api_request *
 {
 	static const char *const states[] = { "pending", "open", "resolved", "any" };
 	struct finding_filter f = { .server = api_request_get(q, "server"),
-		.database = api_request_get(q, "database"), .probe = api_request_get(q, "probe"),
-		.check = api_request_get(q, "check"), .severity = api_request_get(q, "severity"),
-		.state = api_request_get(q, "state"), .cursor = api_request_get(q, "cursor"),
+		.database = api_request_get(q, "database"),
+		.probe = api_request_get(q, "probe"),
+		.check = api_request_get(q, "check"),
+		.severity = api_request_get(q, "severity"),
+		.state = api_request_get(q, "state"),
+		.cursor = api_request_get(q, "cursor"),
 		.limit = LIMIT_DEFAULT };
 	int64_t began = clock_now_us();
 
@@ -298,7 +301,7 @@ get_readyz(struct api *api, struct http_request *r, const struct api_request *q)
 	monitor_progress(api->monitor, &done, &all);
 	reply(r, ready ? 200 : 503, ready ? NULL : RETRY_AFTER,
 	    json_pack("{s:b, s:I, s:I}", "ready", ready, "first_round_done", (json_int_t)done,
-		"first_round_total", (json_int_t)all));
+	        "first_round_total", (json_int_t)all));
 }
 
 /* ---- handlers: writing ---- */
@@ -382,7 +385,8 @@ parse_wait(struct http_request *r, const char *text)
 }
 
 static void
-run_and_wait(struct api *api, struct http_request *r, const char *name, enum probe probe, int64_t us)
+run_and_wait(
+    struct api *api, struct http_request *r, const char *name, enum probe probe, int64_t us)
 {
 	struct wait *w = NULL;
 	struct timeval tv = { us / USEC_PER_SEC, us % USEC_PER_SEC };
@@ -410,9 +414,11 @@ run_and_wait(struct api *api, struct http_request *r, const char *name, enum pro
 		if (code == -ENOENT)
 			no_such_database(r, name);
 		else if (code == -EINVAL)
-			http_reply_error(r, 404, NULL, "%.100s has no probe %s", name, probe_names[probe]);
+			http_reply_error(
+			    r, 404, NULL, "%.100s has no probe %s", name, probe_names[probe]);
 		else
-			http_reply_error(r, 503, RETRY_AFTER, "cannot run it now: %s", strerror(-code));
+			http_reply_error(
+			    r, 503, RETRY_AFTER, "cannot run it now: %s", strerror(-code));
 		return;
 	}
 	if (!w) {
@@ -505,7 +511,8 @@ dispatch(struct api *api, struct http_request *r, const struct api_request *q)
 	if (!route && allowed.len > 0) {
 		_cleanup_free_ char *allow = xasprintf("Allow: %s\r\n", str_text(&allowed));
 
-		http_reply_error(r, 405, allow, "%.40s is not allowed here", http_request_method(r));
+		http_reply_error(
+		    r, 405, allow, "%.40s is not allowed here", http_request_method(r));
 		return;
 	}
 	if (!route) {
@@ -520,8 +527,9 @@ dispatch(struct api *api, struct http_request *r, const struct api_request *q)
 	}
 	if (route->writes &&
 	    !peer_may_write(http_request_socket(r), api->has_admin ? &api->admin_gid : NULL)) {
-		http_reply_error(r, 403, NULL, "writing needs root, the daemon's user or a member of "
-					       "admin_group");
+		http_reply_error(r, 403, NULL,
+		    "writing needs root, the daemon's user or a member of "
+		    "admin_group");
 		return;
 	}
 	route->handle(api, r, q);
@@ -549,7 +557,8 @@ client_limit(const struct conf *conf)
 	struct rlimit l = { 0 };
 	int64_t most = conf->daemon.max_clients, room;
 
-	if (getrlimit(RLIMIT_NOFILE, &l) == 0 && l.rlim_cur != RLIM_INFINITY && l.rlim_cur < 1 << 24) {
+	if (getrlimit(RLIMIT_NOFILE, &l) == 0 && l.rlim_cur != RLIM_INFINITY &&
+	    l.rlim_cur < 1 << 24) {
 		room = (int64_t)l.rlim_cur - (int64_t)l.rlim_cur / 4 - 16;
 		most = MIN(most, room);
 	}

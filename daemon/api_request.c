@@ -51,7 +51,8 @@ parse_path(const char *path, size_t len, struct api_request *q, struct err *e)
 		char *segment;
 
 		if (q->nsegments == API_SEGMENTS_MAX)
-			return err_set(e, -E2BIG, "the path has more than %d parts", API_SEGMENTS_MAX);
+			return err_set(
+			    e, -E2BIG, "the path has more than %d parts", API_SEGMENTS_MAX);
 		segment = decode(path, MIN(n, (size_t)(end - path)), false);
 		if (!segment)
 			return err_set(e, -EINVAL, "the path does not decode to text");
@@ -124,9 +125,9 @@ api_request_matches(const struct api_request *q, const char *pattern)
 
 		if (i == q->nsegments)
 			return false;
-		if (n == 1 && *p == '*' ? *q->segments[i] == '\0'
-					: strlen(q->segments[i]) != n ||
-				memcmp(q->segments[i], p, n) != 0)
+		if (n == 1 && *p == '*'
+		        ? *q->segments[i] == '\0'
+		        : strlen(q->segments[i]) != n || memcmp(q->segments[i], p, n) != 0)
 			return false;
 		i++;
 		p += n;

@@ -76,8 +76,9 @@ passed_by_systemd(int *ret_fd, struct err *e)
 	if (n == 0)
 		return 0;
 	if (n > 1 || sd_is_socket_unix(SD_LISTEN_FDS_START, SOCK_STREAM, 1, NULL, 0) <= 0)
-		return err_set(e, -EINVAL, "systemd passed %d sockets; one listening Unix stream "
-					   "socket is expected",
+		return err_set(e, -EINVAL,
+		    "systemd passed %d sockets; one listening Unix stream "
+		    "socket is expected",
 		    n);
 	*ret_fd = SD_LISTEN_FDS_START;
 	return 1;

@@ -323,8 +323,8 @@ log_problem(struct http_server *s, const char *what)
 }
 
 static void
-on_accept(struct evconnlistener *listener, evutil_socket_t fd, struct sockaddr *sa, int len,
-    void *arg)
+on_accept(
+    struct evconnlistener *listener, evutil_socket_t fd, struct sockaddr *sa, int len, void *arg)
 {
 	struct http_server *s = arg;
 	struct http_conn *c = xcalloc(1, sizeof(*c));
@@ -499,8 +499,8 @@ reason_phrase(int code)
 }
 
 void
-http_reply(struct http_request *r, int code, const char *type, const char *extra,
-    struct http_body *body)
+http_reply(
+    struct http_request *r, int code, const char *type, const char *extra, struct http_body *body)
 {
 	struct http_conn *c = r->conn;
 	struct evbuffer *out = bufferevent_get_output(c->bev);

@@ -14,9 +14,9 @@ struct http_server;
 struct http_request; /* lives until replied to */
 
 struct http_limits {
-	unsigned clients;        /* connections at once; more wait in the backlog */
-	int64_t request_us;      /* from accept, or from the last answer, to a complete request */
-	int64_t drain_us;        /* from the answer to its last byte taken */
+	unsigned clients;   /* connections at once; more wait in the backlog */
+	int64_t request_us; /* from accept, or from the last answer, to a complete request */
+	int64_t drain_us;   /* from the answer to its last byte taken */
 	size_t header_bytes, body_bytes;
 };
 extern const struct http_limits http_limits_default;

@@ -41,7 +41,8 @@ parse_request_line(struct http_head *h, char *line, const char **ret_why)
 		return refuse(400, "no method", ret_why);
 	for (const char *p = target; *p; p++)
 		if ((unsigned char)*p <= ' ' || (unsigned char)*p >= 0x7f)
-			return refuse(400, "the target holds a character that must be encoded", ret_why);
+			return refuse(
+			    400, "the target holds a character that must be encoded", ret_why);
 	if (*target == '\0')
 		return refuse(400, "no target", ret_why);
 	if (strncmp(version, "HTTP/", 5) != 0)
@@ -146,7 +147,8 @@ parse_head(struct http_head *h, char *text, size_t len, const char **ret_why)
 
 		if (n > 0 && line[n - 1] == '\r')
 			line[n - 1] = '\0';
-		r = first ? parse_request_line(h, line, ret_why) : parse_field(h, line, &seen, ret_why);
+		r = first ? parse_request_line(h, line, ret_why)
+		          : parse_field(h, line, &seen, ret_why);
 		if (r < 0)
 			return r;
 		first = false;

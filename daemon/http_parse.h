@@ -4,11 +4,11 @@
 /* The head of one HTTP/1.x request, read strictly: what two readers could take differently is
  * refused. */
 struct http_head {
-	char *method, *target;   /* owned; NULL until complete */
+	char *method, *target; /* owned; NULL until complete */
 	bool keep_alive;
-	bool expects_continue;   /* a body is awaited behind "Expect: 100-continue" */
-	bool parsed;             /* the head is complete and taken from the input */
-	size_t body_bytes;       /* still to come, or all of it once complete */
+	bool expects_continue; /* a body is awaited behind "Expect: 100-continue" */
+	bool parsed;           /* the head is complete and taken from the input */
+	size_t body_bytes;     /* still to come, or all of it once complete */
 };
 void http_head_done(struct http_head *);
 /*

@@ -39,8 +39,7 @@ head_text(const json_t *f, bool database)
 	_cleanup_free_ char *object = show_text(layout_get(f, "object"));
 
 	if (database) {
-		_cleanup_free_ char *shown =
-		    show_text(*where ? where : layout_get(f, "server"));
+		_cleanup_free_ char *shown = show_text(*where ? where : layout_get(f, "server"));
 		size_t w = text_columns(shown);
 
 		str_add(&out, shown);
@@ -53,8 +52,8 @@ head_text(const json_t *f, bool database)
 }
 
 static void
-head_line(struct str *out, const json_t *f, const struct block_options *b,
-    const struct report_options *o)
+head_line(
+    struct str *out, const json_t *f, const struct block_options *b, const struct report_options *o)
 {
 	_cleanup_free_ char *head = head_text(f, b->database);
 	_cleanup_free_ char *age = b->age ? finding_age(f, o->now_wall_us) : xstrdup("");
@@ -107,14 +106,17 @@ remedy(struct str *out, const char *lead, const json_t *r, size_t indent)
 	const char *title = layout_get(r, "title"), *text = layout_get(r, "text");
 	const char *risk = layout_get(r, "risk");
 	bool risky = *risk && !streq(risk, remedy_risk_names[RISK_NONE]);
+	bool says_loss;
 	_cleanup_free_ char *line = NULL;
 
 	if (*text == '\0' || streq(title, text)) {
 		layout_prose(out, lead, indent, *title ? title : text);
 		return;
 	}
-	line = xasprintf("%s%s%s%s:", title, risky ? " (risk: " : "", risky ? risk : "",
-	    risky ? ")" : "");
+	/* What would be lost stands where the statement is read. */
+	says_loss = streq(risk, remedy_risk_names[RISK_DATA_LOSS]) && *layout_get(r, "undo");
+	line = xasprintf("%s%s%s%s%s%s:", title, risky ? " (risk: " : "", risky ? risk : "",
+	    says_loss ? "; " : "", says_loss ? layout_get(r, "undo") : "", risky ? ")" : "");
 	layout_prose(out, lead, indent, line);
 	block_remedy_text(out, r, indent + 2);
 }
@@ -125,7 +127,8 @@ remedies_all(struct str *out, const json_t *remedies, size_t indent)
 	const json_t *r;
 	size_t i;
 
-	json_array_foreach (remedies, i, r) {
+	json_array_foreach(remedies, i, r)
+	{
 		const char *undo = layout_get(r, "undo");
 		_cleanup_free_ char *lead = xasprintf("%*s%zu. ", (int)indent, "", i + 1);
 
@@ -171,7 +174,8 @@ block_remedies(struct str *out, const json_t *remedies, bool full, size_t indent
 	remedy(out, lead, first, indent);
 	if (json_is_true(json_object_get(first, "closes")))
 		return;
-	json_array_foreach (remedies, i, r) {
+	json_array_foreach(remedies, i, r)
+	{
 		if (i == 0 || !json_is_true(json_object_get(r, "closes")))
 			continue;
 		remedy(out, then, r, indent);
@@ -180,8 +184,8 @@ block_remedies(struct str *out, const json_t *remedies, bool full, size_t indent
 }
 
 void
-block_finding(struct str *out, const json_t *f, const struct block_options *b,
-    const struct report_options *o)
+block_finding(
+    struct str *out, const json_t *f, const struct block_options *b, const struct report_options *o)
 {
 	const char *why = layout_get(f, "why");
 
@@ -250,10 +254,8 @@ block_count(const json_t *findings, const char *severity)
 	const json_t *f;
 	size_t i;
 
-	json_array_foreach (findings, i, f)
-		if (streq(layout_get(f, "severity"), severity) &&
-		    streq(layout_get(f, "state"), "open"))
-			count++;
+	json_array_foreach(findings, i, f) if (streq(layout_get(f, "severity"), severity) &&
+	                                       streq(layout_get(f, "state"), "open")) count++;
 	return count;
 }
 
@@ -264,7 +266,8 @@ block_id_digits(const json_t *findings, const char *id)
 	const json_t *f;
 	size_t i;
 
-	json_array_foreach (findings, i, f) {
+	json_array_foreach(findings, i, f)
+	{
 		const char *other = layout_get(f, "id");
 
 		if (streq(other, id))
@@ -281,8 +284,8 @@ static bool
 same_unknown(const json_t *a, const json_t *b)
 {
 	return streq(layout_get(a, "database"), layout_get(b, "database")) &&
-	    streq(layout_get(a, "reason"), layout_get(b, "reason")) &&
-	    streq(layout_get(a, "grant"), layout_get(b, "grant"));
+	       streq(layout_get(a, "reason"), layout_get(b, "reason")) &&
+	       streq(layout_get(a, "grant"), layout_get(b, "grant"));
 }
 
 static void
@@ -324,8 +327,7 @@ unknown_group(struct str *out, const json_t *unknown, size_t at, bool database,
 }
 
 void
-block_unknown(
-    struct str *out, const json_t *unknown, bool database, const struct report_options *o)
+block_unknown(struct str *out, const json_t *unknown, bool database, const struct report_options *o)
 {
 	for (size_t i = 0; i < json_array_size(unknown); i++) {
 		bool told = false;

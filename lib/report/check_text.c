@@ -17,7 +17,8 @@ sum(const json_t *databases, const char *key)
 	double n = 0;
 	size_t i;
 
-	json_array_foreach (databases, i, db) {
+	json_array_foreach(databases, i, db)
+	{
 		double v = layout_get_number(json_object_get(db, "coverage"), key);
 
 		n += isfinite(v) ? v : 0;
@@ -35,9 +36,10 @@ verdict_text(struct str *out, const json_t *result, const struct report_options 
 	_cleanup_str_ struct str counts = { 0 }, rest = { 0 };
 
 	who = n == 1 ? xstrdup(layout_get(json_array_get(databases, 0), "name"))
-		     : xasprintf("%zu databases", n);
+	             : xasprintf("%zu databases", n);
 	for (int s = SEVERITY_N - 1; s > SEVERITY_NONE; s--)
-		layout_count_of(&counts, block_count(findings, severity_names[s]), severity_names[s]);
+		layout_count_of(
+		    &counts, block_count(findings, severity_names[s]), severity_names[s]);
 	layout_count_of(
 	    &counts, (int64_t)json_array_size(json_object_get(result, "unknown")), "unknown");
 	str_addf(&rest, "%s checks ran", ran);
@@ -59,9 +61,9 @@ engine_word(const json_t *db)
 {
 	const char *engine = layout_get(db, "engine");
 
-	return streq(engine, engine_names[ENGINE_SQLITE])  ? "SQLite"
-	    : streq(engine, engine_names[ENGINE_PGBOUNCER]) ? "PgBouncer"
-							     : "PostgreSQL";
+	return streq(engine, engine_names[ENGINE_SQLITE])      ? "SQLite"
+	       : streq(engine, engine_names[ENGINE_PGBOUNCER]) ? "PgBouncer"
+	                                                       : "PostgreSQL";
 }
 
 /* "SQLite, 3.9 MB, journal wal, 14 tables, read in 0.21 s" out of what is known. */
@@ -78,7 +80,7 @@ database_facts(const json_t *db)
 	_cleanup_free_ char *text = NULL;
 
 	text = sqlite || !*version ? xstrdup(engine_word(db))
-				   : xasprintf("%s %s", engine_word(db), version);
+	                           : xasprintf("%s %s", engine_word(db), version);
 	add_part(&out, text);
 	if (*role && !streq(role, "unknown"))
 		add_part(&out, role);
@@ -117,7 +119,8 @@ databases_text(struct str *out, const json_t *result, const struct report_option
 
 	if (json_array_size(databases) > 20 && !o->verbose)
 		return;
-	json_array_foreach (databases, i, db) {
+	json_array_foreach(databases, i, db)
+	{
 		_cleanup_free_ char *facts = database_facts(db);
 		const char *path = layout_get(json_object_get(db, "facts"), "path");
 		_cleanup_free_ char *shown = show_text(*path ? path : layout_get(db, "name"));
@@ -125,7 +128,8 @@ databases_text(struct str *out, const json_t *result, const struct report_option
 		if (many)
 			layout_status(out, layout_get(db, "status"), o->colour);
 		/* Two blanks part the name from what is known; a long one has its own line. */
-		if (text_columns(shown) + 2 + text_columns(facts) + (many ? 10 : 0) <= LAYOUT_WIDTH) {
+		if (text_columns(shown) + 2 + text_columns(facts) + (many ? 10 : 0) <=
+		    LAYOUT_WIDTH) {
 			str_addf(out, "%s  %s\n", shown, facts);
 			continue;
 		}
@@ -142,7 +146,8 @@ not_covered_text(struct str *out, const json_t *not_covered)
 
 	if (json_array_size(not_covered) > 0)
 		str_addc(out, '\n');
-	json_array_foreach (not_covered, i, c) {
+	json_array_foreach(not_covered, i, c)
+	{
 		_cleanup_free_ char *line = xasprintf("%s %s: %s", layout_get(c, "database"),
 		    layout_get(c, "check"), layout_get(c, "reason"));
 
@@ -156,9 +161,11 @@ notes_text(struct str *out, const json_t *result)
 	const json_t *note;
 	size_t i;
 
-	json_array_foreach (json_object_get(result, "notes"), i, note) {
+	json_array_foreach(json_object_get(result, "notes"), i, note)
+	{
 		str_addc(out, '\n');
-		layout_prose(out, "Note: ", 6, json_string_value(note) ? json_string_value(note) : "");
+		layout_prose(
+		    out, "Note: ", 6, json_string_value(note) ? json_string_value(note) : "");
 	}
 }
 
@@ -174,7 +181,8 @@ report_check_text(const json_t *result, const struct report_options *o)
 
 	verdict_text(&out, result, o);
 	databases_text(&out, result, o);
-	json_array_foreach (sorted, i, f) {
+	json_array_foreach(sorted, i, f)
+	{
 		str_addc(&out, '\n');
 		block_finding(&out, f, &b, o);
 	}
@@ -185,8 +193,7 @@ report_check_text(const json_t *result, const struct report_options *o)
 	if (o->verbose)
 		not_covered_text(&out, json_object_get(result, "not_covered"));
 	if (json_array_size(sorted) > 0) {
-		_cleanup_free_ char *id =
-		    show_text(layout_get(json_array_get(sorted, 0), "check"));
+		_cleanup_free_ char *id = show_text(layout_get(json_array_get(sorted, 0), "check"));
 
 		str_addf(&out, "\nWhat a check means: dbhealth explain %s\n", id);
 	}
@@ -207,7 +214,8 @@ report_findings_text(const json_t *findings, const struct report_options *o)
 
 	for (int s = SEVERITY_N - 1; s > SEVERITY_NONE; s--)
 		layout_count_of(&counts, block_count(sorted, severity_names[s]), severity_names[s]);
-	json_array_foreach (sorted, i, f) {
+	json_array_foreach(sorted, i, f)
+	{
 		pending += streq(layout_get(f, "state"), "pending");
 		resolved += streq(layout_get(f, "state"), "resolved");
 	}
@@ -215,7 +223,8 @@ report_findings_text(const json_t *findings, const struct report_options *o)
 	layout_count_of(&counts, resolved, "resolved");
 	layout_verdict(&out, status_names[report_status_of(sorted)], o->colour, host,
 	    counts.len ? str_text(&counts) : "no open findings");
-	json_array_foreach (sorted, i, f) {
+	json_array_foreach(sorted, i, f)
+	{
 		str_addc(&out, '\n');
 		block_finding(&out, f, &b, o);
 		str_addf(&out, "  Explain: dbhealth explain %.*s\n",

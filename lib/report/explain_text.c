@@ -30,10 +30,10 @@ engine_word(const json_t *c)
 {
 	const char *engine = layout_get(c, "engine");
 
-	return streq(engine, engine_names[ENGINE_SQLITE])   ? "SQLite"
-	    : streq(engine, engine_names[ENGINE_PGBOUNCER])  ? "PgBouncer"
-	    : streq(engine, engine_names[ENGINE_POSTGRESQL]) ? "PostgreSQL"
-							      : "every engine";
+	return streq(engine, engine_names[ENGINE_SQLITE])       ? "SQLite"
+	       : streq(engine, engine_names[ENGINE_PGBOUNCER])  ? "PgBouncer"
+	       : streq(engine, engine_names[ENGINE_POSTGRESQL]) ? "PostgreSQL"
+	                                                        : "every engine";
 }
 
 /* A section told once where engines agree, else once each. */
@@ -44,13 +44,14 @@ section_of_all(struct str *out, const char *label, const json_t *checks, const c
 	bool same = true;
 	size_t i;
 
-	json_array_foreach (checks, i, c)
-		same = same && streq(layout_get(c, key), layout_get(first, key));
+	json_array_foreach(checks, i, c) same =
+	    same && streq(layout_get(c, key), layout_get(first, key));
 	if (same) {
 		section(out, label, layout_get(first, key));
 		return;
 	}
-	json_array_foreach (checks, i, c) {
+	json_array_foreach(checks, i, c)
+	{
 		_cleanup_free_ char *text =
 		    xasprintf("(%s) %s", engine_word(c), layout_get(c, key));
 
@@ -84,7 +85,8 @@ limits_text(struct str *out, const json_t *c)
 		const char *text = layout_get(t, severity_names[s]);
 
 		if (*text)
-			str_addf(&limits, "%s%s %s", limits.len ? ", " : "", severity_names[s], text);
+			str_addf(
+			    &limits, "%s%s %s", limits.len ? ", " : "", severity_names[s], text);
 	}
 	if (limits.len == 0 && *layout_get(c, "severity"))
 		str_addf(&limits, "%s at worst", layout_get(c, "severity"));
@@ -100,7 +102,8 @@ limits_text(struct str *out, const json_t *c)
 		bool first = true;
 
 		str_add(out, limits.len ? "; params: " : "params: ");
-		json_object_foreach ((json_t *)params, name, value) {
+		json_object_foreach((json_t *)params, name, value)
+		{
 			str_addf(out, "%s%s = %s", first ? "" : ", ", name,
 			    json_string_value(value) ? json_string_value(value) : "");
 			first = false;
@@ -114,9 +117,8 @@ needs_text(struct str *out, const json_t *c)
 	const json_t *need;
 	size_t i;
 
-	json_array_foreach (json_object_get(c, "needs"), i, need)
-		str_addf(out, "%s%s", i == 0 ? "; needs " : ", ",
-		    json_string_value(need) ? json_string_value(need) : "");
+	json_array_foreach(json_object_get(c, "needs"), i, need) str_addf(out, "%s%s",
+	    i == 0 ? "; needs " : ", ", json_string_value(need) ? json_string_value(need) : "");
 	str_add(out, "; lock: none");
 }
 
@@ -124,19 +126,20 @@ static void
 head_text(struct str *out, const json_t *checks)
 {
 	const json_t *c, *first = json_array_get(checks, 0);
-	_cleanup_free_ char *title = xasprintf(
-	    "%s: %s", layout_get(first, "id"), layout_get(first, "title"));
+	_cleanup_free_ char *title =
+	    xasprintf("%s: %s", layout_get(first, "id"), layout_get(first, "title"));
 	_cleanup_str_ struct str line = { 0 };
 	size_t i;
 
 	layout_prose(out, "", 0, title);
-	json_array_foreach (checks, i, c)
-		str_addf(&line, "%s%s", i == 0 ? "" : " and ", engine_word(c));
+	json_array_foreach(checks, i, c)
+	    str_addf(&line, "%s%s", i == 0 ? "" : " and ", engine_word(c));
 	str_add(&line, "; ");
 	interval_text(&line, first);
 	str_addf(&line, "; %s by default", layout_get(first, "default"));
 	layout_prose(out, "", 2, str_text(&line));
-	json_array_foreach (checks, i, c) {
+	json_array_foreach(checks, i, c)
+	{
 		_cleanup_str_ struct str limits = { 0 };
 
 		if (json_array_size(checks) > 1)
@@ -147,8 +150,8 @@ head_text(struct str *out, const json_t *checks)
 		if (!streq(layout_get(c, "origin"), "built-in")) {
 			_cleanup_free_ char *from = xasprintf("from %s%s", layout_get(c, "origin"),
 			    json_is_true(json_object_get(c, "replaces"))
-				? ", in place of the built-in check"
-				: "");
+			        ? ", in place of the built-in check"
+			        : "");
 
 			layout_prose(out, "", 2, from);
 		}
@@ -240,7 +243,8 @@ change_key(struct str *out, const json_t *check, const char *object)
 		str_addf(out, "  warning = %s\n", limit);
 		return;
 	}
-	json_object_foreach ((json_t *)params, name, value) {
+	json_object_foreach((json_t *)params, name, value)
+	{
 		_cleanup_free_ char *shown =
 		    show_text(json_string_value(value) ? json_string_value(value) : "");
 
@@ -264,8 +268,7 @@ change_text(struct str *out, const json_t *check, const char *id, const char *da
 }
 
 char *
-report_explain_text(
-    const json_t *checks, const json_t *findings, const struct report_options *o)
+report_explain_text(const json_t *checks, const json_t *findings, const struct report_options *o)
 {
 	const json_t *first = json_array_get(checks, 0), *worst;
 	_cleanup_str_ struct str out = { 0 };
@@ -285,9 +288,11 @@ report_explain_text(
 	if (findings)
 		open_text(&out, sorted, o);
 	worst = json_array_get(sorted, 0);
-	change_text(&out, first, layout_get(first, "id"), worst ? layout_get(worst, "database") : "",
-	    worst ? layout_get(worst, "object") : "", o);
-	str_addf(&out, "\nSOURCE   dbhealth checks --sql %s   (also dbhealthd-checks(5))\n", id);
+	change_text(&out, first, layout_get(first, "id"),
+	    worst ? layout_get(worst, "database") : "", worst ? layout_get(worst, "object") : "",
+	    o);
+	str_addf(&out, "\nSOURCE   dbhealth checks --sql %s%s(also dbhealthd-checks(5))\n", id,
+	    text_columns(id) > 20 ? "\n         " : "   ");
 	json_decref(sorted);
 	return str_take(&out);
 }
@@ -299,9 +304,8 @@ labels_text(struct str *out, const json_t *labels)
 	const char *name;
 	json_t *value;
 
-	json_object_foreach ((json_t *)labels, name, value)
-		str_addf(&line, "%s%s %s", line.len ? "; " : "", name,
-		    json_string_value(value) ? json_string_value(value) : "");
+	json_object_foreach((json_t *)labels, name, value) str_addf(&line, "%s%s %s",
+	    line.len ? "; " : "", name, json_string_value(value) ? json_string_value(value) : "");
 	section(out, "LABELS", str_text(&line));
 }
 
@@ -316,9 +320,9 @@ value_text(struct str *out, const json_t *f)
 		return;
 	(void)unit_parse(layout_get(f, "unit"), &unit);
 	v = unit_format(value, unit);
-	line = *layout_get(f, "threshold")
-	    ? xasprintf("%s (%s %s)", v, layout_get(f, "severity"), layout_get(f, "threshold"))
-	    : xstrdup(v);
+	line = *layout_get(f, "threshold") ? xasprintf("%s (%s %s)", v, layout_get(f, "severity"),
+	                                         layout_get(f, "threshold"))
+	                                   : xstrdup(v);
 	section(out, "VALUE", line);
 }
 
@@ -335,7 +339,8 @@ report_finding_text(const json_t *finding, const json_t *check, const json_t *da
 {
 	const struct block_options b = { .database = true, .age = true };
 	const json_t *remedies = json_object_get(finding, "remedies");
-	const char *detail = layout_get(finding, "detail"), *message = layout_get(finding, "message");
+	const char *detail = layout_get(finding, "detail"),
+	           *message = layout_get(finding, "message");
 	const char *why = layout_get(finding, "why");
 	_cleanup_str_ struct str out = { 0 };
 	_cleanup_free_ char *id = layout_short(layout_get(finding, "check"), 40);
@@ -374,7 +379,8 @@ report_sql_text(const json_t *checks)
 	const json_t *c;
 	size_t i;
 
-	json_array_foreach (checks, i, c) {
+	json_array_foreach(checks, i, c)
+	{
 		_cleanup_free_ char *id = show_text(layout_get(c, "id"));
 
 		str_addf(&out, "%s-- %s, %s\n", i ? "\n" : "", id, engine_word(c));

@@ -289,8 +289,8 @@ report_check(const struct check *c)
 	json_object_set_new(o, "for_critical", seconds(c->for_us[SEVERITY_CRITICAL]));
 	json_object_set_new(o, "hold",
 	    c->hold_us == HOLD_ACK ? json_string("ack")
-		: c->hold_us > 0   ? seconds(c->hold_us)
-				   : json_null());
+	    : c->hold_us > 0       ? seconds(c->hold_us)
+	                           : json_null());
 	json_object_set_new(o, "window", c->window_us > 0 ? seconds(c->window_us) : json_null());
 	set_string(o, "severity", check_severity(c));
 	set_string(o, "message", c->message);
@@ -338,7 +338,8 @@ report_status_of(const json_t *findings)
 	const json_t *f;
 	size_t i;
 
-	json_array_foreach (findings, i, f) {
+	json_array_foreach(findings, i, f)
+	{
 		const char *state = json_string_value(json_object_get(f, "state"));
 		const char *severity = json_string_value(json_object_get(f, "severity"));
 

@@ -105,7 +105,8 @@ keeps_apart(const char *before, const char *after)
 {
 	size_t n = strlen(before);
 
-	return n == 0 || before[n - 1] == ';' || before[n - 1] == ':' || isblank((unsigned char)*after);
+	return n == 0 || before[n - 1] == ';' || before[n - 1] == ':' ||
+	       isblank((unsigned char)*after);
 }
 
 static void
@@ -219,7 +220,7 @@ sql_skip_quoted(const char *p)
 	}
 	if (*p == '$') {
 		size_t tag = strspn(p + 1, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_"
-					   "0123456789");
+		                           "0123456789");
 		_cleanup_free_ char *mark = NULL;
 
 		if (p[1 + tag] != '$')
@@ -235,7 +236,8 @@ sql_skip_quoted(const char *p)
 static size_t
 before_keyword(const char *line, size_t at)
 {
-	static const char *const words[] = { "AND", "OR", "FROM", "WHERE", "JOIN", "ON", "SET", "NOT", "VALUES" };
+	static const char *const words[] = { "AND", "OR", "FROM", "WHERE", "JOIN", "ON", "SET",
+		"NOT", "VALUES" };
 	size_t start = at;
 
 	while (start > 0 && line[start - 1] != ' ')
@@ -243,7 +245,8 @@ before_keyword(const char *line, size_t at)
 	if (start < 2)
 		return at;
 	for (size_t i = 0; i < ARRAY_SIZE(words); i++)
-		if (strlen(words[i]) == at - start && memcmp(words[i], line + start, at - start) == 0)
+		if (strlen(words[i]) == at - start &&
+		    memcmp(words[i], line + start, at - start) == 0)
 			return before_keyword(line, start - 1);
 	return at;
 }
@@ -321,7 +324,8 @@ sql_spans_lines(const char *sql)
 		next = sql_skip_quoted(p);
 		if (next == p)
 			next = p + 1;
-		if (next > p + 1 && !(p[0] == '/' && p[1] == '*') && memchr(p, '\n', (size_t)(next - p)))
+		if (next > p + 1 && !(p[0] == '/' && p[1] == '*') &&
+		    memchr(p, '\n', (size_t)(next - p)))
 			return true;
 		p = next;
 	}
@@ -446,8 +450,7 @@ void
 layout_status_word(struct str *out, const char *word, bool colour)
 {
 	const char *code = colour ? colour_of(word) : NULL;
-	_cleanup_free_ char *shown =
-	    layout_short(streq(word, "critical") ? "CRITICAL" : word, 12);
+	_cleanup_free_ char *shown = layout_short(streq(word, "critical") ? "CRITICAL" : word, 12);
 
 	if (code)
 		str_add(out, code);

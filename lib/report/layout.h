@@ -38,8 +38,9 @@ void layout_status(struct str *, const char *word, bool colour);
 void layout_verdict(struct str *, const char *word, bool colour, const char *who, const char *what);
 void layout_status_word(struct str *, const char *word, bool colour);
 
-char *layout_age(int64_t us) _must_check_;                           /* "6 min": the largest part */
+char *layout_age(int64_t us) _must_check_; /* "6 min": the largest part */
 char *layout_since(int64_t wall_us, int64_t now_wall_us) _must_check_; /* "6 min, since 03:02:10" */
-char *layout_clock(int64_t wall_us, int64_t now_wall_us) _must_check_; /* "03:02:10", with the date if not today */
-char *layout_count(int64_t) _must_check_;                            /* "5,062" */
-void layout_count_of(struct str *, int64_t n, const char *word);     /* ", 3 warning" unless 0 */
+char *layout_clock(
+    int64_t wall_us, int64_t now_wall_us) _must_check_; /* "03:02:10", with the date if not today */
+char *layout_count(int64_t) _must_check_;               /* "5,062" */
+void layout_count_of(struct str *, int64_t n, const char *word); /* ", 3 warning" unless 0 */

@@ -29,8 +29,7 @@ plain(const char *text)
 static char *
 perf_label(const char *where, const char *check, const char *object)
 {
-	_cleanup_free_ char *raw =
-	    xasprintf("%s/%s%s%s", where, check, *object ? "/" : "", object);
+	_cleanup_free_ char *raw = xasprintf("%s/%s%s%s", where, check, *object ? "/" : "", object);
 	_cleanup_free_ char *safe = plain(raw), *cut = text_ellipsis(safe, 200);
 	_cleanup_str_ struct str out = { 0 };
 
@@ -114,7 +113,8 @@ check_limit(const json_t *checks, const json_t *f, const char *severity)
 	const json_t *c;
 	size_t i;
 
-	json_array_foreach (checks, i, c) {
+	json_array_foreach(checks, i, c)
+	{
 		const char *limit = layout_get(json_object_get(c, "thresholds"), severity);
 		const char *after = layout_get(json_object_get(c, "params"), param);
 
@@ -147,7 +147,8 @@ add_perf(struct str *perf, const json_t *f, const json_t *checks, bool with_obje
 	c = check_limit(checks, f, "critical");
 	wr = perf_range(w, unit);
 	cr = perf_range(c, unit);
-	str_addf(perf, "%s'%s'=%s%s;%s;%s;0", perf->len ? " " : "", label, n, perf_unit(unit), wr, cr);
+	str_addf(
+	    perf, "%s'%s'=%s%s;%s;%s;0", perf->len ? " " : "", label, n, perf_unit(unit), wr, cr);
 }
 
 /* "orders: lock-blocked 340 s (pid 48121)" */
@@ -162,9 +163,9 @@ finding_line(const json_t *f)
 
 	(void)unit_parse(layout_get(f, "unit"), &unit);
 	n = isfinite(value) ? perf_number(value) : xstrdup("");
-	v = !isfinite(value)	   ? xstrdup("")
+	v = !isfinite(value)       ? xstrdup("")
 	    : unit == UNIT_SECONDS ? xasprintf(" %s s", n)
-				   : unit_format(value, unit);
+	                           : unit_format(value, unit);
 	raw = xasprintf("%s: %s%s%s%s%s%s", *where ? where : layout_get(f, "server"),
 	    layout_get(f, "check"), *v && *v != ' ' ? " " : "", v, has_object ? " (" : "",
 	    layout_get(f, "object"), has_object ? ")" : "");
@@ -178,10 +179,10 @@ is_repeated(const json_t *findings, const json_t *f)
 	const json_t *other;
 	size_t i, n = 0;
 
-	json_array_foreach (findings, i, other)
-		n += streq(layout_get(other, "check"), layout_get(f, "check")) &&
-		    streq(layout_get(other, "database"), layout_get(f, "database")) &&
-		    streq(layout_get(other, "server"), layout_get(f, "server"));
+	json_array_foreach(findings, i, other) n +=
+	    streq(layout_get(other, "check"), layout_get(f, "check")) &&
+	    streq(layout_get(other, "database"), layout_get(f, "database")) &&
+	    streq(layout_get(other, "server"), layout_get(f, "server"));
 	return n > 1;
 }
 
@@ -202,17 +203,15 @@ alerting(const json_t *findings)
 	json_t *f;
 	size_t i;
 
-	json_array_foreach (sorted, i, f)
-		if (streq(layout_get(f, "state"), "open") &&
-		    !streq(layout_get(f, "severity"), "info"))
-			json_array_append(out, f);
+	json_array_foreach(sorted, i, f) if (streq(layout_get(f, "state"), "open") &&
+	                                     !streq(layout_get(f, "severity"), "info"))
+	    json_array_append(out, f);
 	json_decref(sorted);
 	return out;
 }
 
 char *
-report_nagios(
-    const json_t *findings, const char *status, const char *summary, const json_t *checks)
+report_nagios(const json_t *findings, const char *status, const char *summary, const json_t *checks)
 {
 	json_t *shown = alerting(findings);
 	size_t n = json_array_size(shown);

@@ -25,10 +25,10 @@ struct report_options {
 	bool colour;
 	int verbose;
 	int64_t now_wall_us;
-	const char *host;      /* who is spoken of in the verdict; NULL: "this host" */
-	const char *only;      /* status: this database alone; NULL: all */
-	bool database_column;  /* findings: name the database in each head line */
-	const char *config;    /* explain: where an override would go; NULL: the usual file */
+	const char *host;     /* who is spoken of in the verdict; NULL: "this host" */
+	const char *only;     /* status: this database alone; NULL: all */
+	bool database_column; /* findings: name the database in each head line */
+	const char *config;   /* explain: where an override would go; NULL: the usual file */
 };
 /* `status`: /v1/status and /v1/findings; owned text with newlines.  Entries of databases may be
  * those of /v1/databases/NAME: their checks are then listed (verbose) or, if unknown, told. */

@@ -11,7 +11,7 @@
 
 #include <math.h>
 
-#define SERVER_FOLDS_FROM 5U  /* databases with sections of their own on one server */
+#define SERVER_FOLDS_FROM 5U /* databases with sections of their own on one server */
 #define OK_ROWS_MAX       20U
 #define DATABASE_COLUMNS  ((size_t)12)
 
@@ -21,12 +21,12 @@ struct row {
 	const json_t *first; /* borrowed: the worst of them */
 	const char *status;  /* borrowed */
 	size_t n, ok;
-	bool fleet;          /* named NAME/MEMBER */
+	bool fleet; /* named NAME/MEMBER */
 	int64_t findings[SEVERITY_N];
 	int64_t covered, total; /* of the member with the least share */
-	int64_t last_us;     /* the oldest of the members' last runs; 0: none yet */
-	double answer_ms;    /* the slowest; NaN none */
-	const char *error;   /* borrowed; of connectivity */
+	int64_t last_us;        /* the oldest of the members' last runs; 0: none yet */
+	double answer_ms;       /* the slowest; NaN none */
+	const char *error;      /* borrowed; of connectivity */
 };
 struct table {
 	struct row *v;
@@ -167,13 +167,15 @@ table_fill(struct table *t, const json_t *databases, bool fold, const char *only
 	const json_t *db;
 
 	t->v = xcalloc(n + 1, sizeof(*t->v));
-	json_array_foreach (databases, i, db) {
+	json_array_foreach(databases, i, db)
+	{
 		_cleanup_free_ char *fleet = fleet_key(db), *server = server_key(db);
 
 		count_key(counts, fleet);
 		count_key(counts, server);
 	}
-	json_array_foreach (databases, i, db) {
+	json_array_foreach(databases, i, db)
+	{
 		bool fleet = false;
 		_cleanup_free_ char *key = row_key(db, counts, fold && !only, &fleet);
 		struct row *r = map_get(rows, key);
@@ -206,15 +208,15 @@ table_count_once(struct table *t, const json_t *findings)
 
 		if (r->n < 2 || !*server)
 			continue;
-		json_array_foreach (findings, k, f) {
+		json_array_foreach(findings, k, f)
+		{
 			enum severity s = SEVERITY_NONE;
 
 			if (*layout_get(f, "database") || !streq(layout_get(f, "server"), server) ||
 			    !streq(layout_get(f, "state"), "open") ||
 			    severity_parse(layout_get(f, "severity"), &s) < 0)
 				continue;
-			r->findings[s] =
-			    MAX(r->findings[s] - (int64_t)(r->n - 1), (int64_t)1);
+			r->findings[s] = MAX(r->findings[s] - (int64_t)(r->n - 1), (int64_t)1);
 		}
 	}
 }
@@ -233,8 +235,8 @@ engine_cell(const struct row *r)
 	if (streq(engine, engine_names[ENGINE_PGBOUNCER]))
 		return xstrdup("PgBouncer");
 	if (json_is_string(v) && *json_string_value(v))
-		return xasprintf("PostgreSQL %.*s",
-		    (int)strcspn(json_string_value(v), ". ("), json_string_value(v));
+		return xasprintf("PostgreSQL %.*s", (int)strcspn(json_string_value(v), ". ("),
+		    json_string_value(v));
 	if (json_is_integer(v) && json_integer_value(v) > 0)
 		return xasprintf("PostgreSQL %d", (int)(json_integer_value(v) / 10000));
 	return xstrdup("PostgreSQL");
@@ -333,10 +335,9 @@ count_databases(const json_t *status, const char *word, const char *only)
 	int64_t n = 0;
 	size_t i;
 
-	json_array_foreach (json_object_get(status, "databases"), i, db)
-		if ((!only || streq(only, layout_get(db, "name"))) &&
-		    (!word || streq(word, layout_get(db, "status"))))
-			n++;
+	json_array_foreach(json_object_get(status, "databases"), i,
+	    db) if ((!only || streq(only, layout_get(db, "name"))) &&
+	            (!word || streq(word, layout_get(db, "status")))) n++;
 	return n;
 }
 
@@ -370,7 +371,8 @@ verdict_text(struct str *out, const json_t *status, const json_t *findings, cons
 		return;
 	}
 	layout_count_of(&counts, block_count(findings, "info"), "info");
-	json_array_foreach (json_object_get(status, "databases"), i, db) {
+	json_array_foreach(json_object_get(status, "databases"), i, db)
+	{
 		const json_t *c = json_object_get(db, "coverage");
 
 		if (!streq(o->only, layout_get(db, "name")))
@@ -390,7 +392,8 @@ daemon_text(struct str *out, const json_t *status)
 	double up = layout_get_number(d, "uptime_seconds");
 	_cleanup_free_ char *age =
 	    duration_format(isfinite(up) && up < 1e11 ? (int64_t)up * USEC_PER_SEC : 0);
-	int64_t loaded = layout_get_time(d, "config_loaded_at"), silences = integer(status, "silences");
+	int64_t loaded = layout_get_time(d, "config_loaded_at"),
+	        silences = integer(status, "silences");
 
 	str_addf(out, "dbhealthd %s, up %s", version, age);
 	if (loaded != 0) {
@@ -412,7 +415,8 @@ healthy_text(struct str *out, const json_t *status)
 	const json_t *db;
 	size_t i;
 
-	json_array_foreach (json_object_get(status, "databases"), i, db) {
+	json_array_foreach(json_object_get(status, "databases"), i, db)
+	{
 		covered += integer(json_object_get(db, "coverage"), "covered");
 		total += integer(json_object_get(db, "coverage"), "total");
 		info += integer(json_object_get(db, "findings"), "info");
@@ -421,7 +425,7 @@ healthy_text(struct str *out, const json_t *status)
 		_cleanup_free_ char *c = layout_count(covered), *t = layout_count(total);
 		_cleanup_free_ char *n = layout_count(info);
 		_cleanup_free_ char *line = xasprintf("%s of %s checks answer, %s info "
-						      "(dbhealth findings; -v: each database)",
+		                                      "(dbhealth findings; -v: each database)",
 		    c, t, n);
 
 		layout_prose(out, "", 0, line);
@@ -439,7 +443,8 @@ checks_text(struct str *out, const json_t *db, const struct report_options *o)
 
 	str_addc(out, '\n');
 	layout_prose(out, "", 0, name);
-	json_array_foreach (json_object_get(db, "checks"), i, c) {
+	json_array_foreach(json_object_get(db, "checks"), i, c)
+	{
 		enum unit unit = UNIT_COUNT;
 		double value = layout_get_number(c, "value");
 		_cleanup_free_ char *v = NULL;
@@ -467,24 +472,26 @@ unknown_checks(const json_t *status, const char *only)
 	const json_t *db, *c;
 	size_t i, k;
 
-	json_array_foreach (json_object_get(status, "databases"), i, db) {
+	json_array_foreach(json_object_get(status, "databases"), i, db)
+	{
 		if (only && !streq(only, layout_get(db, "name")))
 			continue;
-		json_array_foreach (json_object_get(db, "checks"), k, c) {
+		json_array_foreach(json_object_get(db, "checks"), k, c)
+		{
 			if (!streq(layout_get(c, "status"), "unknown"))
 				continue;
-			json_array_append_new(out,
-			    json_pack("{s:s, s:s, s:s, s:s}", "database", layout_get(db, "name"),
-				"check", layout_get(c, "id"), "reason", layout_get(c, "reason"),
-				"grant", layout_get(c, "grant")));
+			json_array_append_new(
+			    out, json_pack("{s:s, s:s, s:s, s:s}", "database",
+			             layout_get(db, "name"), "check", layout_get(c, "id"), "reason",
+			             layout_get(c, "reason"), "grant", layout_get(c, "grant")));
 		}
 	}
 	return out;
 }
 
 static void
-open_findings_text(struct str *out, const json_t *status, const json_t *findings,
-    const struct report_options *o)
+open_findings_text(
+    struct str *out, const json_t *status, const json_t *findings, const struct report_options *o)
 {
 	const struct block_options b = { .database = o->only == NULL, .age = true };
 	const json_t *f, *first = NULL;
@@ -492,7 +499,8 @@ open_findings_text(struct str *out, const json_t *status, const json_t *findings
 	size_t i;
 
 	str_addc(out, '\n');
-	json_array_foreach (findings, i, f) {
+	json_array_foreach(findings, i, f)
+	{
 		if (!o->only && !o->verbose && streq(layout_get(f, "severity"), "info"))
 			continue;
 		if (!streq(layout_get(f, "state"), "open"))
@@ -509,8 +517,7 @@ open_findings_text(struct str *out, const json_t *status, const json_t *findings
 }
 
 char *
-report_status_text(
-    const json_t *status, const json_t *findings, const struct report_options *o)
+report_status_text(const json_t *status, const json_t *findings, const struct report_options *o)
 {
 	_cleanup_str_ struct str out = { 0 };
 	_cleanup_(table_done) struct table t = { 0 };
@@ -534,10 +541,10 @@ report_status_text(
 		}
 		if (json_array_size(sorted) > 0 || !streq(word, "ok"))
 			open_findings_text(&out, status, sorted, o);
-		json_array_foreach (json_object_get(status, "databases"), i, db)
-			if (o->verbose && json_object_get(db, "checks") &&
-			    (!o->only || streq(o->only, layout_get(db, "name"))))
-				checks_text(&out, db, o);
+		json_array_foreach(json_object_get(status, "databases"), i,
+		    db) if (o->verbose && json_object_get(db, "checks") &&
+		            (!o->only || streq(o->only, layout_get(db, "name"))))
+		    checks_text(&out, db, o);
 	}
 	json_decref(sorted);
 	return str_take(&out);

@@ -120,7 +120,8 @@ server_cpu_s(const struct server *s)
 	f = fopen(path, "r");
 	assert_non_null(f);
 	assert_int_equal(fscanf(f, "%*d %*s %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu",
-			     &user, &system), 2);
+	                     &user, &system),
+	    2);
 	fclose(f);
 	return (double)(user + system) / (double)sysconf(_SC_CLK_TCK);
 }
@@ -199,16 +200,20 @@ test_requests(void **state)
 		int code;
 	} cases[] = {
 		{ GET_CLOSE("/"), 200 },
-		{ "PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nConnection: close\r\n\r\nabc", 200 },
+		{ "PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nConnection: close\r\n\r\nabc",
+		    200 },
 		{ "GET / HTTP/1.0\r\n\r\n", 200 },
 		{ "\r\n\r\n" GET_CLOSE("/"), 200 },
 		{ "GET http://localhost/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", 200 },
 		{ "FOO / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", 200 },
 		{ "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 65537\r\n\r\n", 413 },
-		{ "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999999999999\r\n\r\n", 400 },
+		{ "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999999999999\r\n\r\n",
+		    400 },
 		{ "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n", 400 },
-		{ "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\n", 400 },
-		{ "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400 },
+		{ "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\n",
+		    400 },
+		{ "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+		    400 },
 		{ "GET / HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n", 400 },
 		{ "GET / HTTP/1.1\r\nHost : x\r\n\r\n", 400 },
 		{ "GET / HTTP/1.1\r\nHost: x\r\n folded\r\n\r\n", 400 },
@@ -228,7 +233,8 @@ test_requests(void **state)
 		char *answer = ask(&s, cases[i].request);
 
 		if (status_of(answer) != cases[i].code)
-			fail_msg("%s: %d, not %d", cases[i].request, status_of(answer), cases[i].code);
+			fail_msg(
+			    "%s: %d, not %d", cases[i].request, status_of(answer), cases[i].code);
 		if (cases[i].code >= 400)
 			assert_non_null(strstr(answer, "\r\n\r\n{\"error\":{\"code\":"));
 		free(answer);
@@ -267,7 +273,7 @@ test_expect_continue(void **state)
 	server_start(&s, &quick, 0);
 	fd = dial(&s);
 	say(fd, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nExpect: 100-continue\r\n"
-		"Connection: close\r\n\r\n");
+	        "Connection: close\r\n\r\n");
 	assert_int_equal(recv(fd, buf, 25, MSG_WAITALL), 25);
 	assert_string_equal(buf, "HTTP/1.1 100 Continue\r\n\r\n");
 	say(fd, "abc");
@@ -288,10 +294,9 @@ test_pipelined(void **state)
 
 	(void)state;
 	server_start(&s, &quick, 0);
-	answer = ask(&s,
-	    "GET /a HTTP/1.1\r\nHost: x\r\n\r\n"
-	    "POST /b HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nGET "
-	    "GET /count HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+	answer = ask(&s, "GET /a HTTP/1.1\r\nHost: x\r\n\r\n"
+	                 "POST /b HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nGET "
+	                 "GET /count HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
 	for (p = answer; (p = strstr(p, "HTTP/1.1 200 OK")); p++)
 		n++;
 	assert_int_equal(n, 3);

@@ -153,21 +153,21 @@ test_status_folds_server(void **state)
 	for (int i = 0; i < 50; i++) {
 		_cleanup_free_ char *name = xasprintf(i == 0 ? "billing" : "member%02d", i);
 
-		json_array_append_new(list,
-		    json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:{s:i, s:i}, s:{s:i}}", "name",
-			name, "server", "billing", "engine", "postgresql", "server_version",
-			"15.18", "role", "standby", "status", i == 7 ? "warning" : "ok",
-			"coverage", "covered", i == 3 ? 88 : 91, "total", 91, "findings", "warning",
-			i == 7 ? 2 : 1));
+		json_array_append_new(
+		    list, json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:{s:i, s:i}, s:{s:i}}", "name",
+		              name, "server", "billing", "engine", "postgresql", "server_version",
+		              "15.18", "role", "standby", "status", i == 7 ? "warning" : "ok",
+		              "coverage", "covered", i == 3 ? 88 : 91, "total", 91, "findings",
+		              "warning", i == 7 ? 2 : 1));
 	}
 	status = json_pack("{s:s, s:{s:s}, s:o}", "status", "warning", "daemon", "version", "1",
 	    "databases", list);
 	findings = load_quoted("[{'id':'aaaaaaaaaaaaaaaa','server':'billing','database':'',"
-			       "'check':'wal-dir-size','severity':'warning','state':'open',"
-			       "'since':'2026-03-01T03:02:10.000Z','object':'','message':'m'}]");
+	                       "'check':'wal-dir-size','severity':'warning','state':'open',"
+	                       "'since':'2026-03-01T03:02:10.000Z','object':'','message':'m'}]");
 	text = report_status_text(status, findings, &o);
-	assert_non_null(strstr(text,
-	    "billing (50)  PostgreSQL 15  standby  warning   .  2  .  88/91    -      -\n"));
+	assert_non_null(strstr(
+	    text, "billing (50)  PostgreSQL 15  standby  warning   .  2  .  88/91    -      -\n"));
 	assert_null(strstr(text, "member"));
 	assert_fits(text);
 	o.verbose = 1;
@@ -323,9 +323,9 @@ test_nagios(void **state)
 		_cleanup_free_ char *text = report_nagios(findings, "critical", "", checks);
 		_cleanup_free_ char *want =
 		    xasprintf("DBHEALTH CRITICAL - orders: lock-blocked 340 s (pid 48121) [1 more]"
-			      " | 'orders/lock-blocked'=340s;%s;@300:;0 'or/ders/a\\nb'=25%%;;;0\n"
-			      "or/ders: a\\nb 25 %%\n",
-			ranges[i].perf);
+		              " | 'orders/lock-blocked'=340s;%s;@300:;0 'or/ders/a\\nb'=25%%;;;0\n"
+		              "or/ders: a\\nb 25 %%\n",
+		        ranges[i].perf);
 
 		assert_string_equal(text, want);
 		json_decref(checks);
@@ -343,10 +343,10 @@ test_nagios_is_bounded(void **state)
 	for (int i = 0; i < 500; i++) {
 		_cleanup_free_ char *object = xasprintf("object'%0300d", i);
 
-		json_array_append_new(findings,
-		    json_pack("{s:s, s:s, s:s, s:s, s:s, s:i, s:s}", "database", "d", "check",
-			"check", "object", object, "severity", "warning", "state", "open", "value",
-			i, "unit", "bytes"));
+		json_array_append_new(
+		    findings, json_pack("{s:s, s:s, s:s, s:s, s:s, s:i, s:s}", "database", "d",
+		                  "check", "check", "object", object, "severity", "warning",
+		                  "state", "open", "value", i, "unit", "bytes"));
 	}
 	text = report_nagios(findings, "warning", "", NULL);
 	assert_true(strlen(text) <= 4096);
@@ -368,17 +368,19 @@ test_hostile_names(void **state)
 	memset(name, 'n', sizeof(name));
 	memcpy(name, "a\nb\033[31m\xe2\x80\xae|", 12);
 	name[sizeof(name) - 1] = '\0';
-	snprintf(sql, sizeof(sql), "DELETE FROM \"public\".\"%.60s\" WHERE note = 'it''s  a %.90s' "
-				   "AND id IN (1,2,3) -- last",
+	snprintf(sql, sizeof(sql),
+	    "DELETE FROM \"public\".\"%.60s\" WHERE note = 'it''s  a %.90s' "
+	    "AND id IN (1,2,3) -- last",
 	    name + 20, name + 20);
-	finding = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:[{s:s,s:s,s:s,s:s}]}",
-	    "id", "0123456789abcdef", "server", name, "database", name, "check", "c", "object", name,
-	    "severity", "critical", "state", "open", "message", name, "why", name, "since",
-	    "2026-03-01T03:08:20.000Z", "remedies", "title", name, "kind", "manual", "text", name,
-	    "risk", "lock");
+	finding =
+	    json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:[{s:s,s:s,s:s,s:s}]}",
+	        "id", "0123456789abcdef", "server", name, "database", name, "check", "c", "object",
+	        name, "severity", "critical", "state", "open", "message", name, "why", name,
+	        "since", "2026-03-01T03:08:20.000Z", "remedies", "title", name, "kind", "manual",
+	        "text", name, "risk", "lock");
 	findings = json_pack("[O]", finding);
-	status = json_pack("{s:s, s:[{s:s, s:s, s:s, s:s, s:[{s:s,s:s,s:s}]}]}", "status", "critical",
-	    "databases", "name", name, "status", "critical", "engine", "postgresql",
+	status = json_pack("{s:s, s:[{s:s, s:s, s:s, s:s, s:[{s:s,s:s,s:s}]}]}", "status",
+	    "critical", "databases", "name", name, "status", "critical", "engine", "postgresql",
 	    "server_version", name, "checks", "id", name, "status", "unknown", "reason", name);
 	result = json_pack("{s:s, s:O, s:O, s:[{s:s,s:s,s:s}], s:[{s:s,s:s,s:s}]}", "status",
 	    "critical", "databases", json_object_get(status, "databases"), "findings", findings,
@@ -397,10 +399,10 @@ test_hostile_names(void **state)
 			assert_null(strstr(all[i], "\xe2\x80\xae"));
 		}
 	}
-	json_object_set_new(json_array_get(json_object_get(finding, "remedies"), 0), "text",
-	    json_string(sql));
-	json_object_set_new(json_array_get(json_object_get(finding, "remedies"), 0), "kind",
-	    json_string("sql"));
+	json_object_set_new(
+	    json_array_get(json_object_get(finding, "remedies"), 0), "text", json_string(sql));
+	json_object_set_new(
+	    json_array_get(json_object_get(finding, "remedies"), 0), "kind", json_string("sql"));
 	{
 		_cleanup_free_ char *text = report_check_text(result, &o);
 		char *where = strstr(text, "'it''s  a nnn");
@@ -423,9 +425,17 @@ test_json_keeps_every_key(void **state)
 	char check[] = "c", object[] = "bad \xff name";
 	struct label label = { name, value };
 	struct check_remedy remedy = { .title = title, .text = sql, .kind = REMEDY_SQL };
-	struct finding f = { .id = "0123456789abcdef", .engine = ENGINE_SQLITE, .check = check,
-		.object = object, .has_value = true, .value = NAN, .labels = &label,
-		.nlabels = 1, .remedies = &remedy, .nremedies = 1, .severity = SEVERITY_WARNING };
+	struct finding f = { .id = "0123456789abcdef",
+		.engine = ENGINE_SQLITE,
+		.check = check,
+		.object = object,
+		.has_value = true,
+		.value = NAN,
+		.labels = &label,
+		.nlabels = 1,
+		.remedies = &remedy,
+		.nremedies = 1,
+		.severity = SEVERITY_WARNING };
 	static const char *const keys[] = { "id", "server", "database", "engine", "probe", "check",
 		"title", "object", "labels", "severity", "state", "message", "value", "unit",
 		"threshold", "detail", "why", "remedy", "remedies", "since", "last_seen",
@@ -446,13 +456,13 @@ test_json_keeps_every_key(void **state)
 static void
 test_dump(void **state)
 {
-	json_t *j = json_pack("{s:f, s:s}", "a", 0.3, "b", "x\xc2\x9b\xe2\x80\xae\xe2\x81\xa6\x7f\xc3\xa9");
+	json_t *j =
+	    json_pack("{s:f, s:s}", "a", 0.3, "b", "x\xc2\x9b\xe2\x80\xae\xe2\x81\xa6\x7f\xc3\xa9");
 	_cleanup_free_ char *text = report_dump(j);
 	json_t *back = load(text);
 
 	(void)state;
-	assert_string_equal(
-	    text, "{\"a\":0.3,\"b\":\"x\\u009b\\u202e\\u2066\\u007f\xc3\xa9\"}");
+	assert_string_equal(text, "{\"a\":0.3,\"b\":\"x\\u009b\\u202e\\u2066\\u007f\xc3\xa9\"}");
 	assert_true(json_equal(j, back));
 	json_decref(j);
 	json_decref(back);

@@ -518,13 +518,26 @@ save_scrub(struct checkup *c)
 	monitor_state(c->scope->monitor, "scrub", key, json);
 }
 
+static char *
+scrub_text(const struct scrub_summary *sum, int64_t wall_us)
+{
+	_cleanup_free_ char *age = NULL;
+
+	if (sum->items == 0)
+		return xstrdup("nothing to verify");
+	if (sum->done == 0 || wall_us - sum->oldest_wall_us < USEC_PER_SEC)
+		return xasprintf("%zu of %zu verified", sum->done, sum->items);
+	age = duration_format(wall_us - sum->oldest_wall_us);
+	return xasprintf("%zu of %zu verified, the oldest %s ago", sum->done, sum->items, age);
+}
+
 void
 scope_scrub_pass_end(struct checkup *c)
 {
 	struct monitor *m = c->scope->monitor;
 	struct scrub_summary sum;
 	struct scrub_pace pace;
-	_cleanup_free_ char *text = NULL, *age = NULL;
+	_cleanup_free_ char *text = NULL;
 	enum reason reason = REASON_NONE;
 	int64_t now = clock_now_us(), wall = clock_wall_us();
 	bool more;
@@ -538,9 +551,7 @@ scope_scrub_pass_end(struct checkup *c)
 	c->last_wall_us = wall;
 	c->has_value = false;
 	c->status = findings_status(m->findings, c->scope->name, c->check->id);
-	age = duration_format(sum.oldest_wall_us ? wall - sum.oldest_wall_us : 0);
-	text = xasprintf("%zu of %zu verified%s%s%s", sum.done, sum.items,
-	    sum.done ? ", the oldest " : "", sum.done ? age : "", sum.done ? " ago" : "");
+	text = scrub_text(&sum, wall);
 	if (sum.failed > 0) {
 		c->unknown_runs++;
 		c->status = CHECK_UNKNOWN;

@@ -1,39 +1,39 @@
 """What a proof needs: look(), which runs one check as a user would, and mend(), which runs the
 remedies of a finding as printed."""
-import evaluator
+import tempfile
+import pathlib
 
-RISKS = ["none", "lock", "load", "ends-session", "data-loss"]
-
-
-def look(cluster, dbname, check, *, keys=None, engine=None, **settings):
-    """Findings of one check, as the program reports them: object, value, severity, remedies.
-
-    settings: param values and thresholds as [check ...] takes them; keys: of [database ...]."""
-    head = evaluator.load(check).head
-    limits = {k: v for k, v in settings.items() if k in ("info", "warning", "critical")}
-    params = {k: evaluator.param_text(v) for k, v in settings.items() if k not in limits}
-    params.update(keys or {}, **(engine or {}))
-    rows = evaluator.look(cluster.dsn(dbname), check, limits, **params)
-    return [finding(head, r) for r in rows]
+from support import Cli
+from support.daemon import config_text
 
 
-def finding(head, row):
-    remedies = []
-    for n in range(1, 9):
-        line = head.get(f"remedy.{n}")
-        if not line:
-            break
-        parts = [p.strip() for p in line.split("|")]
-        text = row.get("remedy" if n == 1 else f"remedy_{n}") or head.get(f"remedy.{n}.text")
-        if text:
-            remedies.append({"title": parts[0], "kind": parts[1], "risk": parts[2],
-                             "closes": parts[4] == "closes", "text": text})
-    remedies.sort(key=lambda r: RISKS.index(r["risk"]))
-    return dict(row, remedies=remedies)
+class Looks(list):
+    """Findings of one check, worst first; missing: what it could not answer for want of a right."""
+    missing = ()
+
+
+def look(cluster, dbname, check, *, keys=None, **settings):
+    """Runs dbhealth check with a configuration of its own, deep, for this check alone.
+
+    settings: params and thresholds as [check ...] takes them; keys: of [database ...]."""
+    rules = {k if k in ("info", "warning", "critical") else f"param.{k}": v for k, v in settings.items()}
+    with tempfile.TemporaryDirectory(prefix="dbh-look-") as made:
+        folder = pathlib.Path(made)
+        conf = folder / "look.conf"
+        conf.write_text(config_text({}, {"it": {"dsn": cluster.dsn(dbname), **(keys or {})}},
+                                    sections={f"check {check}": rules} if rules else None))
+        conf.chmod(0o600)
+        run = Cli(folder, "-o", "json", "check", "-c", conf, "--check", check, "--deep", "it")
+        said = run.json
+    found = Looks(said["findings"])
+    assert all(f["check"] == check for f in found), found
+    found.missing = [u for u in said["unknown"] + said["not_covered"]]
+    assert all(u.get("grant") for u in found.missing), f"{check}: {found.missing}"
+    return found
 
 
 def mend(cluster, dbname, found):
-    """Runs the closing remedies of one finding in order until it would be closed; their titles."""
+    """Runs the remedies of one finding that close it, in order; their titles."""
     done = []
     for remedy in found["remedies"]:
         if remedy["closes"] and remedy["kind"] == "sql":

@@ -8,8 +8,8 @@ from proof import look, mend
 
 # expect: object -> (severity, value or None); whatever else the script makes is a look-alike.
 # closes: objects that the remedies close; the others need a person.
-Proof = collections.namedtuple("Proof", "check script expect closes settings keys engine grants",
-                               defaults=(None, {}, {}, {}, ""))
+Proof = collections.namedtuple("Proof", "check script expect closes settings keys grants",
+                               defaults=(None, {}, {}, ""))
 
 PROOFS = {
     "no primary key": Proof("table-no-primary-key", """
@@ -107,19 +107,6 @@ PROOFS = {
         "public.t.i2": ("warning", None), "public.t.e2": ("warning", None), "public.t.u2": ("warning", None),
         "public.t.u3": ("warning", None), "public.t.beside_key": ("warning", None), "public.t.inc2": ("warning", None),
         "public.tree.tree_v2": ("warning", None)}),
-    "unused index": Proof("index-unused", """
-        CREATE TABLE t (id int PRIMARY KEY, a int, b int, c text, p int REFERENCES t);
-        INSERT INTO t SELECT g, g, g, g FROM generate_series(1, 3000) g;
-        CREATE INDEX unused ON t (a);
-        CREATE TABLE tree (k int, v int) PARTITION BY LIST (k); CREATE TABLE tree1 PARTITION OF tree FOR VALUES IN (1);
-        INSERT INTO tree SELECT 1, g FROM generate_series(1, 3000) g; CREATE INDEX tree_v ON tree (v);
-        -- look-alikes
-        CREATE INDEX used ON t (b); CREATE UNIQUE INDEX a_rule ON t (c); CREATE INDEX serves_fk ON t (p);
-        CREATE INDEX statistics ON t (lower(c)); CREATE INDEX clustered ON t (id, a); ALTER TABLE t CLUSTER ON clustered;
-        ANALYZE; SET enable_seqscan = off; SELECT count(*) FROM t WHERE b = 5;
-        SELECT pg_stat_force_next_flush(); SELECT 1;""", {
-        "public.t.unused": ("info", None), "public.tree.tree_v": ("info", None)},
-        settings={"min_bytes": "8kB"}, engine={"interval": 3600}),
     "never validated": Proof("constraint-not-valid", """
         CREATE TABLE p (id int PRIMARY KEY); INSERT INTO p VALUES (1);
         CREATE TABLE c (p int, n int); INSERT INTO c VALUES (1, 1);
@@ -128,11 +115,7 @@ PROOFS = {
         -- look-alikes
         ALTER TABLE c ADD CONSTRAINT small CHECK (n < 9);
         CREATE TABLE v (p int REFERENCES p);""", {
-        'public.c."f k"': ("warning", None), "public.c.positive": ("warning", None)},
-        engine={"first_seen": {'public.c."f k"': 1, "public.c.positive": 1}}),
-    "not validated for a day": Proof("constraint-not-valid", """
-        CREATE TABLE c (n int); ALTER TABLE c ADD CONSTRAINT positive CHECK (n > 0) NOT VALID;""",
-        {"public.c.positive": ("info", None)}),
+        'public.c."f k"': ("info", None), "public.c.positive": ("info", None)}),
     "orphan rows": Proof("fk-orphan-rows", """
         CREATE TABLE p (id int PRIMARY KEY, a int, b text, UNIQUE (a, b)); INSERT INTO p SELECT g, g, g FROM generate_series(1, 5) g;
         CREATE TABLE c (id int PRIMARY KEY, p int REFERENCES p, a int, b text, FOREIGN KEY (a, b) REFERENCES p (a, b));
@@ -232,7 +215,7 @@ def test_fault_is_found_and_its_remedies_close_it(module_cluster, name):
         module_cluster.script(proof.grants, db)
 
     def now():
-        return look(module_cluster, db, proof.check, keys=proof.keys, engine=proof.engine, **proof.settings)
+        return look(module_cluster, db, proof.check, keys=proof.keys, **proof.settings)
 
     found = {f["object"]: f for f in now()}
     assert {o: f["severity"] for o, f in found.items()} == {o: e[0] for o, e in proof.expect.items()}
@@ -269,13 +252,15 @@ def test_rights_that_are_missing_are_named(module_cluster):
     db = module_cluster.createdb("proof_rights")
     module_cluster.script("""
         CREATE TABLE p (id serial PRIMARY KEY); CREATE TABLE c (p int REFERENCES p); CREATE SCHEMA hidden; CREATE SEQUENCE hidden.one;""", db)
-    near = look(module_cluster, db, "sequence-near-limit")
-    assert [f["grant"] for f in near] == [
-        "GRANT SELECT ON SEQUENCE hidden.one TO dbhealth;", "GRANT SELECT ON SEQUENCE public.p_id_seq TO dbhealth;"]
-    orphan, = look(module_cluster, db, "fk-orphan-rows")
-    assert orphan["grant"] == "GRANT SELECT ON public.c TO dbhealth; GRANT SELECT ON public.p TO dbhealth;"
-    behind, = look(module_cluster, db, "sequence-behind-max")
-    for f in (*near, orphan, behind):
-        module_cluster.script(f["grant"], db)
-    for check in ("sequence-near-limit", "fk-orphan-rows", "sequence-behind-max"):
-        assert look(module_cluster, db, check) == []
+    for check, right in (("sequence-near-limit", "GRANT SELECT ON SEQUENCE"), ("fk-orphan-rows", "GRANT SELECT ON public.c TO dbhealth"),
+                         ("sequence-behind-max", "GRANT SELECT ON SEQUENCE public.p_id_seq TO dbhealth")):
+        for _ in range(5):   # one right is asked for at a time
+            found = look(module_cluster, db, check)
+            assert found == []
+            if not found.missing:
+                break
+            assert right in found.missing[0]["grant"] or _ > 0
+            module_cluster.script(found.missing[0]["grant"], db)
+        else:
+            pytest.fail(f"{check} asks again and again: {found.missing}")
+        assert _ > 0, f"{check} asked for no right"

@@ -167,7 +167,7 @@ def test_queue_behind_a_lock_is_told_by_its_root(module_cluster, sessions):
     def now(**more):
         return look(module_cluster, db, "lock-blocked", **{"warning_after": "0s", **more})
     f, = now()
-    assert f["object"] == f"pid {pid(root)}" and f["waiters"] == 4 and f["severity"] == "warning"
+    assert f["object"] == f"pid {pid(root)}" and f["labels"]["waiters"] == "4" and f["severity"] == "warning"
     assert "root" in f["detail"] and "idle in transaction" in f["detail"]
     assert now(warning_after="30s") == []
     assert now(critical_after="0s")[0]["severity"] == "critical"
@@ -191,7 +191,7 @@ def test_lock_of_a_prepared_transaction(cluster):
         assert f["object"] == "prepared transaction" and "it's mine" in f["detail"]
         assert f["remedies"][0]["kind"] == "look" and f["remedies"][-1]["risk"] == "data-loss"
         horizon, = look(c, "postgres", "xmin-horizon", warning=">= 1")
-        assert horizon["object"] == "it's mine" and horizon["holder"] == "prepared"
+        assert horizon["object"] == "it's mine" and horizon["labels"]["holder"] == "prepared"
         assert mend(c, "postgres", f)
         wait_until(lambda: look(c, "postgres", "lock-blocked", warning_after="0s") == [], 5, "the lock is gone")
         assert look(c, "postgres", "xmin-horizon", warning=">= 1") == []
@@ -223,7 +223,7 @@ def test_slot_holds_the_horizon(cluster):
     for _ in range(5):
         c.sql("SELECT txid_current()")
     f, = look(c, "postgres", "xmin-horizon", warning=">= 5")
-    assert f["object"] == "cdc" and f["holder"] == "slot"
+    assert f["object"] == "cdc" and f["labels"]["holder"] == "slot"
     assert mend(c, "postgres", f) == ["drop the slot; its consumer must then be built anew"]
     assert look(c, "postgres", "xmin-horizon", warning=">= 5") == []
 
@@ -242,6 +242,6 @@ def test_connection_slots(cluster):
         for _ in range(2):
             stack.enter_context(contextlib.closing(c.session(user="app")))
         f, = look(c, "postgres", "conn-slots", idle_after="0s")
-        assert f["severity"] == "critical" and f["free"] == 1
+        assert f["severity"] == "critical" and f["labels"]["free"] == "1"
         assert mend(c, "postgres", f)
         wait_until(lambda: look(c, "postgres", "conn-slots") == [], 5, "the idle sessions ended")

@@ -37,7 +37,7 @@ struct pg_run {
 	struct pg_failure lost;
 	bool is_lost, pumping;
 	/* columns of the list of items */
-	int col_key, col_object, col_sql, col_cost;
+	int col_key, col_object, col_sql, col_cost, col_grant;
 };
 
 static void pump(struct pg_run *);
@@ -360,7 +360,7 @@ on_items_columns(size_t n, const char *const *names, void *arg)
 
 	if (!r)
 		return;
-	r->col_key = r->col_object = r->col_sql = r->col_cost = -1;
+	r->col_key = r->col_object = r->col_sql = r->col_cost = r->col_grant = -1;
 	for (size_t i = 0; i < n; i++) {
 		if (streq(names[i], "key"))
 			r->col_key = (int)i;
@@ -370,6 +370,8 @@ on_items_columns(size_t n, const char *const *names, void *arg)
 			r->col_sql = (int)i;
 		else if (streq(names[i], "cost"))
 			r->col_cost = (int)i;
+		else if (streq(names[i], "grant"))
+			r->col_grant = (int)i;
 	}
 }
 
@@ -389,6 +391,8 @@ on_item(const char *const *cells, const size_t *lengths, void *arg)
 	if (key && object && cells[r->col_sql])
 		scrub_list_add(a->checkup->scrub, key, object, cells[r->col_sql],
 		    cost ? strtod(cost, NULL) : 0);
+	else if (key && object && r->col_grant >= 0 && cells[r->col_grant])
+		scrub_list_deny(a->checkup->scrub, key, object, cells[r->col_grant]);
 	return true;
 }
 

@@ -537,7 +537,7 @@ scope_scrub_pass_end(struct checkup *c)
 	struct monitor *m = c->scope->monitor;
 	struct scrub_summary sum;
 	struct scrub_pace pace;
-	_cleanup_free_ char *text = NULL;
+	_cleanup_free_ char *text = NULL, *grant = NULL;
 	enum reason reason = REASON_NONE;
 	int64_t now = clock_now_us(), wall = clock_wall_us();
 	bool more;
@@ -564,10 +564,21 @@ scope_scrub_pass_end(struct checkup *c)
 		reason = REASON_BUDGET;
 		free(text);
 		text = xasprintf("%zu of %zu verified: budget, use --deep", sum.done, sum.items);
+	} else if (sum.denied > 0) {
+		/* What is open stays open: a right that is missing for one object hides no other. */
+		c->unknown_runs = sum.lost > 0 ? c->unknown_runs + 1 : 0;
+		c->status = sum.lost > 0 ? CHECK_UNKNOWN : CHECK_NOT_COVERED;
+		reason = REASON_PRIVILEGE;
+		free(text);
+		text = sum.denied == 1
+		           ? xasprintf("a right is missing for %s", sum.denied_object)
+		           : xasprintf("a right is missing for %s and %zu more of %zu",
+		                 sum.denied_object, sum.denied - 1, sum.items);
 	} else {
 		c->unknown_runs = 0;
 	}
-	checkup_say(c, reason, text, NULL);
+	grant = scrub_grants(c->scrub);
+	checkup_say(c, reason, text, grant);
 	save_scrub(c);
 	if (m->options.one_shot)
 		c->due_us = SCHED_NEVER;

@@ -5,11 +5,13 @@
 #include "monitor/scrub.h"
 #include "base/clock.h"
 #include "base/map.h"
+#include "base/str.h"
 #include "base/text.h"
 #include <jansson.h>
 
-#define SCRUB_MAX_ITEMS 100000
-#define SCRUB_SHARE     1000
+#define SCRUB_MAX_ITEMS  100000
+#define SCRUB_SHARE      1000
+#define SCRUB_MAX_GRANTS 2000 /* bytes: what a person would still paste */
 
 struct scrub {
 	struct scrub_item **v;
@@ -23,6 +25,7 @@ item_free(struct scrub_item *it)
 	free(it->key);
 	free(it->object);
 	free(it->sql);
+	free(it->grant);
 	free(it->why);
 	free(it);
 }
@@ -77,19 +80,42 @@ scrub_list_begin(struct scrub *s)
 		s->v[i]->listed = false;
 }
 
-void
-scrub_list_add(struct scrub *s, const char *key, const char *object, const char *sql, double cost)
+static struct scrub_item *
+list_item(struct scrub *s, const char *key, const char *object)
 {
 	struct scrub_item *it = item_of(s, key);
 
 	if (!it)
-		return;
+		return NULL;
 	it->listed = true;
 	free(it->object);
-	free(it->sql);
+	free(TAKE_PTR(it->sql));
+	free(TAKE_PTR(it->grant));
 	it->object = xstrdup(object);
+	return it;
+}
+
+void
+scrub_list_add(struct scrub *s, const char *key, const char *object, const char *sql, double cost)
+{
+	struct scrub_item *it = list_item(s, key, object);
+
+	if (!it)
+		return;
 	it->sql = xstrdup(sql);
 	it->cost = cost;
+}
+
+void
+scrub_list_deny(struct scrub *s, const char *key, const char *object, const char *grant)
+{
+	struct scrub_item *it = list_item(s, key, object);
+
+	if (!it)
+		return;
+	it->grant = xstrdup(grant);
+	it->failed = it->confirm = false;
+	free(TAKE_PTR(it->why));
 }
 
 void
@@ -179,6 +205,12 @@ scrub_summarise(const struct scrub *s, struct scrub_summary *ret)
 			continue;
 		ret->items++;
 		ret->confirm += it->confirm;
+		if (it->grant) {
+			ret->denied++;
+			ret->lost += it->done_wall_us > 0;
+			ret->denied_object = it->object;
+			continue;
+		}
 		if (it->failed) {
 			ret->failed++;
 			ret->why = it->why;
@@ -189,6 +221,21 @@ scrub_summarise(const struct scrub *s, struct scrub_summary *ret)
 		if (ret->oldest_wall_us == 0 || it->done_wall_us < ret->oldest_wall_us)
 			ret->oldest_wall_us = it->done_wall_us;
 	}
+}
+
+char *
+scrub_grants(const struct scrub *s)
+{
+	_cleanup_str_ struct str text = { 0 };
+
+	for (size_t i = 0; i < s->n && text.len < SCRUB_MAX_GRANTS; i++) {
+		const struct scrub_item *it = s->v[i];
+
+		if (!it->listed || !it->grant || (text.len > 0 && strstr(str_text(&text), it->grant)))
+			continue;
+		str_addf(&text, "%s%s", text.len > 0 ? " " : "", it->grant);
+	}
+	return text.len > 0 ? xstrdup(str_text(&text)) : NULL;
 }
 
 char *

@@ -5,7 +5,8 @@
  * failed, what comes next.  Pure; kept over restarts as JSON.
  */
 struct scrub_item {
-	char *key, *object, *sql; /* sql NULL: known from a former run, not listed now */
+	char *key, *object, *sql; /* sql NULL: known from a former run, not listed now; or no right */
+	char *grant;              /* what would give the right to look at it, or NULL */
 	double cost;
 	int64_t done_wall_us; /* last complete look; 0 never */
 	int64_t tried_wall_us;
@@ -23,6 +24,8 @@ struct scrub *scrub_free(struct scrub *);
 void scrub_list_begin(struct scrub *);
 void scrub_list_add(
     struct scrub *, const char *key, const char *object, const char *sql, double cost);
+/* An item that may not be looked at; grant is the statement that would allow it. */
+void scrub_list_deny(struct scrub *, const char *key, const char *object, const char *grant);
 void scrub_list_end(struct scrub *);
 /*
  * What one look costs decides how often it is worth it: at most a thousandth of the time goes into
@@ -44,7 +47,11 @@ struct scrub_summary {
 	size_t items, done, failed, confirm;
 	int64_t oldest_wall_us; /* of those done; 0 none */
 	const char *why;        /* of one failed, or NULL */
+	size_t denied, lost;    /* without the right; of those, done before */
+	const char *denied_object;
 };
+/* The statements that would allow what is denied, joined, up to some length; owned; or NULL. */
+char *scrub_grants(const struct scrub *) _must_check_;
 void scrub_summarise(const struct scrub *, struct scrub_summary *ret);
 char *scrub_save(const struct scrub *) _must_check_;
 void scrub_load(struct scrub *, const char *json);

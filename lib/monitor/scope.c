@@ -17,6 +17,7 @@
 #define SERIES_SAVE_US   (60 * USEC_PER_SEC)
 #define FIRST_CONTACT_US (60 * USEC_PER_SEC)
 #define CONFIRM_US       (10 * USEC_PER_SEC)
+#define NOT_COVERED_MAX  200
 #define UNKNOWN_IN_A_ROW 2
 
 static struct database *
@@ -905,26 +906,49 @@ scope_checks_json(const struct scope *s)
 	return a;
 }
 
-char *
-scope_not_covered_json(const struct scope *s)
+static bool
+has_grant(const json_t *list, const struct checkup *c)
 {
-	json_t *a = json_array();
-	char *text;
+	size_t i;
+	json_t *o;
 
-	for (size_t i = 0; i < s->ncheckups; i++) {
+	json_array_foreach(list, i,
+	    o) if (streq(json_string_value(json_object_get(o, "grant")), c->grant) &&
+	           streq(json_string_value(json_object_get(o, "check")), c->check->id)) return true;
+	return false;
+}
+
+static void
+add_not_covered(const struct scope *s, json_t *list)
+{
+	for (size_t i = 0; i < s->ncheckups && json_array_size(list) < NOT_COVERED_MAX; i++) {
 		const struct checkup *c = &s->checkups[i];
 		json_t *o;
 
-		if (c->status != CHECK_NOT_COVERED || !c->grant)
+		if (c->status != CHECK_NOT_COVERED || !c->grant || has_grant(list, c))
 			continue;
 		o = json_object();
 		json_object_set_new(o, "check", report_string(c->check->id));
 		json_object_set_new(o, "reason", report_string(c->text));
 		json_object_set_new(o, "grant", report_string(c->grant));
-		json_array_append_new(a, o);
+		json_array_append_new(list, o);
 	}
-	text = report_dump(a);
-	json_decref(a);
+}
+
+/* A server speaks for its databases too: one finding sums up what the role may not see. */
+char *
+scope_not_covered_json(const struct scope *s)
+{
+	const struct monitor *m = s->monitor;
+	json_t *list = json_array();
+	char *text;
+
+	add_not_covered(s, list);
+	for (size_t i = 0; s->is_server && i < m->ndatabases; i++)
+		if (m->databases[i]->server == s->owner)
+			add_not_covered(&m->databases[i]->scope, list);
+	text = report_dump(list);
+	json_decref(list);
 	return text;
 }
 

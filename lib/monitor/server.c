@@ -14,6 +14,8 @@
 #include <math.h>
 #include <stdio.h>
 
+#define BUDGET_TO_WARN 4
+
 /* ---- names and small views ---- */
 
 struct scope *
@@ -205,6 +207,10 @@ server_new(struct monitor *m, struct database *d, char *take_endpoint)
 	s->facts_sql = pg_facts_sql(m->catalogue);
 	s->retry = evtimer_new(m->base, server_on_retry, s);
 	assert(s->retry);
+	if (total > BUDGET_TO_WARN)
+		log_warning(
+		    "%s: pool_size + max_overflow = %zu: up to so many connections to one server",
+		    c->name, total);
 	s->nvisitors = total > 1 ? total - 1 : 0;
 	s->nwarm = c->pool_size > 1 ? (size_t)c->pool_size - 1 : 0;
 	s->visitors = xcalloc(s->nvisitors + 1, sizeof(*s->visitors));

@@ -67,6 +67,7 @@ struct monitor {
 	struct map *restored; /* "KIND s:SCOPE/CHECK" -> JSON, until the scope appears */
 	int64_t started_us, started_wall_us;
 	int64_t heartbeat_due_us;
+	int64_t timer_due_us; /* when the loop was asked to look at the schedule */
 	bool late; /* the loop itself was late: results open nothing */
 	int64_t lateness_max_us;
 	uint64_t late_count;

@@ -6,7 +6,6 @@
 #include "pg/plan.h"
 
 #include <libgen.h>
-#include <libpq-fe.h>
 #include <limits.h>
 #include <stdio.h>
 
@@ -47,24 +46,51 @@ sqlite_name(const char *path)
 	return xstrdup(basename(copy));
 }
 
+/* The value of a word in a keyword string or a URI's query: "dbname=app"; owned, or NULL. */
+static char *
+dsn_word(const char *dsn, const char *word)
+{
+	size_t n = strlen(word);
+
+	for (const char *p = dsn; (p = strstr(p, word)); p += n) {
+		const char *value = p + n;
+		size_t len;
+
+		if ((p > dsn && !strchr(" ?&", p[-1])) || *value != '=')
+			continue;
+		value += 1 + (value[1] == '\'');
+		len = strcspn(value, " '&");
+		return len > 0 ? xstrndup(value, len) : NULL;
+	}
+	return NULL;
+}
+
+/* postgresql://user@host:port/NAME?... */
+static char *
+uri_path(const char *dsn)
+{
+	const char *p = strstr(dsn, "://");
+	size_t len;
+
+	if (!p)
+		return NULL;
+	p += 3;
+	p += strcspn(p, "/?");
+	if (*p != '/')
+		return NULL;
+	len = strcspn(p + 1, "?");
+	return len > 0 ? xstrndup(p + 1, len) : NULL;
+}
+
 /* The database's name, else the service, host or user: what tells it from others. */
 static char *
 postgresql_name(const char *dsn)
 {
-	static const char *const keys[] = { "dbname", "service", "host", "hostaddr", "user" };
-	_cleanup_free_ char *plain = xstrdup(dsn);
-	PQconninfoOption *options, *o;
-	char *name = NULL, *plus = strchr(plain, '+'), *colon = strchr(plain, ':');
+	static const char *const words[] = { "dbname", "service", "host", "user" };
+	char *name = uri_path(dsn);
 
-	/* postgresql+asyncpg:// */
-	if (plus && colon && plus < colon)
-		memmove(plus, colon, strlen(colon) + 1);
-	options = PQconninfoParse(plain, NULL);
-	for (size_t i = 0; options && !name && i < ARRAY_SIZE(keys); i++)
-		for (o = options; o->keyword && !name; o++)
-			if (streq(o->keyword, keys[i]) && o->val && *o->val)
-				name = xstrdup(o->val);
-	PQconninfoFree(options);
+	for (size_t i = 0; !name && i < ARRAY_SIZE(words); i++)
+		name = dsn_word(dsn, words[i]);
 	return name ? name : xstrdup("postgresql");
 }
 

@@ -32,17 +32,25 @@ endpoint_done(struct endpoint *e)
 	free(e->port);
 }
 
+static int
+hex_digit(char c)
+{
+	const char *digits = "0123456789abcdef", *at = strchr(digits, tolower((unsigned char)c));
+
+	return c && at ? (int)(at - digits) : -1;
+}
+
 static char *
 decode_percent(const char *s)
 {
 	_cleanup_str_ struct str out = { 0 };
 
 	for (; *s; s++) {
-		unsigned c;
+		int high = *s == '%' ? hex_digit(s[1]) : -1;
+		int low = high >= 0 ? hex_digit(s[2]) : -1;
 
-		if (*s == '%' && isxdigit((unsigned char)s[1]) && isxdigit((unsigned char)s[2]) &&
-		    sscanf(s + 1, "%2x", &c) == 1 && c != 0) {
-			str_addc(&out, (char)c);
+		if (low >= 0 && high + low > 0) {
+			str_addc(&out, (char)(high * 16 + low));
 			s += 2;
 		} else {
 			str_addc(&out, *s);
@@ -89,11 +97,10 @@ static int
 wait_for(int fd, short events, int64_t deadline_us)
 {
 	struct pollfd p = { .fd = fd, .events = events };
-	int64_t left = deadline_us - clock_now_us();
 	int r;
 
 	do {
-		left = MAX(deadline_us - clock_now_us(), (int64_t)0);
+		int64_t left = MAX(deadline_us - clock_now_us(), (int64_t)0);
 		r = poll(&p, 1, (int)MIN((left + 999) / 1000, (int64_t)1000000));
 	} while (r < 0 && errno == EINTR);
 	return r > 0 ? 0 : r == 0 ? -ETIMEDOUT : -errno;
@@ -234,7 +241,10 @@ parse_answer(struct str *answer, int *ret_code, const char **ret_body, size_t *r
 	*ret_body = end + 4;
 	*ret_len = answer->len - (size_t)(end + 4 - answer->s);
 	line = strtok_r(answer->s, "\r\n", &save);
-	if (!line || sscanf(line, "HTTP/1.%*[01] %3d", &code) != 1 || code < 100 || code > 599)
+	if (!line || strlen(line) < 12 || !str_starts(line, "HTTP/1.") || line[8] != ' ')
+		return -EPROTO;
+	code = (int)strtol(line + 9, NULL, 10);
+	if (code < 100 || code > 599)
 		return -EPROTO;
 	while ((line = strtok_r(NULL, "\r\n", &save)))
 		if (strncasecmp(line, "Content-Length:", 15) == 0)

@@ -18,8 +18,7 @@ find_id(const struct cli *cli, const char *x, char **ret)
 
 	if (r != 0)
 		return r;
-	json_array_foreach(findings, i, f)
-	{
+	json_array_foreach (findings, i, f) {
 		const char *whole = json_string_value(json_object_get(f, "id"));
 
 		if (!whole || strncasecmp(whole, x, strlen(x)) != 0)

@@ -42,8 +42,7 @@ add_checks(const json_t *db, json_t *unknown, json_t *not_covered)
 	const json_t *c;
 	size_t i;
 
-	json_array_foreach(json_object_get(db, "checks"), i, c)
-	{
+	json_array_foreach (json_object_get(db, "checks"), i, c) {
 		const char *status = text_of(c, "status");
 		json_t *o;
 
@@ -76,8 +75,7 @@ all_findings(const struct monitor *m, json_t *notes)
 		const char *next;
 		size_t i;
 
-		json_array_foreach(json_object_get(page, "findings"), i, f)
-		{
+		json_array_foreach (json_object_get(page, "findings"), i, f) {
 			if (streq(text_of(f, "check"), "monitor-role"))
 				json_array_append(notes, json_object_get(f, "message"));
 			else
@@ -97,9 +95,10 @@ nothing_ran(const json_t *databases)
 	const json_t *db;
 	size_t i;
 
-	json_array_foreach(databases, i,
-	    db) if (json_integer_value(json_object_get(json_object_get(db, "coverage"),
-	                "covered")) > 0) return false;
+	json_array_foreach (databases, i, db)
+		if (json_integer_value(
+		        json_object_get(json_object_get(db, "coverage"), "covered")) > 0)
+			return false;
 	return true;
 }
 
@@ -111,8 +110,7 @@ result_of(const struct monitor *m)
 	const json_t *db;
 	size_t i;
 
-	json_array_foreach(json_object_get(status, "databases"), i, db)
-	{
+	json_array_foreach (json_object_get(status, "databases"), i, db) {
 		json_t *whole = monitor_database(m, text_of(db, "name"));
 
 		if (!whole)

@@ -45,8 +45,7 @@ matching(const struct cli *cli, json_t *take)
 	json_t *out = json_array(), *c;
 	size_t i;
 
-	json_array_foreach(take, i, c)
-	{
+	json_array_foreach (take, i, c) {
 		const char *id = json_string_value(json_object_get(c, "id"));
 		bool fits = cli->nargs == 0;
 

@@ -97,8 +97,9 @@ explain_finding(const struct cli *cli, const json_t *finding)
 		return EXIT_OK;
 	}
 	(void)daemon_checks(cli, text_of(finding, "check"), &checks, &e);
-	json_array_foreach(
-	    checks, i, c) if (streq(text_of(c, "engine"), text_of(finding, "engine"))) check = c;
+	json_array_foreach (checks, i, c)
+		if (streq(text_of(c, "engine"), text_of(finding, "engine")))
+			check = c;
 	if (*text_of(finding, "database")) {
 		_cleanup_free_ char *name = client_encode(text_of(finding, "database"));
 		_cleanup_free_ char *path = xasprintf("/v1/databases/%s", name);
@@ -122,7 +123,8 @@ ambiguous(const struct cli *cli, const char *x, const json_t *matches)
 	const json_t *f;
 	size_t i;
 
-	json_array_foreach(matches, i, f) str_addf(&ids, "%s%s", i ? ", " : "", text_of(f, "id"));
+	json_array_foreach (matches, i, f)
+		str_addf(&ids, "%s%s", i ? ", " : "", text_of(f, "id"));
 	return cli_fail(cli, EXIT_USAGE, "%s: %zu findings begin so: %s. Write more of it.", x,
 	    json_array_size(matches), str_text(&ids));
 }
@@ -136,8 +138,9 @@ explain_id(const struct cli *cli, const char *x)
 	int r = client_findings(cli, "state=any", &all);
 
 	if (r == 0) {
-		json_array_foreach(all, i, f) if (strncasecmp(text_of(f, "id"), x, strlen(x)) == 0)
-		    json_array_append(matches, f);
+		json_array_foreach (all, i, f)
+			if (strncasecmp(text_of(f, "id"), x, strlen(x)) == 0)
+				json_array_append(matches, f);
 		if (json_array_size(matches) == 0)
 			r = -1;
 		else if (json_array_size(matches) > 1)
@@ -161,8 +164,7 @@ known_names(const json_t *status, size_t *ret_n)
 	size_t n = 0, i;
 
 	for (size_t l = 0; l < ARRAY_SIZE(lists); l++) {
-		json_array_foreach(json_object_get(status, lists[l]), i, o)
-		{
+		json_array_foreach (json_object_get(status, lists[l]), i, o) {
 			names = xreallocarray(names, n + 1, sizeof(*names));
 			names[n++] = text_of(o, "name");
 		}
@@ -179,11 +181,10 @@ findings_of(const json_t *all, const json_t *status, const char *db, const char 
 	const char *server = db;
 	size_t i;
 
-	json_array_foreach(json_object_get(status, "databases"), i,
-	    d) if (streq(text_of(d, "name"), db) && *text_of(d, "server")) server =
-	    text_of(d, "server");
-	json_array_foreach(all, i, f)
-	{
+	json_array_foreach (json_object_get(status, "databases"), i, d)
+		if (streq(text_of(d, "name"), db) && *text_of(d, "server"))
+			server = text_of(d, "server");
+	json_array_foreach (all, i, f) {
 		bool here = *text_of(f, "database") ? streq(text_of(f, "database"), db)
 		                                    : streq(text_of(f, "server"), server);
 
@@ -207,8 +208,7 @@ print_state(const struct cli *cli, const char *db, const char *check)
 	if (cli->o.output != OUTPUT_TEXT ||
 	    client_call(cli, "GET", path, CLI_TIMEOUT_US, &code, &database, &e) < 0)
 		return;
-	json_array_foreach(json_object_get(database, "checks"), i, c)
-	{
+	json_array_foreach (json_object_get(database, "checks"), i, c) {
 		_cleanup_free_ char *shown = show_text(db);
 		_cleanup_free_ char *reason = show_text(text_of(c, "reason"));
 		_cleanup_free_ char *line = NULL;

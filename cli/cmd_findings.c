@@ -33,8 +33,7 @@ narrow(const struct cli *cli, json_t *take)
 	json_t *out = json_array(), *f;
 	size_t i;
 
-	json_array_foreach(take, i, f)
-	{
+	json_array_foreach (take, i, f) {
 		const char *probe = json_string_value(json_object_get(f, "probe"));
 		const char *check = json_string_value(json_object_get(f, "check"));
 

@@ -23,8 +23,9 @@ find_database(const json_t *status, const char *name)
 	const json_t *db;
 	size_t i;
 
-	json_array_foreach(json_object_get(status, "databases"), i,
-	    db) if (streq(text_of(db, "name"), name)) return db;
+	json_array_foreach (json_object_get(status, "databases"), i, db)
+		if (streq(text_of(db, "name"), name))
+			return db;
 	return NULL;
 }
 
@@ -38,8 +39,7 @@ keep_group(json_t *status, const char *name)
 	bool any;
 	size_t i;
 
-	json_array_foreach(json_object_get(status, "databases"), i, db)
-	{
+	json_array_foreach (json_object_get(status, "databases"), i, db) {
 		if (!str_starts(text_of(db, "name"), prefix) && !streq(text_of(db, "server"), name))
 			continue;
 		json_array_append(kept, db);
@@ -61,8 +61,7 @@ add_details(const struct cli *cli, json_t *status, const char *only)
 	json_t *databases = json_object_get(status, "databases"), *db;
 	size_t i, left = cli->o.verbose || only ? VERBOSE_MAX : DETAILS_MAX;
 
-	json_array_foreach(databases, i, db)
-	{
+	json_array_foreach (databases, i, db) {
 		_cleanup_free_ char *name = NULL, *path = NULL;
 		json_t *more = NULL, *unknown = json_object_get(db, "unknown");
 		int r;
@@ -119,13 +118,11 @@ drop_other_findings(const json_t *status, json_t *take_findings)
 	json_t *kept = json_array(), *f;
 	size_t i;
 
-	json_array_foreach(take_findings, i, f)
-	{
+	json_array_foreach (take_findings, i, f) {
 		const json_t *db;
 		size_t k;
 
-		json_array_foreach(json_object_get(status, "databases"), k, db)
-		{
+		json_array_foreach (json_object_get(status, "databases"), k, db) {
 			if (!streq(text_of(f, "database"), text_of(db, "name")) &&
 			    !(!*text_of(f, "database") &&
 			        streq(text_of(f, "server"), text_of(db, "server"))))
@@ -148,8 +145,7 @@ plugin_summary(const json_t *status, const char *only, const char *word)
 
 	if (!streq(word, status_names[STATUS_UNKNOWN]))
 		return only ? xasprintf("%s is %s", only, word) : report_summary(status);
-	json_array_foreach(json_object_get(status, "databases"), i, db)
-	{
+	json_array_foreach (json_object_get(status, "databases"), i, db) {
 		const json_t *c = json_object_get(db, "coverage");
 		const char *error = text_of(
 		    json_object_get(json_object_get(db, "probes"), "connectivity"), "error");

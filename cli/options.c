@@ -15,53 +15,58 @@
 /* One option: how it is written, what it does, how it is used. */
 static const struct option_entry {
 	int id;
-	char letter;            /* or 0 */
+	char letter; /* or 0 */
+	bool global;
 	const char *name, *arg; /* arg NULL: none */
 	const char *help, *example;
-	bool global;
 } entries[] = {
-	{ OPT_SOCKET, 0, "socket", "PATH", "the daemon's socket (/run/dbhealthd/dbhealthd.sock)",
-	    "dbhealth --socket build/run/dbhealthd.sock status", true },
-	{ OPT_URL, 0, "url", "URL", "the daemon over TCP, or http+unix:///PATH",
-	    "dbhealth --url http://127.0.0.1:9630 status", true },
-	{ OPT_OUTPUT, 'o', "output", "FORM", "text, json or nagios (a monitoring plugin's line)",
-	    "dbhealth status -o nagios", true },
-	{ OPT_QUIET, 'q', "quiet", NULL, "print nothing: the exit code tells",
-	    "dbhealth status -q || echo look", true },
-	{ OPT_COLOR, 0, "color", "WHEN", "auto (on a terminal, unless NO_COLOR), always, never",
-	    "dbhealth --color=always status | less -R", true },
-	{ OPT_HELP, 'h', "help", NULL, "this text", "dbhealth status --help", true },
-	{ OPT_VERSION, 'V', "version", NULL, "print the version", "dbhealth --version", true },
-	{ OPT_VERBOSE, 'v', "verbose", NULL, "more: every database and check, what is not covered",
-	    "dbhealth status -v orders", false },
-	{ OPT_ALL, 'a', "all", NULL, "pending and resolved findings too", "dbhealth findings -a",
-	    false },
-	{ OPT_SQL, 0, "sql", NULL, "the SQL of a check, as it is run",
-	    "dbhealth checks --sql lock-blocked", false },
-	{ OPT_DATABASE, 'd', "database", "NAME", "this database only",
-	    "dbhealth findings --database orders", false },
-	{ OPT_SEVERITY, 0, "severity", "WORD", "critical, warning or info only",
-	    "dbhealth findings --severity critical", false },
-	{ OPT_PROBE, 0, "probe", "LIST", "connectivity, schema, integrity, performance",
-	    "dbhealth check --probe schema,integrity sqlite:app.db", false },
-	{ OPT_CHECK, 0, "check", "GLOB", "checks whose id matches, may be given again",
-	    "dbhealth check --check 'fk-*' sqlite:app.db", false },
-	{ OPT_ENABLE, 0, "enable", "GLOB", "also checks that are off by default",
-	    "dbhealth check --enable 'column-*' sqlite:app.db", false },
-	{ OPT_CONFIG, 'c', "config", "FILE", "read this configuration: its databases and rules",
-	    "dbhealth check -c /etc/dbhealthd/dbhealthd.conf orders", false },
-	{ OPT_FAIL_ON, 0, "fail-on", "WORD", "critical, warning, unknown or none; less bad exits 0",
-	    "dbhealth check --fail-on critical postgresql:///app", false },
-	{ OPT_DEEP, 0, "deep", NULL, "verify whole files and relations, whatever it takes",
-	    "dbhealth check --deep sqlite:app.db", false },
-	{ OPT_SAMPLE, 0, "sample", "TIME", "look twice, so long apart: rates are answered too",
-	    "dbhealth check --sample 2s postgresql:///app", false },
-	{ OPT_BUDGET, 0, "budget", "TIME", "for all of it together (30s)",
-	    "dbhealth check --budget 5min sqlite:app.db", false },
-	{ OPT_TIMEOUT, 0, "timeout", "TIME", "of one statement (5s)",
-	    "dbhealth check --timeout 20s postgresql:///app", false },
-	{ OPT_WAIT, 0, "wait", "TIME", "for the result, at most 60s (30s)",
-	    "dbhealth run --wait 60s orders schema", false },
+	{ OPT_SOCKET, 0, true, "socket", "PATH",
+	    "the daemon's socket (/run/dbhealthd/dbhealthd.sock)",
+	    "dbhealth --socket build/run/dbhealthd.sock status" },
+	{ OPT_URL, 0, true, "url", "URL", "the daemon over TCP, or http+unix:///PATH",
+	    "dbhealth --url http://127.0.0.1:9630 status" },
+	{ OPT_OUTPUT, 'o', true, "output", "FORM",
+	    "text, json or nagios (a monitoring plugin's line)", "dbhealth status -o nagios" },
+	{ OPT_QUIET, 'q', true, "quiet", NULL, "print nothing: the exit code tells",
+	    "dbhealth status -q || echo look" },
+	{ OPT_COLOR, 0, true, "color", "WHEN",
+	    "auto (on a terminal, unless NO_COLOR), always, never",
+	    "dbhealth --color=always status | less -R" },
+	{ OPT_HELP, 'h', true, "help", NULL, "this text", "dbhealth status --help" },
+	{ OPT_VERSION, 'V', true, "version", NULL, "print the version", "dbhealth --version" },
+	{ OPT_VERBOSE, 'v', false, "verbose", NULL,
+	    "more: every database and check, what is not covered", "dbhealth status -v orders" },
+	{ OPT_ALL, 'a', false, "all", NULL, "pending and resolved findings too",
+	    "dbhealth findings -a" },
+	{ OPT_SQL, 0, false, "sql", NULL, "the SQL of a check, as it is run",
+	    "dbhealth checks --sql lock-blocked" },
+	{ OPT_DATABASE, 'd', false, "database", "NAME", "this database only",
+	    "dbhealth findings --database orders" },
+	{ OPT_SEVERITY, 0, false, "severity", "WORD", "critical, warning or info only",
+	    "dbhealth findings --severity critical" },
+	{ OPT_PROBE, 0, false, "probe", "LIST", "connectivity, schema, integrity, performance",
+	    "dbhealth check --probe schema,integrity sqlite:app.db" },
+	{ OPT_CHECK, 0, false, "check", "GLOB", "checks whose id matches, may be given again",
+	    "dbhealth check --check 'fk-*' sqlite:app.db" },
+	{ OPT_ENABLE, 0, false, "enable", "GLOB", "also checks that are off by default",
+	    "dbhealth check --enable 'column-*' sqlite:app.db" },
+	{ OPT_CONFIG, 'c', false, "config", "FILE",
+	    "read this configuration: its databases and rules",
+	    "dbhealth check -c /etc/dbhealthd/dbhealthd.conf orders" },
+	{ OPT_FAIL_ON, 0, false, "fail-on", "WORD",
+	    "critical, warning, unknown or none; less bad exits 0",
+	    "dbhealth check --fail-on critical postgresql:///app" },
+	{ OPT_DEEP, 0, false, "deep", NULL, "verify whole files and relations, whatever it takes",
+	    "dbhealth check --deep sqlite:app.db" },
+	{ OPT_SAMPLE, 0, false, "sample", "TIME",
+	    "look twice, so long apart: rates are answered too",
+	    "dbhealth check --sample 2s postgresql:///app" },
+	{ OPT_BUDGET, 0, false, "budget", "TIME", "for all of it together (30s)",
+	    "dbhealth check --budget 5min sqlite:app.db" },
+	{ OPT_TIMEOUT, 0, false, "timeout", "TIME", "of one statement (5s)",
+	    "dbhealth check --timeout 20s postgresql:///app" },
+	{ OPT_WAIT, 0, false, "wait", "TIME", "for the result, at most 60s (30s)",
+	    "dbhealth run --wait 60s orders schema" },
 };
 
 static const struct option_entry *
@@ -352,7 +357,7 @@ unknown_command(const struct cli *cli, const char *word)
 	const char *near;
 	_cleanup_free_ char *shown = show_text(word);
 
-	for (; commands[n] && n < ARRAY_SIZE(names); n++)
+	for (; n < ARRAY_SIZE(names) && commands[n]; n++)
 		names[n] = commands[n]->name;
 	near = str_nearest(word, names, n);
 	if (near)

@@ -12,7 +12,7 @@ struct api_request {
 	size_t nkeys;
 };
 /* "/v1/databases/orders%2Fsales?x=1" or the same behind "http://host". */
-int api_request_parse(const char *target, struct api_request *ret, struct err *) _must_check_;
+int api_request_parse(const char *target, struct api_request *q, struct err *) _must_check_;
 void api_request_done(struct api_request *);
 const char *api_request_get(const struct api_request *, const char *key); /* or NULL */
 /* "v1/databases/WILD/health", `*` being any one segment that is not empty. */

@@ -9,15 +9,12 @@
 #include "base/str.h"
 #include "base/text.h"
 #include "daemon/http_parse.h"
-#include "report/report.h"
 
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
 #include <event2/listener.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <sys/queue.h>
 #include <sys/socket.h>
 
@@ -521,23 +518,4 @@ http_reply(
 	c->state = CONN_WRITING;
 	c->request.on_gone = NULL;
 	conn_arm(c, c->server->limits.drain_us);
-}
-
-void
-http_reply_error(struct http_request *r, int code, const char *extra, const char *fmt, ...)
-{
-	char message[600];
-	va_list ap;
-	json_t *error = json_object(), *o = json_object();
-	char *text;
-
-	va_start(ap, fmt);
-	vsnprintf(message, sizeof(message), fmt, ap);
-	va_end(ap);
-	json_object_set_new(error, "code", json_integer(code));
-	json_object_set_new(error, "message", report_string(message));
-	json_object_set_new(o, "error", error);
-	text = report_dump(o);
-	json_decref(o);
-	http_reply(r, code, "application/json", extra, http_body_new(text, strlen(text)));
 }

@@ -49,7 +49,7 @@ void http_request_set_arg(struct http_request *, void *arg, void (*on_gone)(stru
 
 /* extra: whole header lines, each ending in CRLF, or NULL.  Consumes one reference of body. */
 void http_reply(
-    struct http_request *, int code, const char *type, const char *extra, struct http_body *take);
+    struct http_request *, int code, const char *type, const char *extra, struct http_body *body);
 /* The error shape of the API: {"error":{"code","message"}}. */
 void http_reply_error(struct http_request *, int code, const char *extra, const char *fmt, ...)
     _printf_(4, 5);

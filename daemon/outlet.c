@@ -63,8 +63,7 @@ render_fields(struct str *out, const json_t *o, bool under_journald)
 	uint32_t size;
 
 	(void)under_journald;
-	json_object_foreach((json_t *)(uintptr_t)o, name, value)
-	{
+	json_object_foreach ((json_t *)(uintptr_t)o, name, value) {
 		_cleanup_free_ char *pair = NULL;
 
 		/* journald's own */

@@ -82,12 +82,10 @@ load_values(struct series *s, const json_t *values)
 	json_t *points, *point;
 	size_t i;
 
-	json_object_foreach((json_t *)values, object, points)
-	{
+	json_object_foreach ((json_t *)values, object, points) {
 		if (s->nrings == SERIES_OBJECTS)
 			return;
-		json_array_foreach(points, i, point)
-		{
+		json_array_foreach (points, i, point) {
 			double at = real_of(json_array_get(point, 0)),
 			       v = real_of(json_array_get(point, 1));
 
@@ -116,8 +114,7 @@ load_counter(struct series *s, const char *key, const json_t *saved)
 		return;
 	entry = map_get(s->counters, key);
 	entry->increments = xcalloc(n, sizeof(*entry->increments));
-	json_array_foreach(increments, i, one)
-	{
+	json_array_foreach (increments, i, one) {
 		struct increment inc = { real_of(json_array_get(one, 0)),
 			real_of(json_array_get(one, 1)) };
 
@@ -140,7 +137,8 @@ series_load(const char *text)
 	s = series_new();
 	load_values(s, json_object_get(root, "values"));
 	counters = json_object_get(root, "counters");
-	json_object_foreach(counters, key, saved) load_counter(s, key, saved);
+	json_object_foreach (counters, key, saved)
+		load_counter(s, key, saved);
 	json_decref(root);
 	s->generation = 1;
 	s->dirty = false;

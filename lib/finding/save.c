@@ -221,8 +221,7 @@ load_labels(struct finding *f, json_t *labels)
 	if (n == 0)
 		return;
 	f->labels = xcalloc(n, sizeof(*f->labels));
-	json_object_foreach(labels, name, value)
-	{
+	json_object_foreach (labels, name, value) {
 		if (f->nlabels == n)
 			break;
 		f->labels[f->nlabels].name = xstrdup(name);
@@ -343,8 +342,7 @@ load_known(struct findings *fs, json_t *o, struct err *e)
 	g = group_make(fs, scope, check, (enum engine)engine);
 	g->baselined = json_is_true(json_object_get(o, "baselined"));
 	g->saved = true;
-	json_object_foreach(values, key, pair)
-	{
+	json_object_foreach (values, key, pair) {
 		struct known *k = group_known(g, key);
 
 		if (!k)

@@ -338,8 +338,7 @@ on_sockets(uint32_t type, const char *payload, size_t len, void *arg)
 	json_t *a = type == RESOLVE_SOCKETS ? json_loadb(payload, len, 0, NULL) : NULL, *v;
 	size_t i, before = m->nservers;
 
-	json_array_foreach(a, i, v)
-	{
+	json_array_foreach (a, i, v) {
 		_cleanup_free_ char *dir = xstrdup(json_string_value(v));
 		char *colon = dir ? strrchr(dir, ':') : NULL;
 

@@ -231,7 +231,8 @@ scrub_grants(const struct scrub *s)
 	for (size_t i = 0; i < s->n && text.len < SCRUB_MAX_GRANTS; i++) {
 		const struct scrub_item *it = s->v[i];
 
-		if (!it->listed || !it->grant || (text.len > 0 && strstr(str_text(&text), it->grant)))
+		if (!it->listed || !it->grant ||
+		    (text.len > 0 && strstr(str_text(&text), it->grant)))
 			continue;
 		str_addf(&text, "%s%s", text.len > 0 ? " " : "", it->grant);
 	}
@@ -261,8 +262,7 @@ scrub_load(struct scrub *s, const char *json)
 	json_t *items = json_loads(json, 0, NULL), *when;
 	const char *key;
 
-	json_object_foreach(items, key, when)
-	{
+	json_object_foreach (items, key, when) {
 		struct scrub_item *it = item_of(s, key);
 
 		json_int_t done, duration;

@@ -247,8 +247,7 @@ take_rows(struct want *w, const json_t *rows)
 	size_t lengths[MAX_CELLS], i;
 	const json_t *row;
 
-	json_array_foreach(rows, i, row)
-	{
+	json_array_foreach (rows, i, row) {
 		size_t n = cells_of(row, cells, lengths);
 
 		if (!w->eval)

@@ -83,8 +83,9 @@ serve_discover(const char *payload, size_t len)
 	json_t *found = json_array(), *folder;
 	size_t i;
 
-	json_array_foreach(folders, i, folder) if (json_is_string(folder))
-	    find_sockets(json_string_value(folder), found);
+	json_array_foreach (folders, i, folder)
+		if (json_is_string(folder))
+			find_sockets(json_string_value(folder), found);
 	json_decref(folders);
 	return answer(RESOLVE_SOCKETS, found);
 }

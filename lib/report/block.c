@@ -127,8 +127,7 @@ remedies_all(struct str *out, const json_t *remedies, size_t indent)
 	const json_t *r;
 	size_t i;
 
-	json_array_foreach(remedies, i, r)
-	{
+	json_array_foreach (remedies, i, r) {
 		const char *undo = layout_get(r, "undo");
 		_cleanup_free_ char *lead = xasprintf("%*s%zu. ", (int)indent, "", i + 1);
 
@@ -174,8 +173,7 @@ block_remedies(struct str *out, const json_t *remedies, bool full, size_t indent
 	remedy(out, lead, first, indent);
 	if (json_is_true(json_object_get(first, "closes")))
 		return;
-	json_array_foreach(remedies, i, r)
-	{
+	json_array_foreach (remedies, i, r) {
 		if (i == 0 || !json_is_true(json_object_get(r, "closes")))
 			continue;
 		remedy(out, then, r, indent);
@@ -254,8 +252,10 @@ block_count(const json_t *findings, const char *severity)
 	const json_t *f;
 	size_t i;
 
-	json_array_foreach(findings, i, f) if (streq(layout_get(f, "severity"), severity) &&
-	                                       streq(layout_get(f, "state"), "open")) count++;
+	json_array_foreach (findings, i, f)
+		if (streq(layout_get(f, "severity"), severity) &&
+		    streq(layout_get(f, "state"), "open"))
+			count++;
 	return count;
 }
 
@@ -266,8 +266,7 @@ block_id_digits(const json_t *findings, const char *id)
 	const json_t *f;
 	size_t i;
 
-	json_array_foreach(findings, i, f)
-	{
+	json_array_foreach (findings, i, f) {
 		const char *other = layout_get(f, "id");
 
 		if (streq(other, id))

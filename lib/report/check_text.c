@@ -17,8 +17,7 @@ sum(const json_t *databases, const char *key)
 	double n = 0;
 	size_t i;
 
-	json_array_foreach(databases, i, db)
-	{
+	json_array_foreach (databases, i, db) {
 		double v = layout_get_number(json_object_get(db, "coverage"), key);
 
 		n += isfinite(v) ? v : 0;
@@ -119,8 +118,7 @@ databases_text(struct str *out, const json_t *result, const struct report_option
 
 	if (json_array_size(databases) > 20 && !o->verbose)
 		return;
-	json_array_foreach(databases, i, db)
-	{
+	json_array_foreach (databases, i, db) {
 		_cleanup_free_ char *facts = database_facts(db);
 		const char *path = layout_get(json_object_get(db, "facts"), "path");
 		_cleanup_free_ char *shown = show_text(*path ? path : layout_get(db, "name"));
@@ -146,8 +144,7 @@ not_covered_text(struct str *out, const json_t *not_covered)
 
 	if (json_array_size(not_covered) > 0)
 		str_addc(out, '\n');
-	json_array_foreach(not_covered, i, c)
-	{
+	json_array_foreach (not_covered, i, c) {
 		_cleanup_free_ char *line = xasprintf("%s %s: %s", layout_get(c, "database"),
 		    layout_get(c, "check"), layout_get(c, "reason"));
 
@@ -161,8 +158,7 @@ notes_text(struct str *out, const json_t *result)
 	const json_t *note;
 	size_t i;
 
-	json_array_foreach(json_object_get(result, "notes"), i, note)
-	{
+	json_array_foreach (json_object_get(result, "notes"), i, note) {
 		str_addc(out, '\n');
 		layout_prose(
 		    out, "Note: ", 6, json_string_value(note) ? json_string_value(note) : "");
@@ -181,8 +177,7 @@ report_check_text(const json_t *result, const struct report_options *o)
 
 	verdict_text(&out, result, o);
 	databases_text(&out, result, o);
-	json_array_foreach(sorted, i, f)
-	{
+	json_array_foreach (sorted, i, f) {
 		str_addc(&out, '\n');
 		block_finding(&out, f, &b, o);
 	}
@@ -214,8 +209,7 @@ report_findings_text(const json_t *findings, const struct report_options *o)
 
 	for (int s = SEVERITY_N - 1; s > SEVERITY_NONE; s--)
 		layout_count_of(&counts, block_count(sorted, severity_names[s]), severity_names[s]);
-	json_array_foreach(sorted, i, f)
-	{
+	json_array_foreach (sorted, i, f) {
 		pending += streq(layout_get(f, "state"), "pending");
 		resolved += streq(layout_get(f, "state"), "resolved");
 	}
@@ -223,8 +217,7 @@ report_findings_text(const json_t *findings, const struct report_options *o)
 	layout_count_of(&counts, resolved, "resolved");
 	layout_verdict(&out, status_names[report_status_of(sorted)], o->colour, host,
 	    counts.len ? str_text(&counts) : "no open findings");
-	json_array_foreach(sorted, i, f)
-	{
+	json_array_foreach (sorted, i, f) {
 		str_addc(&out, '\n');
 		block_finding(&out, f, &b, o);
 		str_addf(&out, "  Explain: dbhealth explain %.*s\n",

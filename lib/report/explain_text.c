@@ -44,14 +44,13 @@ section_of_all(struct str *out, const char *label, const json_t *checks, const c
 	bool same = true;
 	size_t i;
 
-	json_array_foreach(checks, i, c) same =
-	    same && streq(layout_get(c, key), layout_get(first, key));
+	json_array_foreach (checks, i, c)
+		same = same && streq(layout_get(c, key), layout_get(first, key));
 	if (same) {
 		section(out, label, layout_get(first, key));
 		return;
 	}
-	json_array_foreach(checks, i, c)
-	{
+	json_array_foreach (checks, i, c) {
 		_cleanup_free_ char *text =
 		    xasprintf("(%s) %s", engine_word(c), layout_get(c, key));
 
@@ -102,8 +101,7 @@ limits_text(struct str *out, const json_t *c)
 		bool first = true;
 
 		str_add(out, limits.len ? "; params: " : "params: ");
-		json_object_foreach((json_t *)params, name, value)
-		{
+		json_object_foreach ((json_t *)params, name, value) {
 			str_addf(out, "%s%s = %s", first ? "" : ", ", name,
 			    json_string_value(value) ? json_string_value(value) : "");
 			first = false;
@@ -117,8 +115,9 @@ needs_text(struct str *out, const json_t *c)
 	const json_t *need;
 	size_t i;
 
-	json_array_foreach(json_object_get(c, "needs"), i, need) str_addf(out, "%s%s",
-	    i == 0 ? "; needs " : ", ", json_string_value(need) ? json_string_value(need) : "");
+	json_array_foreach (json_object_get(c, "needs"), i, need)
+		str_addf(out, "%s%s", i == 0 ? "; needs " : ", ",
+		    json_string_value(need) ? json_string_value(need) : "");
 	str_add(out, "; lock: none");
 }
 
@@ -132,14 +131,13 @@ head_text(struct str *out, const json_t *checks)
 	size_t i;
 
 	layout_prose(out, "", 0, title);
-	json_array_foreach(checks, i, c)
-	    str_addf(&line, "%s%s", i == 0 ? "" : " and ", engine_word(c));
+	json_array_foreach (checks, i, c)
+		str_addf(&line, "%s%s", i == 0 ? "" : " and ", engine_word(c));
 	str_add(&line, "; ");
 	interval_text(&line, first);
 	str_addf(&line, "; %s by default", layout_get(first, "default"));
 	layout_prose(out, "", 2, str_text(&line));
-	json_array_foreach(checks, i, c)
-	{
+	json_array_foreach (checks, i, c) {
 		_cleanup_str_ struct str limits = { 0 };
 
 		if (json_array_size(checks) > 1)
@@ -243,8 +241,7 @@ change_key(struct str *out, const json_t *check, const char *object)
 		str_addf(out, "  warning = %s\n", limit);
 		return;
 	}
-	json_object_foreach((json_t *)params, name, value)
-	{
+	json_object_foreach ((json_t *)params, name, value) {
 		_cleanup_free_ char *shown =
 		    show_text(json_string_value(value) ? json_string_value(value) : "");
 
@@ -304,8 +301,9 @@ labels_text(struct str *out, const json_t *labels)
 	const char *name;
 	json_t *value;
 
-	json_object_foreach((json_t *)labels, name, value) str_addf(&line, "%s%s %s",
-	    line.len ? "; " : "", name, json_string_value(value) ? json_string_value(value) : "");
+	json_object_foreach ((json_t *)labels, name, value)
+		str_addf(&line, "%s%s %s", line.len ? "; " : "", name,
+		    json_string_value(value) ? json_string_value(value) : "");
 	section(out, "LABELS", str_text(&line));
 }
 
@@ -379,8 +377,7 @@ report_sql_text(const json_t *checks)
 	const json_t *c;
 	size_t i;
 
-	json_array_foreach(checks, i, c)
-	{
+	json_array_foreach (checks, i, c) {
 		_cleanup_free_ char *id = show_text(layout_get(c, "id"));
 
 		str_addf(&out, "%s-- %s, %s\n", i ? "\n" : "", id, engine_word(c));

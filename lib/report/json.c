@@ -338,8 +338,7 @@ report_status_of(const json_t *findings)
 	const json_t *f;
 	size_t i;
 
-	json_array_foreach(findings, i, f)
-	{
+	json_array_foreach (findings, i, f) {
 		const char *state = json_string_value(json_object_get(f, "state"));
 		const char *severity = json_string_value(json_object_get(f, "severity"));
 

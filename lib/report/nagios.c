@@ -113,8 +113,7 @@ check_limit(const json_t *checks, const json_t *f, const char *severity)
 	const json_t *c;
 	size_t i;
 
-	json_array_foreach(checks, i, c)
-	{
+	json_array_foreach (checks, i, c) {
 		const char *limit = layout_get(json_object_get(c, "thresholds"), severity);
 		const char *after = layout_get(json_object_get(c, "params"), param);
 
@@ -179,10 +178,10 @@ is_repeated(const json_t *findings, const json_t *f)
 	const json_t *other;
 	size_t i, n = 0;
 
-	json_array_foreach(findings, i, other) n +=
-	    streq(layout_get(other, "check"), layout_get(f, "check")) &&
-	    streq(layout_get(other, "database"), layout_get(f, "database")) &&
-	    streq(layout_get(other, "server"), layout_get(f, "server"));
+	json_array_foreach (findings, i, other)
+		n += streq(layout_get(other, "check"), layout_get(f, "check")) &&
+		     streq(layout_get(other, "database"), layout_get(f, "database")) &&
+		     streq(layout_get(other, "server"), layout_get(f, "server"));
 	return n > 1;
 }
 
@@ -203,9 +202,10 @@ alerting(const json_t *findings)
 	json_t *f;
 	size_t i;
 
-	json_array_foreach(sorted, i, f) if (streq(layout_get(f, "state"), "open") &&
-	                                     !streq(layout_get(f, "severity"), "info"))
-	    json_array_append(out, f);
+	json_array_foreach (sorted, i, f)
+		if (streq(layout_get(f, "state"), "open") &&
+		    !streq(layout_get(f, "severity"), "info"))
+			json_array_append(out, f);
 	json_decref(sorted);
 	return out;
 }

@@ -167,15 +167,13 @@ table_fill(struct table *t, const json_t *databases, bool fold, const char *only
 	const json_t *db;
 
 	t->v = xcalloc(n + 1, sizeof(*t->v));
-	json_array_foreach(databases, i, db)
-	{
+	json_array_foreach (databases, i, db) {
 		_cleanup_free_ char *fleet = fleet_key(db), *server = server_key(db);
 
 		count_key(counts, fleet);
 		count_key(counts, server);
 	}
-	json_array_foreach(databases, i, db)
-	{
+	json_array_foreach (databases, i, db) {
 		bool fleet = false;
 		_cleanup_free_ char *key = row_key(db, counts, fold && !only, &fleet);
 		struct row *r = map_get(rows, key);
@@ -208,8 +206,7 @@ table_count_once(struct table *t, const json_t *findings)
 
 		if (r->n < 2 || !*server)
 			continue;
-		json_array_foreach(findings, k, f)
-		{
+		json_array_foreach (findings, k, f) {
 			enum severity s = SEVERITY_NONE;
 
 			if (*layout_get(f, "database") || !streq(layout_get(f, "server"), server) ||
@@ -335,9 +332,10 @@ count_databases(const json_t *status, const char *word, const char *only)
 	int64_t n = 0;
 	size_t i;
 
-	json_array_foreach(json_object_get(status, "databases"), i,
-	    db) if ((!only || streq(only, layout_get(db, "name"))) &&
-	            (!word || streq(word, layout_get(db, "status")))) n++;
+	json_array_foreach (json_object_get(status, "databases"), i, db)
+		if ((!only || streq(only, layout_get(db, "name"))) &&
+		    (!word || streq(word, layout_get(db, "status"))))
+			n++;
 	return n;
 }
 
@@ -371,8 +369,7 @@ verdict_text(struct str *out, const json_t *status, const json_t *findings, cons
 		return;
 	}
 	layout_count_of(&counts, block_count(findings, "info"), "info");
-	json_array_foreach(json_object_get(status, "databases"), i, db)
-	{
+	json_array_foreach (json_object_get(status, "databases"), i, db) {
 		const json_t *c = json_object_get(db, "coverage");
 
 		if (!streq(o->only, layout_get(db, "name")))
@@ -415,8 +412,7 @@ healthy_text(struct str *out, const json_t *status)
 	const json_t *db;
 	size_t i;
 
-	json_array_foreach(json_object_get(status, "databases"), i, db)
-	{
+	json_array_foreach (json_object_get(status, "databases"), i, db) {
 		covered += integer(json_object_get(db, "coverage"), "covered");
 		total += integer(json_object_get(db, "coverage"), "total");
 		info += integer(json_object_get(db, "findings"), "info");
@@ -443,8 +439,7 @@ checks_text(struct str *out, const json_t *db, const struct report_options *o)
 
 	str_addc(out, '\n');
 	layout_prose(out, "", 0, name);
-	json_array_foreach(json_object_get(db, "checks"), i, c)
-	{
+	json_array_foreach (json_object_get(db, "checks"), i, c) {
 		enum unit unit = UNIT_COUNT;
 		double value = layout_get_number(c, "value");
 		_cleanup_free_ char *v = NULL;
@@ -472,12 +467,10 @@ unknown_checks(const json_t *status, const char *only)
 	const json_t *db, *c;
 	size_t i, k;
 
-	json_array_foreach(json_object_get(status, "databases"), i, db)
-	{
+	json_array_foreach (json_object_get(status, "databases"), i, db) {
 		if (only && !streq(only, layout_get(db, "name")))
 			continue;
-		json_array_foreach(json_object_get(db, "checks"), k, c)
-		{
+		json_array_foreach (json_object_get(db, "checks"), k, c) {
 			if (!streq(layout_get(c, "status"), "unknown"))
 				continue;
 			json_array_append_new(
@@ -499,8 +492,7 @@ open_findings_text(
 	size_t i;
 
 	str_addc(out, '\n');
-	json_array_foreach(findings, i, f)
-	{
+	json_array_foreach (findings, i, f) {
 		if (!o->only && !o->verbose && streq(layout_get(f, "severity"), "info"))
 			continue;
 		if (!streq(layout_get(f, "state"), "open"))
@@ -541,10 +533,10 @@ report_status_text(const json_t *status, const json_t *findings, const struct re
 		}
 		if (json_array_size(sorted) > 0 || !streq(word, "ok"))
 			open_findings_text(&out, status, sorted, o);
-		json_array_foreach(json_object_get(status, "databases"), i,
-		    db) if (o->verbose && json_object_get(db, "checks") &&
-		            (!o->only || streq(o->only, layout_get(db, "name"))))
-		    checks_text(&out, db, o);
+		json_array_foreach (json_object_get(status, "databases"), i, db)
+			if (o->verbose && json_object_get(db, "checks") &&
+			    (!o->only || streq(o->only, layout_get(db, "name"))))
+				checks_text(&out, db, o);
 	}
 	json_decref(sorted);
 	return str_take(&out);

@@ -79,8 +79,7 @@ asks_for_log(json_t *statements)
 	json_t *o;
 	size_t i;
 
-	json_array_foreach(statements, i, o)
-	{
+	json_array_foreach (statements, i, o) {
 		const char *sql = json_string_value(json_object_get(o, "sql"));
 
 		for (size_t w = 0; sql && w < ARRAY_SIZE(words); w++)
@@ -385,8 +384,7 @@ serve_all(struct job *j)
 	open_file(j);
 	facts = file_facts_json(&j->facts);
 	r = facts ? worker_send(SQLITE_FACTS, facts, strlen(facts)) : -ENOMEM;
-	json_array_foreach(statements, i, o)
-	{
+	json_array_foreach (statements, i, o) {
 		struct statement s = get_statement(o);
 
 		if (r == 0)

@@ -4,11 +4,13 @@
  */
 #include "daemon/api_request.c"
 #include "daemon/http.c"
+#include "daemon/http_error.c"
 #include "daemon/http_parse.c"
 
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <sys/resource.h>
 #include <sys/time.h>
 #include <sys/un.h>

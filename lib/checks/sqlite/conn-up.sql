@@ -21,7 +21,7 @@
 --   read it, grant the file to the monitor's user by ACL, and the folders above it for passing through.
 -- evidence: stat of the path
 -- remedy.1: look at the path and every folder above it | command | none | | helps
--- remedy.2: let the monitor read the file | command | none | setfacl -x u:dbhealth FILE | helps
+-- remedy.2: let the monitor read the file | command | none | setfacl -x u:dbhealth, of each; -x d:u:dbhealth of the folder | helps
 SELECT '' AS object, 1 AS value,
     CASE file_fact('kind')
         WHEN 'absent' THEN 'no such file: ' || file_fact('path')
@@ -31,8 +31,16 @@ SELECT '' AS object, 1 AS value,
         ELSE 'it is no file but a ' || file_fact('kind') || ': ' || file_fact('path')
     END AS detail,
     file_fact('kind') AS kind,
-    'namei -l ''' || replace(file_fact('path'), '''', '''\''''') || '''' AS remedy,
-    CASE WHEN file_fact('kind') IN ('file', 'hidden') THEN
-        'sudo setfacl -m u:dbhealth:r ''' || replace(file_fact('path'), '''', '''\''''') || ''''
+    'namei -l ' || q AS remedy,
+    CASE WHEN file_fact('kind') = 'hidden' THEN 'p=' || q || char(10)
+        || 'while p=$(dirname "$p"); [ "$p" != / ] && [ "$p" != . ]; do' || char(10)
+        || '  sudo -u dbhealth test -x "$p" || sudo setfacl -m u:dbhealth:x "$p"' || char(10) || 'done' || char(10)
+        ELSE '' END
+    || CASE WHEN file_fact('kind') IN ('file', 'hidden') THEN
+        -- The default entry of the folder is for the -wal and -shm of tomorrow.
+        'sudo setfacl -m d:u:dbhealth:r "$(dirname ' || q || ')"' || char(10)
+        || 'for f in ' || q || ' ' || q || '-wal ' || q || '-shm ' || q || '-journal; do' || char(10)
+        || '  sudo test ! -e "$f" || sudo setfacl -m u:dbhealth:r "$f"' || char(10) || 'done'
     END AS remedy_2
+FROM (SELECT '''' || replace(file_fact('path'), '''', '''\''''') || '''' AS q)
 WHERE file_fact('kind') <> 'file' OR file_fact('readable') = 0

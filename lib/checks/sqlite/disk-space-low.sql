@@ -23,7 +23,7 @@
 -- fix: Find what grows: the -wal of a database that nobody checkpoints, logs, old copies. Free space by
 --   removing what is not needed; VACUUM returns free pages only if there is room to run it.
 -- evidence: statvfs of the file's folder
--- remedy.1: see what takes the space | command | load | | helps
+-- remedy.1: see what takes the space | command | none | | helps
 -- remedy.2: free space or enlarge the file system | manual | none | | closes
 SELECT mount AS object, ratio AS value,
     CASE WHEN bytes_ratio < CAST(:critical_ratio AS REAL) AND free < CAST(:critical_bytes AS REAL) OR inode_ratio < CAST(:critical_ratio AS REAL) THEN 'critical'

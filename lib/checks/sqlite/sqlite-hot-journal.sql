@@ -26,6 +26,7 @@
 SELECT '' AS object, file_fact('journal_size') AS value,
     file_fact('path') || '-journal' AS detail,
     'ls -l ''' || replace(file_fact('path'), '''', '''\''''') || '''*' AS remedy,
-    'sudo -u ' || file_fact('owner') || ' sqlite3 ''' || replace(file_fact('path'), '''', '''\''''')
+    'sudo -u ' || CASE WHEN file_fact('owner') GLOB '*[^0-9]*' THEN file_fact('owner') ELSE '''#' || file_fact('owner') || '''' END || ' sqlite3 ''' || replace(file_fact('path'), '''', '''\''''')
     || ''' ''SELECT count(*) FROM sqlite_schema''' AS remedy_2
 WHERE file_fact('kind') = 'file' AND file_fact('journal_hot') = 1
+  AND (file_fact('journal_super') IS NULL OR file_fact('journal_super_exists') = 1)

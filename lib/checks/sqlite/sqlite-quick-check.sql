@@ -23,27 +23,41 @@
 -- evidence: PRAGMA quick_check
 -- remedy.1: keep a copy of all parts before anything opens it | command | load | | helps
 -- remedy.2: restore the newest verified backup | manual | data-loss | the damaged copy, kept aside | closes
--- remedy.3: save what can be read into a new file, then compare row counts | command | load | remove the new file | helps
-WITH line AS (
-	SELECT q.value AS text,
-	    CASE WHEN q.value GLOB 'Tree [0-9]*' THEN CAST(substr(q.value, 6) AS INTEGER)
-	        WHEN q.value GLOB '*On tree page [0-9]*' THEN
-	            CAST(substr(q.value, instr(q.value, 'On tree page ') + 13) AS INTEGER)
-	    END AS root
-	FROM json_each(lines('PRAGMA quick_check(' || CAST(:max_lines AS INTEGER) || ')')) AS q
+-- remedy.3: save what can be read into a new file, then compare row counts | command | load | remove the new folder | helps
+WITH rescue AS (
+	-- The file as the shell needs it, its name alone, and a folder of that name that nobody else made.
+	SELECT file, base, '''/var/tmp/damaged-' || substr(base, 2) AS folder
+	FROM (SELECT '''' || replace(file_fact('path'), '''', '''\''''') || '''' AS file,
+	    '''' || replace(replace(file_fact('path'), rtrim(file_fact('path'), replace(file_fact('path'), '/', '')), ''), '''', '''\''''') || '''' AS base)
+), answer AS (
+	SELECT q.value AS text FROM json_each(lines('PRAGMA quick_check(' || CAST(:max_lines AS INTEGER) || ')')) AS q
 	WHERE q.value <> 'ok' AND q.value NOT LIKE 'NULL value in %'
 	  AND q.value NOT LIKE 'CHECK constraint failed in %' AND q.value NOT LIKE 'NUMERIC value in %'
 	  AND q.value NOT LIKE 'TEXT value in %' AND q.value NOT LIKE 'non-% value in %'
+), line AS (
+	-- What concerns pages comes in one answer of many lines; names do not occur in it.
+	SELECT l.value AS text,
+	    CASE WHEN l.value GLOB 'Tree [0-9]*' THEN CAST(substr(l.value, 6) AS INTEGER)
+	        WHEN l.value GLOB 'Page [0-9]*: *' THEN CAST(substr(l.value, 6) AS INTEGER)
+	        WHEN l.value GLOB 'On tree page [0-9]*' THEN CAST(substr(l.value, 14) AS INTEGER)
+	    END AS page
+	FROM answer AS a JOIN json_each(CASE WHEN a.text LIKE '*** in database %'
+	    THEN '[' || replace(json_quote(a.text), '\n', '","') || ']' ELSE json_array(a.text) END) AS l
+	WHERE l.value NOT LIKE '*** in database %' AND l.value <> ''
 ), named AS (
-	SELECT replace(replace(l.text, '*** in database main ***' || char(10), ''), char(10), '; ') AS text,
+	SELECT l.text, l.text LIKE 'Page % is never used' OR l.text LIKE 'Page %: never used' AS follows,
+	    -- Pages below the root do not tell whose they are.
 	    coalesce((SELECT CASE s.type WHEN 'index' THEN s.tbl_name || '.' || s.name ELSE s.name END
-	        FROM sqlite_schema AS s WHERE s.rootpage = l.root), '') AS object
+	        FROM sqlite_schema AS s WHERE s.rootpage = l.page), '') AS object
 	FROM line AS l
 )
 SELECT n.object, count(*) AS value, 'damage' AS kind,
     substr(group_concat(n.text, '; '), 1, 600) AS detail,
-    'cp -p ''' || replace(file_fact('path'), '''', '''\''''') || '''* /somewhere/safe/' AS remedy,
+    (SELECT 'mkdir -m 700 ' || folder || ' && cp -p ' || file || '* ' || folder FROM rescue) AS remedy,
     'Stop the application, keep the damaged file with its -wal and -shm aside, put the newest verified backup in its place.' AS remedy_2,
-    'sqlite3 /somewhere/safe/COPY.db .recover | sqlite3 /somewhere/safe/recovered.db' AS remedy_3
+    (SELECT 'cd ' || folder || ' && { sqlite3 ' || base || ' .recover >rows.sql || sqlite3 ' || base
+        || ' .dump | sed ''s/^ROLLBACK; -- due to errors$/COMMIT;/'' >rows.sql; }; sqlite3 recovered.db <rows.sql' FROM rescue) AS remedy_3
 FROM named AS n
+-- Pages that nobody names any more are what damage to a tree leaves behind.
+WHERE NOT n.follows OR NOT EXISTS (SELECT 1 FROM named AS o WHERE NOT o.follows)
 GROUP BY n.object ORDER BY n.object LIMIT 1000

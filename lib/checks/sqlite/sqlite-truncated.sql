@@ -22,17 +22,23 @@
 -- evidence: header and size, read without SQLite
 -- remedy.1: keep a copy of all parts before anything opens it | command | none | | helps
 -- remedy.2: restore the newest verified backup | manual | data-loss | the damaged copy, kept aside | closes
--- remedy.3: save what can be read into a new file, then compare row counts | command | load | remove the new file | helps
+-- remedy.3: save what can be read into a new file, then compare row counts | command | load | remove the new folder | helps
+WITH rescue AS (
+	-- The file as the shell needs it, its name alone, and a folder of that name that nobody else made.
+	SELECT file, base, '''/var/tmp/damaged-' || substr(base, 2) AS folder
+	FROM (SELECT '''' || replace(file_fact('path'), '''', '''\''''') || '''' AS file,
+	    '''' || replace(replace(file_fact('path'), rtrim(file_fact('path'), replace(file_fact('path'), '/', '')), ''), '''', '''\''''') || '''' AS base)
+)
 SELECT '' AS object, missing AS value,
     CASE WHEN missing > 0 THEN printf('%,d pages of %d bytes are expected, the file has %,d bytes', pages, page_size, size)
         ELSE printf('%,d bytes are no whole number of pages of %d bytes', size, page_size) END AS detail,
-    'cp -p ' || path || '* /somewhere/safe/' AS remedy,
+    (SELECT 'mkdir -m 700 ' || folder || ' && cp -p ' || file || '* ' || folder FROM rescue) AS remedy,
     'Stop the application, keep the damaged file with its -wal and -shm aside, put the newest verified backup in its place.' AS remedy_2,
-    'sqlite3 /somewhere/safe/COPY.db .recover | sqlite3 /somewhere/safe/recovered.db' AS remedy_3
+    (SELECT 'cd ' || folder || ' && { sqlite3 ' || base || ' .recover >rows.sql || sqlite3 ' || base
+        || ' .dump | sed ''s/^ROLLBACK; -- due to errors$/COMMIT;/'' >rows.sql; }; sqlite3 recovered.db <rows.sql' FROM rescue) AS remedy_3
 FROM (
 	SELECT file_fact('truncated_pages_expected') AS pages, file_fact('page_size') AS page_size,
 	    file_fact('size') AS size, file_fact('size_remainder') AS remainder,
-	    max(file_fact('truncated_pages_expected') * file_fact('page_size') - file_fact('size'), 0) AS missing,
-	    '''' || replace(file_fact('path'), '''', '''\''''') || '''' AS path
+	    max(file_fact('truncated_pages_expected') * file_fact('page_size') - file_fact('size'), 0) AS missing
 )
 WHERE file_fact('kind') = 'file' AND size > 0 AND file_fact('header_ok') = 1 AND (missing > 0 OR remainder > 0)

@@ -74,7 +74,10 @@ def environment(folder, extra=None):
 
 
 def check_sanitizers(folder):
-    reports = sorted(folder.glob("sanitizer.*"))
+    # A process that is killed while the leak checker stops its threads is no finding.
+    reports = [p for p in sorted(folder.glob("sanitizer.*"))
+               if re.sub(r"==\d+==Unable to get registers from thread \d+\.\s*", "",
+                         p.read_text(errors="replace")).strip()]
     if reports:
         text = "\n".join(p.read_text(errors="replace")[:6000] for p in reports[:3])
         for p in reports:

@@ -31,15 +31,23 @@ server_needs_setup(const struct server *s)
 	return s->scope.conf->discovered && s->down && s->failure.cause == PG_CAUSE_AUTH;
 }
 
-const char *
-server_login(const struct server *s)
+static const char *
+plan_value(const struct server *s, const char *key)
 {
 	const char *const *k = s->plan ? pg_plan_keywords(s->plan) : NULL;
 
 	for (size_t i = 0; k && k[i]; i++)
-		if (streq(k[i], "user"))
+		if (streq(k[i], key))
 			return pg_plan_values(s->plan)[i];
-	return s->facts.login ? s->facts.login : "dbhealth";
+	return NULL;
+}
+
+const char *
+server_login(const struct server *s)
+{
+	const char *user = plan_value(s, "user");
+
+	return user ? user : s->facts.login ? s->facts.login : "dbhealth";
 }
 
 /* What there is to judge: nothing new, rows as any, or rows that are beyond doubt. */
@@ -88,12 +96,14 @@ rows_conn_latency(struct server *s, struct eval *ev)
 static enum rows
 rows_setup_needed(const struct server *s, struct eval *ev)
 {
-	static const char *const names[] = { "object", "value", "role", "detail" };
+	static const char *const names[] = { "object", "value", "role", "detail", "host", "port" };
+	const char *host = plan_value(s, "host"), *port = plan_value(s, "port");
 
 	rows_begin(ev, ARRAY_SIZE(names), names);
 	if (server_needs_setup(s))
 		row_add(ev, ARRAY_SIZE(names),
-		    (const char *[]){ "", "1", server_login(s), s->failure.err.msg });
+		    (const char *[]){ "", "1", server_login(s), s->failure.err.msg,
+		        host ? host : "/var/run/postgresql", port ? port : "5432" });
 	return ROWS_NEW;
 }
 

@@ -3,6 +3,7 @@ daemon, with short intervals."""
 import contextlib
 import os
 import signal
+import subprocess
 import threading
 import time
 
@@ -10,6 +11,7 @@ import psycopg2
 import pytest
 
 from support import Cluster, Folder, Template, wait_until
+from support.base import free_port
 
 FAST = {"connectivity_interval": "1s", "performance_interval": "1s", "schema_interval": "1s", "integrity_interval": "1s"}
 
@@ -241,3 +243,21 @@ def test_slow_connections(cluster, daemon):
     usual = watch(lambda **m: daemon("usual", **m), c, keys={"reconnect_interval": "1s"})
     usual.wait_check("it", "conn-latency", "ok")
     assert usual.findings(check="conn-latency") == []
+
+
+def test_server_that_was_found_but_has_no_role_for_us(template, folder, own, daemon):
+    c = own(Cluster(template, folder, start=False))
+    c.port = free_port()
+    c.configure(port=str(c.port), unix_socket_directories=f"'{c.socket_dir}, /tmp'")
+    c.start()   # in /tmp, where a daemon without configuration looks
+    d = daemon(databases={}, defaults=FAST)
+    f = d.wait_finding("setup-needed", where=lambda f: f["labels"]["port"] == str(c.port))
+    assert f["severity"] == "info" and f["labels"]["host"] == "/tmp"
+    role, text = f["labels"]["role"], f["remedy"]
+    assert d.findings(check="conn-up", server=f["server"]) == [], "no alarm"
+    assert f["remedies"][0]["kind"] == "command" and "CONNECTION LIMIT 4" in text
+    # As printed, but for sudo: the tests may run without it.
+    env = {k: v for k, v in os.environ.items() if not k.startswith("PG")}
+    subprocess.run(text.removeprefix("sudo -u postgres "), shell=True, check=True, cwd="/", env={**env, "PGDATABASE": "postgres", "PGUSER": "postgres"})
+    assert c.one("SELECT rolconnlimit FROM pg_roles WHERE rolname = %s", role) == 4
+    wait_until(lambda: not [x for x in d.findings(check="setup-needed") if x["labels"]["port"] == str(c.port)], 90, "it is watched")

@@ -10,11 +10,11 @@
 -- cost: cheap
 -- unit: count
 -- info: >= 1
--- message: a PostgreSQL answers here, but has no role {role} for us; one command watches it
+-- message: a PostgreSQL answers at {host}, port {port}, but has no role {role} for us; one command watches it
 -- why: The server was found by its socket. Without a role of our own it cannot be watched, and
 --   nothing of it is judged.
 -- spares: servers that are configured by a DSN (there a refused login is conn-up).
 -- fix: Make the role as the superuser of that server. It may log in, reads statistics and settings
 --   (pg_monitor), owns nothing and is limited to four connections.
--- remedy.1: make the monitoring role | command | none | sudo -u postgres dropuser {role} | closes
--- remedy.1.text: sudo -u postgres psql -c 'CREATE ROLE {role} LOGIN CONNECTION LIMIT 4' -c 'GRANT pg_monitor TO {role}'
+-- remedy.1: make the monitoring role | command | none | drop the role again | closes
+-- remedy.1.text: sudo -u postgres psql -h {host} -p {port} -c 'CREATE ROLE "{role}" LOGIN CONNECTION LIMIT 4' -c 'GRANT pg_monitor TO "{role}"'

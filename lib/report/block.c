@@ -106,6 +106,7 @@ remedy(struct str *out, const char *lead, const json_t *r, size_t indent)
 	const char *title = layout_get(r, "title"), *text = layout_get(r, "text");
 	const char *risk = layout_get(r, "risk");
 	bool risky = *risk && !streq(risk, remedy_risk_names[RISK_NONE]);
+	const char *undo = layout_get(r, "undo");
 	bool says_loss;
 	_cleanup_free_ char *line = NULL;
 
@@ -114,9 +115,10 @@ remedy(struct str *out, const char *lead, const json_t *r, size_t indent)
 		return;
 	}
 	/* What would be lost stands where the statement is read. */
-	says_loss = streq(risk, remedy_risk_names[RISK_DATA_LOSS]) && *layout_get(r, "undo");
+	says_loss = streq(risk, remedy_risk_names[RISK_DATA_LOSS]) && *undo;
+	undo += str_starts(undo, "none: ") ? strlen("none: ") : 0;
 	line = xasprintf("%s%s%s%s%s%s:", title, risky ? " (risk: " : "", risky ? risk : "",
-	    says_loss ? "; " : "", says_loss ? layout_get(r, "undo") : "", risky ? ")" : "");
+	    says_loss ? "; " : "", says_loss ? undo : "", risky ? ")" : "");
 	layout_prose(out, lead, indent, line);
 	block_remedy_text(out, r, indent + 2);
 }
@@ -191,7 +193,8 @@ block_finding(
 	layout_prose(out, "", 2, layout_get(f, "message"));
 	if (json_is_true(json_object_get(f, "stale")))
 		str_add(out, "  (stale: the check cannot answer now)\n");
-	if (b->why && *why)
+	/* Advice is short; explain has the rest. */
+	if (b->why && *why && (o->verbose || !streq(layout_get(f, "severity"), "info")))
 		layout_prose(out, "  Why: ", 2, why);
 	if (b->fix)
 		block_remedies(out, json_object_get(f, "remedies"), false, 2);

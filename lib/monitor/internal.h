@@ -68,7 +68,7 @@ struct monitor {
 	int64_t started_us, started_wall_us;
 	int64_t heartbeat_due_us;
 	int64_t timer_due_us; /* when the loop was asked to look at the schedule */
-	bool late; /* the loop itself was late: results open nothing */
+	bool late;            /* the loop itself was late: results open nothing */
 	int64_t lateness_max_us;
 	uint64_t late_count;
 	uint64_t run_ids;

@@ -178,7 +178,7 @@ ask_unlink(struct pg_run *r, struct ask *a)
 			r->in_flight--;
 			return;
 		}
-	assert(!"an ask of this run");
+	assert(false); /* not an ask of this run */
 }
 
 static void

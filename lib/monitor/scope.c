@@ -571,10 +571,9 @@ scope_scrub_pass_end(struct checkup *c)
 		c->status = sum.lost > 0 ? CHECK_UNKNOWN : CHECK_NOT_COVERED;
 		reason = REASON_PRIVILEGE;
 		free(text);
-		text = sum.denied == 1
-		           ? xasprintf("a right is missing for %s", sum.denied_object)
-		           : xasprintf("a right is missing for %s and %zu more of %zu",
-		                 sum.denied_object, sum.denied - 1, sum.items);
+		text = sum.denied == 1 ? xasprintf("a right is missing for %s", sum.denied_object)
+		                       : xasprintf("a right is missing for %s and %zu more of %zu",
+		                             sum.denied_object, sum.denied - 1, sum.items);
 	} else {
 		c->unknown_runs = 0;
 	}
@@ -912,9 +911,10 @@ has_grant(const json_t *list, const struct checkup *c)
 	size_t i;
 	json_t *o;
 
-	json_array_foreach(list, i,
-	    o) if (streq(json_string_value(json_object_get(o, "grant")), c->grant) &&
-	           streq(json_string_value(json_object_get(o, "check")), c->check->id)) return true;
+	json_array_foreach (list, i, o)
+		if (streq(json_string_value(json_object_get(o, "grant")), c->grant) &&
+		    streq(json_string_value(json_object_get(o, "check")), c->check->id))
+			return true;
 	return false;
 }
 

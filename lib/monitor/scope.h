@@ -52,7 +52,7 @@ struct task {
 	enum probe probe;
 	bool used;         /* the scope has checks of this probe */
 	bool running, now; /* now: everything, not only what is due */
-	bool again; /* a run of everything was asked for while one of the due was on */
+	bool again;        /* a run of everything was asked for while one of the due was on */
 	unsigned parts;    /* of the run that have not ended */
 	int64_t started_us, started_wall_us;
 	int64_t last_wall_us, last_success_wall_us, duration_us;

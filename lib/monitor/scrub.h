@@ -5,8 +5,9 @@
  * failed, what comes next.  Pure; kept over restarts as JSON.
  */
 struct scrub_item {
-	char *key, *object, *sql; /* sql NULL: known from a former run, not listed now; or no right */
-	char *grant;              /* what would give the right to look at it, or NULL */
+	char *key, *object,
+	    *sql;    /* sql NULL: known from a former run, not listed now; or no right */
+	char *grant; /* what would give the right to look at it, or NULL */
 	double cost;
 	int64_t done_wall_us; /* last complete look; 0 never */
 	int64_t tried_wall_us;

@@ -8,9 +8,7 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "monitor/server_impl.h"
-#include "pg/plan_impl.h"
 #include "report/report.h"
-#include <libpq-fe.h>
 #include <math.h>
 #include <stdio.h>
 
@@ -164,32 +162,6 @@ server_heartbeat(struct server *s)
 }
 
 /* ---- making, attaching, merging ---- */
-
-/* Keywords of a DSN but the database's name: what makes two sections one server. */
-static int
-dsn_split(const char *dsn, char **ret_endpoint, char **ret_datname, struct err *err)
-{
-	char *message = NULL;
-	_cleanup_free_ char *plain = dsn_for_libpq(dsn);
-	PQconninfoOption *o = PQconninfoParse(plain, &message);
-	struct str s = { 0 };
-
-	if (!o) {
-		PQfreemem(message);
-		return dsn_check(dsn, err) < 0 ? err->code : err_set(err, -EINVAL, "not a DSN");
-	}
-	for (PQconninfoOption *p = o; p->keyword; p++) {
-		if (!p->val)
-			continue;
-		if (streq(p->keyword, "dbname"))
-			*ret_datname = *p->val ? xstrdup(p->val) : NULL;
-		else
-			str_addf(&s, "%s=%zu:%s ", p->keyword, strlen(p->val), p->val);
-	}
-	PQconninfoFree(o);
-	*ret_endpoint = str_take(&s);
-	return 0;
-}
 
 static struct server *
 server_new(struct monitor *m, struct database *d, char *take_endpoint)

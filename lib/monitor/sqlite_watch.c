@@ -11,7 +11,6 @@
 #include "report/report.h"
 #include "sqlite/sqlite_role.h"
 #include <math.h>
-#include <sqlite3.h>
 #include <stdio.h>
 
 #define SLICE_MS     250
@@ -529,8 +528,8 @@ sqlite_watch_new(struct database *d, struct err *err)
 	d->facts.engine = ENGINE_SQLITE;
 	d->facts.flavour = xstrdup("community");
 	d->facts_generation = 1;
-	version_parse(sqlite3_libversion(), d->facts.version);
-	d->server_version = xstrdup(sqlite3_libversion());
+	version_parse(sqlite_role_library(), d->facts.version);
+	d->server_version = xstrdup(sqlite_role_library());
 	return 0;
 }
 

@@ -178,6 +178,29 @@ dsn_check(const char *dsn, struct err *e)
 	return parsed ? 0 : syntax_error(message ? message : "out of memory", e);
 }
 
+int
+dsn_split(const char *dsn, char **ret_endpoint, char **ret_dbname, struct err *e)
+{
+	_cleanup_secret_ char *text = dsn_for_libpq(dsn);
+	_cleanup_(pqmem_freep) char *message = NULL;
+	_cleanup_(conninfo_freep) PQconninfoOption *parsed = PQconninfoParse(text, &message);
+	struct str endpoint = { 0 };
+
+	if (!parsed)
+		return syntax_error(message ? message : "out of memory", e);
+	*ret_dbname = NULL;
+	for (PQconninfoOption *o = parsed; o->keyword; o++) {
+		if (!o->val)
+			continue;
+		if (!streq(o->keyword, "dbname"))
+			str_addf(&endpoint, "%s=%zu:%s ", o->keyword, strlen(o->val), o->val);
+		else if (*o->val)
+			*ret_dbname = xstrdup(o->val);
+	}
+	*ret_endpoint = str_take(&endpoint);
+	return 0;
+}
+
 /* SQLAlchemy: three slashes, then the path as it is; a fourth makes it absolute. */
 int
 dsn_sqlite_path(const char *dsn, char **ret, struct err *e)

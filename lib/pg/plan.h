@@ -36,6 +36,9 @@ enum dsn_kind { DSN_NONE = 0, DSN_POSTGRESQL, DSN_SQLITE, DSN_PGBOUNCER };
 enum dsn_kind dsn_kind_of(const char *dsn, bool allow_file);
 /* Checks syntax by PQconninfoParse; the message never repeats the DSN's password. */
 int dsn_check(const char *dsn, struct err *);
+/* What a PostgreSQL DSN says beside the database's name (secrets too: for comparison only), and that
+ * name or NULL.  Equal endpoints are one server. */
+int dsn_split(const char *dsn, char **ret_endpoint, char **ret_dbname, struct err *) _must_check_;
 /* sqlite:PATH, sqlite:///relative, sqlite:////absolute, bare path: the path, owned. */
 int dsn_sqlite_path(const char *dsn, char **ret, struct err *);
 /* For people: password and other secrets as ***; owned. */

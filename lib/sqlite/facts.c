@@ -329,7 +329,8 @@ on_lines(sqlite3_context *ctx, int argc, sqlite3_value **argv)
 		json_array_append_new(lines, json_string(line));
 	}
 	if ((r & 0xff) == SQLITE_CORRUPT) {
-		json_array_append_new(lines, json_sprintf("it could not go on: %s", sqlite3_errstr(r)));
+		json_array_append_new(
+		    lines, json_sprintf("it could not go on: %s", sqlite3_errstr(r)));
 		r = SQLITE_DONE;
 	}
 	sqlite3_finalize(st);

@@ -453,3 +453,9 @@ const struct worker_role sqlite_role = {
 	.serve = sqlite_serve,
 	.begin = sqlite_begin,
 };
+
+const char *
+sqlite_role_library(void)
+{
+	return sqlite3_libversion();
+}

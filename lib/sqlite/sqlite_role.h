@@ -28,3 +28,5 @@ extern const struct worker_role sqlite_role;
 
 /* The facts by number from 0, with what each means; false at the end.  Both texts are constant. */
 bool sqlite_fact_names(size_t i, const char **ret_name, const char **ret_help);
+/* Version of the library that reads the files: "3.40.1". */
+const char *sqlite_role_library(void);

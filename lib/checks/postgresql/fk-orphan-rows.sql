@@ -55,6 +55,8 @@ WITH RECURSIVE fk AS (
 	SELECT t.root, c.oid, c.relpages FROM tree AS t
 	JOIN pg_catalog.pg_inherits AS h ON h.inhparent = t.oid
 	JOIN pg_catalog.pg_class AS c ON c.oid = h.inhrelid AND c.relispartition
+), size AS (
+	SELECT t.root, sum(t.relpages)::bigint AS pages FROM tree AS t GROUP BY t.root
 ), named AS (
 	-- Schema and table of both sides, then for each column the child's and the parent's name.
 	SELECT f.*, k.nullable, ARRAY[f.nspname::text, f.relname::text, f.pnspname::text, f.prelname::text] || k.names || k.targets AS parts, k.names, k.operators, k.casts
@@ -132,8 +134,10 @@ SELECT key, object,
         CASE WHEN nullable THEN pg_catalog.format('UPDATE %s AS c SET %s WHERE %s;', child, forget, broken) END,
         pg_catalog.format('DELETE FROM %s AS c WHERE %s;', child, broken),
         child, broken, :max_rows::bigint) END AS sql,
-    (SELECT coalesce(sum(t.relpages), 0)::bigint * pg_catalog.current_setting('block_size')::bigint
-        FROM tree AS t WHERE t.root IN (conrelid, confrelid)) AS cost,
+    (coalesce(child_size.pages, 0) + CASE WHEN confrelid <> conrelid THEN coalesce(parent_size.pages, 0) ELSE 0 END)
+        * pg_catalog.current_setting('block_size')::bigint AS cost,
     nullif(missing, '') || ';' AS "grant"
 FROM rights
+LEFT JOIN size AS child_size ON child_size.root = conrelid
+LEFT JOIN size AS parent_size ON parent_size.root = confrelid
 ORDER BY key

@@ -33,12 +33,11 @@ WITH RECURSIVE candidate AS (
 	WHERE i.indisvalid AND i.indisready AND i.indislive AND NOT i.indisunique AND NOT i.indisexclusion
 	  AND NOT i.indisclustered AND NOT i.indisreplident AND i.indexprs IS NULL
 	  AND NOT x.relispartition AND c.relkind IN ('r', 'm', 'p') AND c.relpersistence <> 't'
+	  AND NOT EXISTS (SELECT FROM pg_catalog.pg_constraint AS k WHERE k.conindid = i.indexrelid)
+	  -- Serves the checks of a foreign key of its own table.
 	  AND NOT EXISTS (SELECT FROM pg_catalog.pg_constraint AS k
-	      WHERE k.conindid = i.indexrelid
-	        -- Serves the checks of a foreign key of its own table.
-	        OR k.conrelid = i.indrelid AND k.contype = 'f'
-	          AND i.indnkeyatts >= pg_catalog.cardinality(k.conkey)
-	          AND (i.indkey::int2[])[0 : pg_catalog.cardinality(k.conkey) - 1] <@ k.conkey)
+	      WHERE k.conrelid = i.indrelid AND k.contype = 'f' AND i.indnkeyatts >= pg_catalog.cardinality(k.conkey)
+	        AND (i.indkey::int2[])[0 : pg_catalog.cardinality(k.conkey) - 1] <@ k.conkey)
 	  AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
 	  AND NOT EXISTS (SELECT FROM pg_catalog.jsonb_array_elements_text(:schemas_exclude::jsonb) AS x
 	      WHERE n.nspname LIKE pg_catalog.translate(pg_catalog.replace(x, '_', '\_'), '*?', '%_'))

@@ -911,10 +911,13 @@ has_grant(const json_t *list, const struct checkup *c)
 	size_t i;
 	json_t *o;
 
-	json_array_foreach (list, i, o)
-		if (streq(json_string_value(json_object_get(o, "grant")), c->grant) &&
-		    streq(json_string_value(json_object_get(o, "check")), c->check->id))
+	json_array_foreach (list, i, o) {
+		const char *grant = json_string_value(json_object_get(o, "grant"));
+		const char *check = json_string_value(json_object_get(o, "check"));
+
+		if (grant && check && streq(grant, c->grant) && streq(check, c->check->id))
 			return true;
+	}
 	return false;
 }
 

@@ -128,7 +128,7 @@ void scope_record_uncovered(struct scope *, struct checkup *, const struct cover
 void scope_record_nothing(struct checkup *);
 /* A part is over: its checks without a result are unknown for that reason; the last part ends the
  * task.  error NULL when all was asked.  Frees the part. */
-void scope_part_end(struct part *take, enum reason why, const char *error);
+void scope_part_end(struct part *p, enum reason why, const char *error);
 void scope_checkup_due(struct checkup *, int64_t due_us);
 /* Runs all of a probe as soon as it may, joining a run of all that is on.  Returns what t->runs will
  * be when it has ended. */

@@ -82,7 +82,7 @@ void server_queue_add(struct part **, struct part *, bool front);
 /* server_home.c */
 void server_home_connect(struct server *); /* unless an attempt is under way or kept */
 void server_home_pump(struct server *);
-void server_home_add(struct server *, struct part *take);
+void server_home_add(struct server *, struct part *p); /* takes p */
 void server_on_retry(evutil_socket_t, short, void *);
 void server_retry_in(struct server *, int64_t us);
 void server_tell_head(struct database *); /* what the head row said of the server */
@@ -93,7 +93,7 @@ bool server_needs_no_second(enum pg_cause);
 void server_refresh_plan(struct server *);
 
 /* server_visit.c */
-void server_visit_add(struct database *, struct part *take);
+void server_visit_add(struct database *, struct part *p); /* takes p */
 void server_visits_pump(struct server *);
 void server_visits_tick(struct server *); /* once a second */
 
@@ -103,9 +103,9 @@ void server_list_databases(struct server *);
 /* server_rows.c */
 bool server_needs_setup(const struct server *);
 const char *server_login(const struct server *);
-void server_judge_session(struct checkup *, void *server);
+void server_judge_session(struct checkup *, void *arg); /* arg: the server */
 void server_speak_now(struct server *);
 /* Nothing can be asked: what the session shows is judged, the rest is unknown. */
-void server_part_unreachable(struct server *, struct part *take, const char *why);
+void server_part_unreachable(struct server *, struct part *p, const char *why); /* takes p */
 /* What one database says of itself alone; failure NULL: it was reached. */
 void server_judge_reach(struct database *, const struct pg_failure *);

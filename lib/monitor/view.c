@@ -226,7 +226,7 @@ daemon_json(const struct monitor *m)
 	json_object_set_new(o, "pid", json_integer(getpid()));
 	json_object_set_new(o, "started_at", report_time(m->started_wall_us));
 	json_object_set_new(o, "uptime_seconds",
-	    json_real((double)((clock_now_us() - m->started_us) / USEC_PER_MSEC) / 1000.0));
+	    json_real((double)(clock_now_us() - m->started_us) / USEC_PER_SEC));
 	json_object_set_new(o, "config_loaded_at", report_time(m->started_wall_us));
 	json_object_set_new(o, "first_round_done", json_integer((json_int_t)done));
 	json_object_set_new(o, "first_round_total", json_integer((json_int_t)all));

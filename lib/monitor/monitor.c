@@ -269,6 +269,61 @@ one_shot_over(struct monitor *m)
 	monitor_check_finished(m);
 }
 
+/* A member of `databases = *` whose server has not told its list yet. */
+static bool
+may_be_listed(const struct monitor *m, const char *name)
+{
+	_cleanup_free_ char *section = xstrndup(name, strcspn(name, "/"));
+	const struct database *t = monitor_find(m, section);
+
+	return t && t->is_template && !server_has_list(t->server);
+}
+
+/* Findings of what is not watched any more, or of checks that were switched off. */
+static bool
+is_still_wanted(const char *scope, const char *check, void *arg)
+{
+	const struct monitor *m = arg;
+	size_t n = strlen(scope);
+	_cleanup_free_ char *name = xstrndup(scope, n > 0 && scope[n - 1] == '/' ? n - 1 : n);
+	const struct database *d = monitor_find(m, name);
+
+	if (m->conf->ndatabases == 0)
+		return true;
+	if (!d && strchr(name, '/'))
+		return may_be_listed(m, name);
+	if (!d && !monitor_find_server(m, name)) {
+		for (size_t i = 0; i < m->nservers; i++)
+			if (!server_settled(m->servers[i]))
+				return true; /* may still take a restored name */
+		return false;
+	}
+	for (enum engine e = ENGINE_POSTGRESQL; e < ENGINE_N; e++) {
+		const struct check *c = catalogue_find(m->catalogue, e, check);
+
+		if (c && d && d->conf->engine == e)
+			return plan_settings(m->plan, c, d->conf)->enabled;
+		if (c && !d)
+			return true;
+	}
+	return false;
+}
+
+/* What a restart restored is looked through again once every server has told its name, and each
+ * time a server has told its databases for the first time. */
+static void
+drop_unwanted(struct monitor *m)
+{
+	if (!m->retain_due)
+		return;
+	for (size_t i = 0; i < m->nservers; i++)
+		if (!server_settled(m->servers[i]))
+			return;
+	m->retain_due = false;
+	findings_retain(m->findings, is_still_wanted, m, true, clock_wall_us());
+	monitor_findings_changed(m);
+}
+
 static void discover(struct monitor *);
 
 static void
@@ -290,6 +345,7 @@ on_heartbeat(evutil_socket_t fd, short what, void *arg)
 	for (size_t i = 0; i < m->nservers; i++)
 		server_heartbeat(m->servers[i]);
 	merge_servers(m);
+	drop_unwanted(m);
 	if (m->conf->ndatabases == 0 && !m->options.one_shot &&
 	    now - m->discovered_us > REDISCOVER_US)
 		discover(m);
@@ -657,38 +713,11 @@ monitor_restore_scope(struct monitor *m, struct scope *s)
 		}
 }
 
-/* Findings of what is not watched any more, or of checks that were switched off. */
-static bool
-is_still_wanted(const char *scope, const char *check, void *arg)
-{
-	const struct monitor *m = arg;
-	size_t n = strlen(scope);
-	_cleanup_free_ char *name = xstrndup(scope, n > 0 && scope[n - 1] == '/' ? n - 1 : n);
-	const struct database *d = monitor_find(m, name);
-
-	if (strchr(name, '/') || (m->conf->ndatabases == 0))
-		return true; /* a member that is not listed yet */
-	if (!d && !monitor_find_server(m, name)) {
-		for (size_t i = 0; i < m->nservers; i++)
-			if (!server_settled(m->servers[i]))
-				return true; /* may still take a restored name */
-		return false;
-	}
-	for (enum engine e = ENGINE_POSTGRESQL; e < ENGINE_N; e++) {
-		const struct check *c = catalogue_find(m->catalogue, e, check);
-
-		if (c && d && d->conf->engine == e)
-			return plan_settings(m->plan, c, d->conf)->enabled;
-		if (c && !d)
-			return true;
-	}
-	return false;
-}
-
 void
 monitor_start(struct monitor *m)
 {
 	m->started = true;
+	m->retain_due = true;
 	m->started_us = clock_now_us();
 	findings_retain(m->findings, is_still_wanted, m, true, clock_wall_us());
 	monitor_findings_changed(m);

@@ -333,5 +333,6 @@ server_merge(struct server *a, struct server *b)
 			d->datname = xstrdup(b->facts.datname);
 		server_add(a, d);
 	}
+	a->list_us = 0; /* who has a section of his own is known anew */
 	return true;
 }

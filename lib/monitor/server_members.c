@@ -26,11 +26,24 @@ on_list_row(const char *const *cells, const size_t *lengths, void *arg)
 }
 
 static bool
-has_own_section(const struct server *s, const char *datname)
+is_configured(const struct server *s, const char *datname)
 {
 	for (size_t i = 0; i < s->ndbs; i++)
 		if (!s->dbs[i]->is_template && !s->dbs[i]->dynamic && s->dbs[i]->datname &&
 		    streq(s->dbs[i]->datname, datname))
+			return true;
+	return false;
+}
+
+/* Asks every server that turned out to be this one: they are joined only a moment later. */
+static bool
+has_own_section(const struct server *s, const char *datname)
+{
+	if (is_configured(s, datname))
+		return true;
+	for (size_t i = 0; i < s->m->nservers; i++)
+		if (s->m->servers[i] != s && server_same(s, s->m->servers[i]) &&
+		    is_configured(s->m->servers[i], datname))
 			return true;
 	return false;
 }
@@ -73,7 +86,8 @@ sync_members(struct server *s, const struct database *t)
 static bool
 is_gone(const struct server *s, const struct database *d)
 {
-	return d->dynamic && !d->visiting && !d->visit_parts && !strv_has(s->listed, d->datname);
+	return d->dynamic && !d->visiting && !d->visit_parts &&
+	       (!strv_has(s->listed, d->datname) || has_own_section(s, d->datname));
 }
 
 static void
@@ -85,6 +99,7 @@ on_list_done(const struct pg_failure *f, int64_t duration_us, void *arg)
 	(void)duration_us;
 	s->listing = false;
 	if (!f) {
+		s->m->retain_due |= s->list_us == 0;
 		s->list_us = clock_now_us();
 		for (size_t i = 0; i < n; i++)
 			if (s->dbs[i]->is_template)
@@ -126,4 +141,10 @@ bool
 server_is_listed(const struct server *s)
 {
 	return s->down || !has_template(s) || s->list_us > 0;
+}
+
+bool
+server_has_list(const struct server *s)
+{
+	return s->list_us > 0;
 }

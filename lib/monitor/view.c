@@ -446,10 +446,16 @@ monitor_is_ready(const struct monitor *m)
 void
 monitor_progress(const struct monitor *m, size_t *ret_done, size_t *ret_all)
 {
-	size_t done = 0;
+	size_t done = 0, all = 0;
 
-	for (size_t i = 0; i < m->ndatabases; i++)
-		done += scope_round_done(&m->databases[i]->scope);
+	for (size_t i = 0; i < m->ndatabases; i++) {
+		const struct database *d = m->databases[i];
+
+		if (d->is_template && server_is_listed(d->server))
+			continue; /* its members are counted */
+		all++;
+		done += scope_round_done(&d->scope);
+	}
 	*ret_done = done;
-	*ret_all = m->ndatabases;
+	*ret_all = all;
 }

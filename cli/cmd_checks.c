@@ -3,18 +3,31 @@
 #include "base/text.h"
 #include "check/check.h"
 #include "cli/cli.h"
+#include "conf/conf.h"
 #include "report/report.h"
 
 #include <stdio.h>
 
-static json_t *
-builtin_checks(void)
+json_t *
+cli_builtin_checks(const char *id)
 {
 	struct catalogue *all = catalogue_new();
 	json_t *out = json_array();
+	struct err_list faults = { 0 };
+	struct conf *conf = NULL;
 
-	for (size_t i = 0; i < catalogue_count(all); i++)
-		json_array_append_new(out, report_check(catalogue_at(all, i)));
+	/* a bad DB_* variable is no reason not to explain */
+	if (conf_default(&conf, &faults) < 0)
+		conf = conf_free(conf);
+	err_list_done(&faults);
+	for (size_t i = 0; i < catalogue_count(all); i++) {
+		const struct check *c = catalogue_at(all, i);
+
+		if (!id || streq(c->id, id))
+			json_array_append_new(out,
+			    report_check(c, conf ? conf->defaults.interval_us[c->probe] : 0));
+	}
+	conf_free(conf);
 	catalogue_free(all);
 	return out;
 }
@@ -34,7 +47,7 @@ get_checks(const struct cli *cli, json_t **ret)
 		json_decref(answer);
 		return r;
 	}
-	*ret = r < 0 ? builtin_checks() : json_incref(json_object_get(answer, "checks"));
+	*ret = r < 0 ? cli_builtin_checks(NULL) : json_incref(json_object_get(answer, "checks"));
 	json_decref(answer);
 	return 0;
 }

@@ -20,20 +20,6 @@ text_of(const json_t *o, const char *key)
 	return s ? s : "";
 }
 
-/* Entries of the built-in catalogue with this id. */
-static json_t *
-builtin_checks(const char *id)
-{
-	struct catalogue *all = catalogue_new();
-	json_t *out = json_array();
-
-	for (size_t i = 0; i < catalogue_count(all); i++)
-		if (streq(catalogue_at(all, i)->id, id))
-			json_array_append_new(out, report_check(catalogue_at(all, i)));
-	catalogue_free(all);
-	return out;
-}
-
 /* 200 and its entries, 404 none, or a negative errno; NULL entries but for 200. */
 static int
 daemon_checks(const struct cli *cli, const char *id, json_t **ret, struct err *e)
@@ -286,7 +272,7 @@ explain_path(const struct cli *cli, const char *x)
 static int
 explain_offline(const struct cli *cli, const char *x, int error, const struct err *e)
 {
-	json_t *checks = builtin_checks(x);
+	json_t *checks = cli_builtin_checks(x);
 	int r = EXIT_OK;
 
 	if (json_array_size(checks) > 0)
@@ -306,6 +292,9 @@ run(struct cli *cli)
 	struct err e = { 0 };
 	int r;
 
+	if (cli->o.output == OUTPUT_NAGIOS)
+		return cli_fail(
+		    cli, EXIT_USAGE, "explain: has no verdict for a plugin. Use -o json.");
 	if (*x == '\0')
 		return cli_fail(cli, EXIT_USAGE, "explain: what? See: dbhealth explain --help.");
 	r = daemon_checks(cli, x, &checks, &e);

@@ -211,10 +211,15 @@ static bool
 is_one_of(
     struct http_request *r, const char *key, const char *value, const char *const *words, size_t n)
 {
+	_cleanup_str_ struct str known = { 0 };
+
 	for (size_t i = 0; !value || i < n; i++)
 		if (!value || streq(words[i], value))
 			return true;
-	http_reply_error(r, 400, NULL, "%s: %.100s is none", key, value);
+	for (size_t i = 0; i < n; i++)
+		str_addf(&known, "%s%s", i == 0 ? "" : i + 1 == n ? " or " : ", ", words[i]);
+	http_reply_error(r, 400, NULL, "%s: %.100s is not known; write %s", key, value,
+	    str_text(&known));
 	return false;
 }
 
@@ -249,6 +254,7 @@ get_findings(struct api *api, struct http_request *r, const struct api_request *
 		.cursor = api_request_get(q, "cursor"),
 		.limit = LIMIT_DEFAULT };
 	int64_t began = clock_now_us();
+	json_t *o;
 
 	if (!is_one_of(r, "probe", f.probe, probe_names, PROBE_N) ||
 	    !is_one_of(r, "severity", f.severity, severity_names + 1, SEVERITY_N - 1) ||
@@ -256,8 +262,13 @@ get_findings(struct api *api, struct http_request *r, const struct api_request *
 	    !parse_limit(r, api_request_get(q, "limit"), &f.limit))
 		return;
 	f.state = f.state ? f.state : "open";
-	if (!reply_cached(api, r))
-		reply_and_keep(api, r, began, monitor_findings(api->monitor, &f));
+	if (reply_cached(api, r))
+		return;
+	o = monitor_findings(api->monitor, &f);
+	if (o)
+		reply_and_keep(api, r, began, o);
+	else
+		http_reply_error(r, 400, NULL, "cursor: not one that this call gave");
 }
 
 static void

@@ -76,21 +76,23 @@ on_transition(const struct transition *t, bool folded, void *arg)
 }
 
 static void
-on_unknown(const char *database, enum probe probe, const char *reason, size_t checks, void *arg)
+on_unknown(const char *server, const char *database, enum probe probe, const char *reason,
+    size_t checks, void *arg)
 {
 	struct daemon *d = arg;
-	const struct conf_database *c = section_of(d, database);
+	const struct conf_database *c = section_of(d, *database ? database : server);
 
 	outlets_say(d->outlets,
-	    entry_unknown(database, c ? c->engine : ENGINE_POSTGRESQL, probe, reason, checks));
+	    entry_unknown(server, database,
+		c ? c->engine : ENGINE_POSTGRESQL, probe, reason, checks));
 }
 
 static void
-on_summary(const char *database, const char *text, void *arg)
+on_summary(const char *server, const char *database, const char *text, void *arg)
 {
 	struct daemon *d = arg;
 
-	outlets_say(d->outlets, entry_note(ENTRY_SUMMARY, database, NULL, 0, "%s", text));
+	outlets_say(d->outlets, entry_summary(server, database, text));
 }
 
 static void
@@ -132,7 +134,7 @@ on_moved(const char *path, const char *why, void *arg)
 	struct daemon *d = arg;
 
 	outlets_say(d->outlets,
-	    entry_note(ENTRY_STATE_MOVED, NULL, why, 0,
+	    entry_note(ENTRY_STATE_MOVED, why, 0,
 	        "the state store was damaged and is now %s: %s; history begins anew", path, why));
 }
 
@@ -169,7 +171,7 @@ on_loaded(void *arg)
 	}
 	monitor_start(d->monitor);
 	outlets_say(d->outlets,
-	    entry_note(ENTRY_NONE, NULL, NULL, 0, "dbhealthd %s serves %s, %zu %s configured",
+	    entry_note(ENTRY_NONE, NULL, 0, "dbhealthd %s serves %s, %zu %s configured",
 	        DBHEALTHD_VERSION, conf->daemon.socket, conf->ndatabases,
 	        conf->ndatabases == 1 ? "database" : "databases"));
 	sd_notify(0, "READY=1");
@@ -256,7 +258,7 @@ on_bad_check(const char *path, const struct err *err, void *arg)
 
 	(void)path;
 	if (d)
-		outlets_say(d->outlets, entry_note(ENTRY_CHECK_REJECTED, NULL, err->msg, 0,
+		outlets_say(d->outlets, entry_note(ENTRY_CHECK_REJECTED, err->msg, 0,
 		                            "check file left out: %s", err->msg));
 	else
 		daemon_complain(err->msg);

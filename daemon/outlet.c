@@ -162,7 +162,7 @@ say_dropped(struct outlets *o)
 	if (n == 0 || o->nqueue > OUTLET_QUEUE_MAX / 2 || o->bytes > OUTLET_QUEUE_BYTES / 2)
 		return;
 	o->dropped = 0;
-	json = entry_note(ENTRY_DROPPED, NULL, NULL, n,
+	json = entry_note(ENTRY_DROPPED, NULL, n,
 	    "%zu entries were dropped: %s was not read for a while; see dbhealth findings", n,
 	    o->type->name);
 	enqueue_text(o, 0, json);

@@ -237,21 +237,23 @@ entry_transition(const struct transition *t, const struct conf_pair *labels, siz
 /* ---- the rest ---- */
 
 char *
-entry_unknown(
-    const char *database, enum engine engine, enum probe probe, const char *reason, size_t checks)
+entry_unknown(const char *server, const char *database, enum engine engine, enum probe probe,
+    const char *reason, size_t checks)
 {
 	json_t *o = entry_new(ENTRY_UNKNOWN, reason ? PRIO_WARNING : PRIO_NOTICE, clock_wall_us());
+	const char *place = *database ? database : server;
 	_cleanup_free_ char *head = NULL;
 
 	if (!reason)
-		head = xasprintf("%s: probe %s answers again", database, probe_names[probe]);
+		head = xasprintf("%s: probe %s answers again", place, probe_names[probe]);
 	else if (checks == 0)
 		head = xasprintf(
-		    "%s: unknown: probe %s cannot answer: ", database, probe_names[probe]);
+		    "%s: unknown: probe %s cannot answer: ", place, probe_names[probe]);
 	else
-		head = xasprintf("%s: unknown: %zu check%s of probe %s cannot answer: ", database,
+		head = xasprintf("%s: unknown: %zu check%s of probe %s cannot answer: ", place,
 		    checks, checks == 1 ? "" : "s", probe_names[probe]);
 	set_message(o, head, reason ? reason : "", "");
+	set(o, "DBHEALTH_SERVER", server);
 	set(o, "DBHEALTH_DATABASE", database);
 	set(o, "DBHEALTH_ENGINE", engine_names[engine]);
 	set(o, "DBHEALTH_PROBE", probe_names[probe]);
@@ -270,8 +272,18 @@ note_priority(enum entry_kind kind)
 }
 
 char *
-entry_note(enum entry_kind kind, const char *database, const char *reason, size_t count,
-    const char *fmt, ...)
+entry_summary(const char *server, const char *database, const char *text)
+{
+	json_t *o = entry_new(ENTRY_SUMMARY, note_priority(ENTRY_SUMMARY), clock_wall_us());
+
+	set_message(o, "", text, "");
+	set(o, "DBHEALTH_SERVER", server);
+	set(o, "DBHEALTH_DATABASE", database);
+	return entry_take(o);
+}
+
+char *
+entry_note(enum entry_kind kind, const char *reason, size_t count, const char *fmt, ...)
 {
 	json_t *o = entry_new(kind, note_priority(kind), clock_wall_us());
 	_cleanup_free_ char *message = NULL;
@@ -282,8 +294,6 @@ entry_note(enum entry_kind kind, const char *database, const char *reason, size_
 		message = NULL;
 	va_end(ap);
 	set_message(o, "", message ? message : "", "");
-	if (database)
-		set(o, "DBHEALTH_DATABASE", database);
 	if (reason)
 		set(o, "DBHEALTH_REASON", reason);
 	if (count)

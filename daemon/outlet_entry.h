@@ -34,11 +34,12 @@ char *entry_transition(
 /* FINDINGID-SEQUENCE */
 #define ENTRY_ID_SIZE (SHA_ID_SIZE + 24)
 void entry_id(const struct finding *, char ret[static ENTRY_ID_SIZE]);
-/* reason NULL: it answers again. */
-char *entry_unknown(
-    const char *database, enum engine, enum probe, const char *reason, size_t checks) _must_check_;
-/* Everything else; database and reason may be NULL, count 0. */
-char *entry_note(enum entry_kind, const char *database, const char *reason, size_t count,
-    const char *fmt, ...) _printf_(5, 6) _must_check_;
+/* Of a server as a whole database is "".  reason NULL: it answers again. */
+char *entry_unknown(const char *server, const char *database, enum engine, enum probe,
+    const char *reason, size_t checks) _must_check_;
+char *entry_summary(const char *server, const char *database, const char *text) _must_check_;
+/* Everything else; reason may be NULL, count 0. */
+char *entry_note(enum entry_kind, const char *reason, size_t count, const char *fmt, ...)
+    _printf_(4, 5) _must_check_;
 char *entry_acknowledged(const struct finding *, const char *who) _must_check_;
 char *entry_log(enum log_level, const char *line) _must_check_;

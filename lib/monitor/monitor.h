@@ -15,11 +15,12 @@ struct monitor_callbacks {
 	/* folded: belongs to a first contact, which on_summary sums up. */
 	void (*on_transition)(const struct transition *, bool folded, void *arg);
 	/* A check or probe turned unknown (or answers again: reason NULL), once per (database,
-	 * probe, reason), after two in a row. */
-	void (*on_unknown)(
-	    const char *database, enum probe, const char *reason, size_t checks, void *arg);
-	/* First contact with a database: one summary in words. */
-	void (*on_summary)(const char *database, const char *text, void *arg);
+	 * probe, reason), after two in a row.  Of a server as a whole: database "". */
+	void (*on_unknown)(const char *server, const char *database, enum probe,
+	    const char *reason, size_t checks, void *arg);
+	/* First contact with a database or (database "") a server: one summary in words. */
+	void (*on_summary)(
+	    const char *server, const char *database, const char *text, void *arg);
 	/* Something the store should keep: key (opaque, unique), JSON text or NULL to forget it. */
 	void (*on_state)(const char *kind, const char *key, const char *json, void *arg);
 	/* one-shot: every database has been looked at. */
@@ -50,6 +51,7 @@ struct finding_filter {
 	const char *server, *database, *probe, *check, *severity, *state, *cursor; /* NULL: any */
 	size_t limit;
 };
+/* NULL: the cursor is none of its own. */
 json_t *monitor_findings(const struct monitor *, const struct finding_filter *);
 json_t *monitor_checks(const struct monitor *, const char *id); /* id NULL: all */
 /* health: HTTP status 200 or 503 and its body; 404 when no such database. */

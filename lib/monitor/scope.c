@@ -26,6 +26,14 @@ scope_database(const struct scope *s)
 	return s->is_server ? NULL : s->owner;
 }
 
+static const char *
+server_of(const struct scope *s)
+{
+	const struct database *d = scope_database(s);
+
+	return !d ? s->name : d->server ? server_name(d->server) : "";
+}
+
 /* ---- making ---- */
 
 static void
@@ -395,13 +403,10 @@ static void
 apply(struct scope *s, const struct outcome *o, struct applied *ret)
 {
 	struct checkup *c = o->checkup;
-	struct database *d = scope_database(s);
 	struct run run = {
 		.settings = c->settings,
 		.scope = s->name,
-		.server = s->is_server ? s->name
-		          : d->server  ? server_name(d->server)
-		                       : "",
+		.server = server_of(s),
 		.database = s->is_server ? "" : s->name,
 		.result = o->result,
 		.item = o->item,
@@ -612,7 +617,7 @@ tell_unknown(struct scope *s, struct task *t)
 		unsigned bit = 1u << r;
 
 		if (count[r] > 0 && !(t->announced & bit))
-			m->callbacks.on_unknown(s->name, t->probe,
+			m->callbacks.on_unknown(server_of(s), s->is_server ? "" : s->name, t->probe,
 			    text[r] ? text[r] : reason_names[r], count[r], m->arg);
 		t->announced = count[r] > 0 ? t->announced | bit : t->announced & ~bit;
 	}
@@ -644,7 +649,8 @@ end_first_contact(struct scope *s)
 	    s->is_server ? "server " : "", s->name, n[SEVERITY_CRITICAL], n[SEVERITY_WARNING],
 	    n[SEVERITY_INFO], covered, total);
 	if (s->monitor->callbacks.on_summary && !s->monitor->options.one_shot)
-		s->monitor->callbacks.on_summary(s->name, text, s->monitor->arg);
+		s->monitor->callbacks.on_summary(
+		    server_of(s), s->is_server ? "" : s->name, text, s->monitor->arg);
 }
 
 void

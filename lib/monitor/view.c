@@ -309,6 +309,45 @@ database_run_json(const struct waiter *w)
 
 /* ---- findings ---- */
 
+/* Where a page ended, by what orders the list: it holds though that finding is gone meanwhile. */
+struct place {
+	int severity;
+	long long since_wall_us;
+	char id[SHA_ID_SIZE];
+};
+
+static json_t *
+place_cursor(const struct finding *f)
+{
+	_cleanup_free_ char *text =
+	    xasprintf("%d.%lld.%s", (int)f->severity, (long long)f->since_wall_us, f->id);
+
+	return json_string(text);
+}
+
+static bool
+place_parse(const char *text, struct place *ret)
+{
+	struct place p = { 0 };
+	int end = 0;
+
+	if (sscanf(text, "%1d.%18lld.%16[0-9a-f]%n", &p.severity, &p.since_wall_us, p.id, &end) != 3 ||
+	    text[end] != '\0')
+		return false;
+	*ret = p;
+	return true;
+}
+
+static bool
+is_behind(const struct finding *f, const struct place *p)
+{
+	if ((int)f->severity != p->severity)
+		return (int)f->severity < p->severity;
+	if (f->since_wall_us != p->since_wall_us)
+		return f->since_wall_us > p->since_wall_us;
+	return strcmp(f->id, p->id) > 0;
+}
+
 static int
 by_urgency(const void *a, const void *b)
 {
@@ -346,7 +385,13 @@ monitor_findings(const struct monitor *m, const struct finding_filter *q)
 	       limit =
 	           q->limit ? MIN(q->limit, (size_t)FINDINGS_LIMIT_MAX) : FINDINGS_LIMIT_DEFAULT;
 	json_t *o = json_object(), *a = json_array();
+	struct place after = { 0 };
 
+	if (q->cursor && !place_parse(q->cursor, &after)) {
+		json_decref(a);
+		json_decref(o);
+		return NULL;
+	}
 	for (size_t i = 0; (f = findings_next(m->findings, &i));) {
 		if (!matches(m, f, q))
 			continue;
@@ -358,14 +403,13 @@ monitor_findings(const struct monitor *m, const struct finding_filter *q)
 	}
 	if (n > 0)
 		qsort(v, n, sizeof(*v), by_urgency);
-	for (size_t i = 0; q->cursor && i < n; i++)
-		if (streq(v[i]->id, q->cursor))
-			from = i + 1;
+	while (q->cursor && from < n && !is_behind(v[from], &after))
+		from++;
 	for (size_t i = from; i < n && i < from + limit; i++)
 		json_array_append_new(a, report_finding(v[i]));
 	json_object_set_new(o, "findings", a);
 	json_object_set_new(
-	    o, "cursor", from + limit < n ? report_string(v[from + limit - 1]->id) : json_null());
+	    o, "cursor", from + limit < n ? place_cursor(v[from + limit - 1]) : json_null());
 	free(v);
 	return o;
 }
@@ -379,7 +423,7 @@ monitor_checks(const struct monitor *m, const char *id)
 		const struct check *c = catalogue_at(m->catalogue, i);
 
 		if (!id || streq(c->id, id))
-			json_array_append_new(a, report_check(c));
+			json_array_append_new(a, report_check(c, m->conf->defaults.interval_us[c->probe]));
 	}
 	json_object_set_new(o, "checks", a);
 	return o;

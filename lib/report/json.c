@@ -269,7 +269,7 @@ seconds(int64_t us)
 }
 
 json_t *
-report_check(const struct check *c)
+report_check(const struct check *c, int64_t probe_interval_us)
 {
 	static const char *const costs[] = { "cheap", "dear", "scrub" };
 	static const char *const sources[] = { "sql", "file", "session", "host" };
@@ -283,8 +283,7 @@ report_check(const struct check *c)
 	set_string(o, "id", c->id);
 	set_string(o, "engine", engine_names[c->engine]);
 	set_string(o, "default", c->on_by_default ? "on" : "off");
-	json_object_set_new(
-	    o, "interval", c->interval_us > 0 ? seconds(c->interval_us) : json_null());
+	json_object_set_new(o, "interval", seconds(MAX(c->interval_us, probe_interval_us)));
 	json_object_set_new(o, "for", seconds(c->for_us[SEVERITY_WARNING]));
 	json_object_set_new(o, "for_critical", seconds(c->for_us[SEVERITY_CRITICAL]));
 	json_object_set_new(o, "hold",

@@ -18,8 +18,8 @@ json_t *report_time(int64_t wall_us) _must_check_; /* 0 gives null */
 char *report_dump(const json_t *) _must_check_;
 
 json_t *report_finding(const struct finding *) _must_check_;
-/* One entry of /v1/checks; sql with all bodies. */
-json_t *report_check(const struct check *) _must_check_;
+/* One entry of /v1/checks; sql with all bodies, the longer of its interval and its probe's. */
+json_t *report_check(const struct check *, int64_t probe_interval_us) _must_check_;
 
 struct report_options {
 	bool colour;

@@ -80,7 +80,7 @@ def test_findings_are_filtered_and_paged(watched):
 REFUSED = [
     ("GET", "/v1/status?x=1", 400), ("GET", "/v1/findings?severity=bad", 400),
     ("GET", "/v1/findings?state=bad", 400), ("GET", "/v1/findings?probe=bad", 400),
-    ("GET", "/v1/findings?limit=0", 400), ("GET", "/v1/findings?limit=x", 400),
+    ("GET", "/v1/findings?cursor=zzz", 400), ("GET", "/v1/findings?limit=0", 400), ("GET", "/v1/findings?limit=x", 400),
     ("GET", "/v1/findings?limit=99999999999999999999", 400), ("GET", "/v1/findings?state=", 400),
     ("GET", "/v1/findings?severity=info&severity=info", 400), ("GET", "/v1/%zz", 400),
     ("GET", "/v1/databases/%00", 400), ("GET", "/v1/databases/nobody", 404),

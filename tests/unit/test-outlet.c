@@ -203,18 +203,21 @@ static void
 test_notes(void **state)
 {
 	_cleanup_free_ char *unknown =
-	    entry_unknown("orders", ENGINE_POSTGRESQL, PROBE_SCHEMA, "statement timeout", 3);
+	    entry_unknown("main", "orders", ENGINE_POSTGRESQL, PROBE_SCHEMA, "statement timeout", 3);
 	_cleanup_free_ char *again =
-	    entry_unknown("orders", ENGINE_POSTGRESQL, PROBE_SCHEMA, NULL, 0);
+	    entry_unknown("main", "orders", ENGINE_POSTGRESQL, PROBE_SCHEMA, NULL, 0);
 	_cleanup_free_ char *config =
-	    entry_note(ENTRY_CONFIG_REJECTED, NULL, "x", 2, "configuration rejected: %d errors", 2);
-	_cleanup_free_ char *start = entry_note(ENTRY_NONE, NULL, NULL, 0, "started");
+	    entry_note(ENTRY_CONFIG_REJECTED, "x", 2, "configuration rejected: %d errors", 2);
+	_cleanup_free_ char *start = entry_note(ENTRY_NONE, NULL, 0, "started");
+	_cleanup_free_ char *summary = entry_summary("main", "", "server main: first look: ...");
 	json_t *o = json_loads(unknown, 0, NULL);
 
 	(void)state;
 	assert_string_equal(get(o, "MESSAGE_ID"), "6d1f0c5b1d0f4a5c8a0be4a2d3c7e106");
 	assert_string_equal(get(o, "PRIORITY"), "4");
 	assert_string_equal(get(o, "DBHEALTH_REASON"), "statement timeout");
+	assert_string_equal(get(o, "DBHEALTH_SERVER"), "main");
+	assert_string_equal(get(o, "DBHEALTH_DATABASE"), "orders");
 	assert_string_equal(get(o, "MESSAGE"),
 	    "orders: unknown: 3 checks of probe schema cannot answer: statement timeout");
 	json_decref(o);
@@ -224,6 +227,11 @@ test_notes(void **state)
 	o = json_loads(config, 0, NULL);
 	assert_string_equal(get(o, "MESSAGE_ID") + 30, "08");
 	assert_string_equal(get(o, "DBHEALTH_COUNT"), "2");
+	json_decref(o);
+	o = json_loads(summary, 0, NULL);
+	assert_string_equal(get(o, "MESSAGE_ID") + 30, "09");
+	assert_string_equal(get(o, "DBHEALTH_SERVER"), "main");
+	assert_string_equal(get(o, "DBHEALTH_DATABASE"), "");
 	json_decref(o);
 	o = json_loads(start, 0, NULL);
 	assert_string_equal(get(o, "MESSAGE_ID"), "(none)");
@@ -367,7 +375,7 @@ test_json_lines(void **state)
 	(void)state;
 	place_open(&p, OUTLET_JSON, SEVERITY_WARNING, 0);
 	outlets_event(p.outlets, 1, critical);
-	outlets_say(p.outlets, entry_note(ENTRY_CONFIG_RELOADED, NULL, NULL, 0, "two\nlines"));
+	outlets_say(p.outlets, entry_note(ENTRY_CONFIG_RELOADED, NULL, 0, "two\nlines"));
 	assert_int_equal(outlets_flush(p.outlets, in_seconds(10)), 0);
 	place_read(&p, &out);
 	place_close(&p);

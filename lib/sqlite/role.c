@@ -243,14 +243,15 @@ let_writer_pass(struct job *j, int64_t until_us)
 }
 
 /*
- * What can pass by itself.  SQLite also says "hot journal" when a commit deleted the journal while
+ * What can pass by itself within the tries that were made.  SQLite also says "hot journal" when a commit deleted the journal while
  * it looked; what was seen hot before stays so.
  */
 static bool
-is_passing(const struct job *j, const struct verdict *v)
+is_passing(const struct job *j, const struct verdict *v, int tries)
 {
+	/* A journal that is no journal stays for ever; a commit is over at once. */
 	if (v->code == SQLITE_READONLY_ROLLBACK)
-		return file_facts_int(&j->facts, FACT_JOURNAL_HOT) != 1;
+		return file_facts_int(&j->facts, FACT_JOURNAL_HOT) != 1 && tries < 2 * TRIES_MAX;
 	return streq(v->reason, "locked") || v->code == SQLITE_READONLY_RECOVERY;
 }
 
@@ -279,7 +280,7 @@ run_on_file(
 	for (int tries = 1;; tries++) {
 		enum watch_why why = try_on_file(j, s, until_us, a, v);
 
-		if (v->reason[0] == '\0' || !is_passing(j, v) ||
+		if (v->reason[0] == '\0' || !is_passing(j, v, tries) ||
 		    (tries >= TRIES_MAX && why == WATCH_WRITER))
 			return;
 		if (!may_wait(j, until_us))
@@ -333,8 +334,8 @@ open_file(struct job *j)
 {
 	struct verdict v = { .reason = "" };
 
-	while (!reader_open(&j->reader, j->until_us, &v)) {
-		if (is_passing(j, &v) && may_wait(j, j->until_us)) {
+	for (int tries = 1; !reader_open(&j->reader, j->until_us, &v); tries++) {
+		if (is_passing(j, &v, tries) && may_wait(j, j->until_us)) {
 			v = (struct verdict){ .reason = "" };
 			continue;
 		}
@@ -384,11 +385,15 @@ serve_all(struct job *j)
 	open_file(j);
 	facts = file_facts_json(&j->facts);
 	r = facts ? worker_send(SQLITE_FACTS, facts, strlen(facts)) : -ENOMEM;
-	json_array_foreach (statements, i, o) {
-		struct statement s = get_statement(o);
+	/* What needs nothing of the file's schema comes first: a schema made to cost the worker its life
+	 * does not take those answers along. */
+	for (int round = 0; round < 2; round++) {
+		json_array_foreach (statements, i, o) {
+			struct statement s = get_statement(o);
 
-		if (r == 0)
-			r = serve_statement(j, &s);
+			if (r == 0 && s.file == (round == 0))
+				r = serve_statement(j, &s);
+		}
 	}
 	return r;
 }

@@ -10,7 +10,7 @@
 -- unit: count
 -- hold: ack
 -- metric: dbhealth_checksum_failures
--- message: {value} damaged pages were read in {object}: {detail}
+-- message: {value} damaged pages were read: {detail}
 -- why: The checksum of a page that came from the disk was wrong: storage, memory or a copy damaged it.
 --   What stands on such a page is lost until it comes back from a backup or a standby.
 -- spares: servers without data checksums, where nobody counts.

@@ -9,7 +9,7 @@
 -- cost: cheap
 -- unit: count
 -- metric: dbhealth_collation_mismatch_indexes
--- message: {object} {detail}
+-- message: {detail}
 -- why: Text indexes are in the order that the C library or ICU had when they were built. After an upgrade
 --   of the system that order may differ: queries miss rows, and unique indexes admit duplicates.
 -- spares: C and POSIX, which never change; collations that no column, index or person of this database

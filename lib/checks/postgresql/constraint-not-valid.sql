@@ -10,7 +10,7 @@
 -- unit: count
 -- metric: dbhealth_constraints_not_valid
 -- param.grace: 7d
--- message: {object} is NOT VALID: {detail}
+-- message: NOT VALID: {detail}
 -- why: The rows that were there when the constraint was added are unproven: they may break it, and the
 --   planner does not trust it. The second step of a migration was forgotten, or it failed.
 -- spares: the first 7 days of our own sight (info until then); clones on partitions; constraints that

@@ -11,7 +11,7 @@
 -- needs: configured require_relationships
 -- metric: dbhealth_required_relationships_missing
 -- param.grace: 24h
--- message: {object} has no foreign key to {target}: {detail}
+-- message: no foreign key to {target}: {detail}
 -- why: The application relies on this relationship (require_relationships). Without the foreign key nothing
 --   keeps rows from naming parents that do not exist, and joins then lose them without a word.
 -- spares: a foreign key of several columns that holds this pair; one that is NOT VALID yet

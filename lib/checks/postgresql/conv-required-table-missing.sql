@@ -11,7 +11,7 @@
 -- needs: configured require_tables
 -- metric: dbhealth_required_tables_missing
 -- param.grace: 24h
--- message: required table {object} does not exist{detail}
+-- message: required table does not exist{detail}
 -- why: The application needs this table (require_tables). Without it requests fail: migrations did not run
 --   here, ran in another database or schema, or somebody dropped it.
 -- spares: views, materialized views, foreign and partitioned tables of that name, which serve as well.

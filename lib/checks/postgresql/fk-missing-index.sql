@@ -11,7 +11,7 @@
 -- metric: dbhealth_foreign_keys_without_index
 -- param.min_rows: 1000
 -- param.max_partitions: 8
--- message: {object} has no index for its foreign key to {target}; about {value} rows
+-- message: no index for the foreign key to {target}; about {value} rows
 -- why: Each DELETE of a parent row, or UPDATE of its key, reads the whole child table while it holds row
 --   locks: slow deletes, lock queues.
 -- spares: key covered by a primary key, unique index, hash index (one column), or partial index WHERE

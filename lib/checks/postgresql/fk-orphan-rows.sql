@@ -12,7 +12,7 @@
 -- critical: >= 1
 -- metric: dbhealth_orphan_rows
 -- param.max_rows: 10000
--- message: {object}: {detail}
+-- message: {detail}
 -- why: The constraint says it cannot be, yet it is: triggers were off (session_replication_role, a
 --   restore), the constraint is NOT VALID, or an index is damaged. Joins lose these rows without a
 --   word, and the next dump cannot be restored.

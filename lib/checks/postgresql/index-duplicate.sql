@@ -9,7 +9,7 @@
 -- cost: cheap
 -- unit: bytes
 -- metric: dbhealth_duplicate_index_bytes
--- message: {object} is the same index as {same_as}
+-- message: the same index as {same_as}: {detail}
 -- why: Every write maintains both, the cache holds both, and the planner uses only one of them.
 -- spares: indexes that differ in any column, order, operator class, collation, expression, predicate,
 --   included column or method; an index behind a constraint, a foreign key, CLUSTER or the replica
@@ -71,7 +71,7 @@ WITH all_of AS (
 SELECT pg_catalog.format('%I.%I.%I', nspname, relname, index) AS object,
     relpages::bigint * pg_catalog.current_setting('block_size')::bigint AS value,
     'warning' AS severity,
-    pg_catalog.format('%I does the same; this one was used %s times', same_as, scans) AS detail,
+    pg_catalog.format('this one was used %s times', scans) AS detail,
     same_as,
     CASE WHEN relkind = 'i' THEN pg_catalog.format('DROP INDEX CONCURRENTLY %s.%s;', q[1], q[2]) END AS remedy,
     CASE WHEN relkind = 'I' THEN pg_catalog.format(E'SET lock_timeout = ''2s'';\nDROP INDEX %s.%s;', q[1], q[2]) END AS remedy_2

@@ -10,7 +10,7 @@
 -- unit: bytes
 -- for: 1h
 -- metric: dbhealth_invalid_index_bytes
--- message: {object} is invalid: {detail}
+-- message: invalid: {detail}
 -- why: A CREATE INDEX CONCURRENTLY or REINDEX that failed leaves an index that every write must maintain
 --   and no query uses. A unique one that is invalid does not keep duplicates out of the rows that were
 --   there before.

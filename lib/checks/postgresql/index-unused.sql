@@ -13,7 +13,7 @@
 -- needs: role primary
 -- metric: dbhealth_unused_index_bytes
 -- param.min_bytes: 10MB
--- message: {object} was not used while we watched it: {detail}
+-- message: not used while we watched it: {detail}
 -- why: Every write maintains it, it takes disk and cache, and it keeps rows from being updated in place.
 -- spares: indexes under 10 MB; unique ones and those behind a constraint, a foreign key (on either side),
 --   CLUSTER or the replica identity; indexes over expressions (they carry statistics); invalid ones

@@ -15,7 +15,7 @@
 -- param.critical_after: 5min
 -- param.crowd: 10
 -- param.crowd_after: 10s
--- message: {waiters} waiting, the longest {value}, behind {object}: {detail}
+-- message: {queue}, the longest {value}, behind {object} ({who}){doing}
 -- why: Users wait now. One session at the root of the queue keeps a lock that all the others need; often
 --   it is idle in a transaction, or a change of a table that itself waits for a long reader.
 -- spares: waits shorter than half a minute; the sessions in the middle of a queue: only who stands at
@@ -56,9 +56,8 @@ WITH RECURSIVE waiting AS MATERIALIZED (
 	WHERE NOT EXISTS (SELECT FROM edge AS e WHERE e.waiter = r.blocker)
 	GROUP BY r.blocker
 ), told AS (
-	SELECT r.*, a.usename, a.datname, a.application_name, a.client_addr, a.state, a.backend_type,
-	    extract(epoch FROM pg_catalog.clock_timestamp() - a.state_change)::bigint AS since,
-	    pg_catalog.to_char(a.backend_start AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US+00') AS started,
+	SELECT r.*, a.usename, a.datname, a.application_name, a.client_addr, a.state, a.state_change, a.backend_type,
+		    pg_catalog.to_char(a.backend_start AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US+00') AS started,
 	    CASE WHEN r.pid = 0 THEN (SELECT p.gid FROM pg_catalog.pg_prepared_xacts AS p ORDER BY p.prepared LIMIT 1) END AS gid,
 	    CASE WHEN r.pid = 0 THEN (SELECT count(*) FROM pg_catalog.pg_prepared_xacts AS p) END AS gids
 	FROM root AS r LEFT JOIN pg_catalog.pg_stat_activity AS a ON a.pid = r.pid AND r.pid <> 0
@@ -68,9 +67,8 @@ SELECT CASE WHEN pid = 0 THEN 'prepared transaction' ELSE pg_catalog.format('pid
     waits AS value,
     CASE WHEN waits >= :critical_after::float8 OR crowd >= :crowd::bigint THEN 'critical'
         WHEN waits >= :warning_after::float8 THEN 'warning' END AS severity,
-    CASE WHEN pid = 0 THEN pg_catalog.format('%s prepared transaction(s), the oldest %s', gids, gid)
-        ELSE pg_catalog.format('%s, role %s, database %s, %s for %s s', coalesce(nullif(application_name, ''), backend_type, 'a session that is gone'),
-            usename, datname, state, since) END AS detail,
+    who || doing AS detail, who, doing,
+    CASE WHEN waiters = 1 THEN '1 session waits' ELSE pg_catalog.format('%s sessions wait', waiters) END AS queue,
     waiters, usename AS login, datname, application_name, client_addr::text AS client, state,
     CASE WHEN pid = 0 THEN 'SELECT gid, prepared, owner, database FROM pg_prepared_xacts ORDER BY prepared;'
         ELSE pg_catalog.format(E'SELECT pid, pg_blocking_pids(pid) AS behind, usename, state, wait_event, now() - state_change AS since, query\n'
@@ -79,5 +77,12 @@ SELECT CASE WHEN pid = 0 THEN 'prepared transaction' ELSE pg_catalog.format('pid
     CASE WHEN pid <> 0 THEN pg_catalog.format(E'SELECT pg_terminate_backend(pid) FROM pg_stat_activity\nWHERE pid = %s AND backend_start = %L;', pid, started) END AS remedy_3,
     CASE WHEN pid = 0 AND gids = 1 THEN pg_catalog.format('ROLLBACK PREPARED %L;', gid) END AS remedy_4
 FROM told
+CROSS JOIN LATERAL (
+	SELECT CASE WHEN pid = 0 THEN pg_catalog.format('the oldest of %s is %s', gids, gid)
+	    ELSE pg_catalog.concat_ws(', ', coalesce(nullif(application_name, ''), backend_type, 'a session that is gone'),
+	        'role ' || usename, 'database ' || datname, pg_catalog.host(client_addr)) END AS who,
+	    CASE WHEN pid <> 0 AND state IS NOT NULL THEN pg_catalog.format(', %s since %s UTC', state,
+	        pg_catalog.to_char(state_change AT TIME ZONE 'UTC', 'HH24:MI:SS')) ELSE '' END AS doing
+) AS words
 ORDER BY waits DESC
 LIMIT 100

@@ -9,7 +9,7 @@
 -- default: on
 -- cost: cheap
 -- unit: count
--- message: role {object}: {detail}
+-- message: {detail}
 -- why: A monitor that may not look reports nothing where it should warn; one that is a superuser makes its
 --   own mistakes, or its takeover, a disaster.
 -- spares: rights named in accept_missing (by the id of a check, a word of the GRANT, or *; superuser for

@@ -15,7 +15,7 @@
 -- param.freeze_factor: 1.2
 -- param.spared_from: 25%
 -- param.spared_until: 50%
--- message: database {object} has used {value} of the multixact ids: {detail}
+-- message: {value} of the multixact ids are used: {detail}
 -- why: Rows locked by several sessions at once (foreign keys do that) are numbered with 32 bits, too. When
 --   the oldest is two thousand million old, the server refuses every write until VACUUM has run.
 -- spares: ages that autovacuum is about to handle: below half of the range an age under 1.2 x

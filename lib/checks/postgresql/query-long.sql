@@ -14,7 +14,7 @@
 -- param.warning_after: 30min
 -- param.standby_after: 2h
 -- param.maintenance: ^(pg_dump|pg_dumpall|pg_restore|pg_repack|vacuumdb|reindexdb|pg_amcheck|pg_basebackup|pg_receivewal)
--- message: {object} has been running one statement for {value}: {detail}
+-- message: one statement runs for {value}: {detail}
 -- why: A statement that never ends takes a CPU or a disk, keeps its snapshot open and often is one
 --   whose client has gone long ago.
 -- spares: our own sessions, autovacuum, replication, dumps and restores, VACUUM, CLUSTER, CREATE INDEX

@@ -11,7 +11,7 @@
 -- warning: >= 1GB
 -- for: 1h
 -- metric: dbhealth_slot_inactive_retained_bytes
--- message: nobody reads slot {object}; it keeps {value} of WAL: {detail}
+-- message: nobody reads this slot; it keeps {value} of WAL: {detail}
 -- why: The server keeps all WAL, and a logical slot all old catalogue rows, from the place where the
 --   consumer of a slot stopped. When it never comes back the disk fills.
 -- spares: a consumer away for less than an hour, or that keeps less than 1 GB; temporary slots;

@@ -12,7 +12,7 @@
 -- metric: dbhealth_slot_retained_bytes
 -- param.warning_bytes: 10GB
 -- param.critical_left: 20%
--- message: slot {object} keeps {value} of WAL: {detail}
+-- message: keeps {value} of WAL: {detail}
 -- why: A slot whose consumer is behind keeps WAL until the disk is full, or, with
 --   max_slot_wal_keep_size, until the slot is lost and its consumer must be built anew.
 -- spares: less than 10 GB while no limit is near; a short rise.

@@ -12,7 +12,7 @@
 -- critical: >= 1
 -- needs: role primary
 -- metric: dbhealth_sequence_behind_rows
--- message: {object} is behind {column}: {detail}
+-- message: behind {column}: {detail}
 -- why: The next value of the sequence is already the key of a row: inserts fail with "duplicate key" until
 --   the sequence has passed them all. Loads and restores that bring their own keys leave this behind.
 -- spares: columns without a unique index of their own, where no insert fails; empty tables; rows on the

@@ -13,7 +13,7 @@
 -- critical: >= 0.9
 -- for: 0s
 -- metric: dbhealth_sequence_used_ratio
--- message: {object} is used up to {value}: {detail}
+-- message: used up to {value}: {detail}
 -- why: At its end the sequence, or the column it feeds, refuses the next row: inserts fail, mostly of the
 --   largest table there is. Widening the column of a large table takes hours; begin early.
 -- spares: sequences that start again at their end (CYCLE) and whose column holds every value;

@@ -11,7 +11,7 @@
 -- metric: dbhealth_tables_without_primary_key
 -- param.min_rows: 1000
 -- param.bookkeeping: ^(databasechangelog|alembic_version|schema_version|schema_migrations)$
--- message: {object} has no primary key ({detail})
+-- message: no primary key ({detail})
 -- why: Without a key no row can be named: duplicates stay unseen, nobody can repair one row, and logical
 --   replication cannot carry UPDATE and DELETE.
 -- spares: partitions (their root is told), foreign tables, views, temporary tables, tables of

@@ -16,7 +16,7 @@
 -- metric: dbhealth_vacuum_overdue_factor
 -- param.min_rows: 10000
 -- param.settle: 1h
--- message: {object} has {dead_rows} dead rows, {value} times what should start autovacuum: {detail}
+-- message: {dead_rows} dead rows, {value} times what should start autovacuum: {detail}
 -- why: Dead rows take disk and cache, and every scan reads them. Autovacuum should have removed them: it is
 --   switched off for the table, too slow, or an old snapshot keeps the rows.
 -- spares: tables under 10,000 rows; the first hour after a start of the server or a reset of the

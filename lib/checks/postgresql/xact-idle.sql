@@ -14,7 +14,7 @@
 -- param.warning_after: 10min
 -- param.blocks_after: 1min
 -- param.critical_xids: 10000000
--- message: {object} has been idle in a transaction for {value}: {detail}
+-- message: idle in a transaction for {value}: {detail}
 -- why: The application opened a transaction and forgot it. It keeps its locks and its snapshot: others
 --   wait for the locks, and VACUUM cannot remove dead rows.
 -- spares: our own sessions; the time a transaction is busy, only the time since its last statement

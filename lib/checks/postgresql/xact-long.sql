@@ -16,7 +16,7 @@
 -- param.maintenance_after: 12h
 -- param.maintenance: ^(pg_dump|pg_dumpall|pg_restore|pg_repack|vacuumdb|reindexdb|pg_amcheck)
 -- param.idle_elsewhere: 10min
--- message: {object} has a transaction open for {value}: {detail}
+-- message: transaction open for {value}: {detail}
 -- why: While a transaction holds a snapshot, VACUUM cannot remove a row that died after it began, in any
 --   table of the database; tables and indexes grow. Its locks stop changes of tables, and behind such
 --   a waiting change everybody else waits.

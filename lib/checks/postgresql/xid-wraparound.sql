@@ -15,7 +15,7 @@
 -- param.freeze_factor: 1.2
 -- param.spared_from: 25%
 -- param.spared_until: 50%
--- message: database {object} has used {value} of the transaction ids: {detail}
+-- message: {value} of the transaction ids are used: {detail}
 -- why: Row versions are numbered with 32 bits. When the oldest unfrozen one is two thousand million
 --   transactions old, the server refuses every write until VACUUM has run; that takes hours.
 -- spares: ages that autovacuum is about to handle: below half of the range an age under 1.2 x

@@ -13,7 +13,7 @@
 -- for: 1h, 1min
 -- needs: role primary, privilege (pg_monitor) or unknown
 -- metric: dbhealth_xmin_horizon_age
--- message: {object} holds back VACUUM by {value} transactions: {detail}
+-- message: holds back VACUUM by {value} transactions: {detail}
 -- why: No dead row that is newer than the oldest snapshot can be removed, by no VACUUM, in no table of its
 --   database (a slot or prepared transaction: of all). Tables grow, and freezing stops.
 -- spares: VACUUM and autovacuum themselves, our own sessions; all but the oldest holder, because the

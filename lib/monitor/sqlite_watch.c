@@ -306,7 +306,7 @@ on_message(uint32_t type, const char *payload, size_t len, void *arg)
 		if (w)
 			take_rows(w, json_object_get(o, "rows"));
 		break;
-	case SQLITE_DONE:
+	case SQLITE_ANSWERED:
 		if (!w)
 			break;
 		state = json_string_value(json_object_get(o, "state"));

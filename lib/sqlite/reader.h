@@ -8,7 +8,7 @@
  */
 struct sqlite3;
 
-/* Why not, in the words of SQLITE_DONE; reason is "" when all is well. */
+/* Why not, in the words of SQLITE_ANSWERED; reason is "" when all is well. */
 struct verdict {
 	const char *reason; /* constant */
 	int code;           /* SQLite's extended code, 0 where it had no part in it */

@@ -243,8 +243,8 @@ let_writer_pass(struct job *j, int64_t until_us)
 }
 
 /*
- * What can pass by itself within the tries that were made.  SQLite also says "hot journal" when a commit deleted the journal while
- * it looked; what was seen hot before stays so.
+ * What can pass by itself within the tries that were made.  SQLite also says "hot journal" when a
+ * commit deleted the journal while it looked; what was seen hot before stays so.
  */
 static bool
 is_passing(const struct job *j, const struct verdict *v, int tries)
@@ -300,7 +300,7 @@ send_done(const struct statement *s, const struct answer *a, const struct verdic
 	_cleanup_free_ char *text = json_dumps(o, JSON_COMPACT | JSON_REAL_PRECISION(6));
 
 	json_decref(o);
-	return text ? worker_send(SQLITE_DONE, text, strlen(text)) : -ENOMEM;
+	return text ? worker_send(SQLITE_ANSWERED, text, strlen(text)) : -ENOMEM;
 }
 
 static int

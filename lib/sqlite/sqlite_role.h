@@ -6,24 +6,31 @@
  * anything beside it (design section 13).  One job: a file and a list of statements.  All frames
  * are JSON.
  *
- * job    {"path", "copy_limit", "deadline_ms", "slice_ms", "pre_read": bool, "temp_dir"?: folder
- * for a private copy (default $STATE_DIRECTORY, $TMPDIR, /tmp), "statements":[{"n": 0, "sql",
- * "source": "sql"|"file", "params": ["..."|null, ...], "max_rows", "max_bytes", "timeout_ms",
- * "user": bool}, ...]} answers, in order: SQLITE_FACTS   {"open": bool, "reason":
- * "timeout"|"locked"|"privilege"|"error"|"", "text", "library": "3.40.1", and every known fact of
- * sqlite_fact_names by its name} SQLITE_COLUMNS {"n", "columns": [...]} SQLITE_ROWS    {"n",
- * "rows": [[...], ...]}       cells are strings or null, at most 256 kB a frame SQLITE_DONE {"n",
- * "ms", "state": "complete"|"truncated"|"unknown", "reason", "text"} The rows of a statement are
- * sent when it is known that nothing moved under it; a statement that ends unknown has sent neither
- * columns nor rows.  Its reason is timeout, locked (a writer was in the way, or the file changed
- * while it was read), privilege, error, or budget (deadline_ms was over before its turn).
+ * The job:
+ *   {"path", "copy_limit", "deadline_ms", "slice_ms", "pre_read": bool,
+ *    "temp_dir"?: folder for a private copy (default $STATE_DIRECTORY, $TMPDIR, /tmp),
+ *    "statements": [{"n": 0, "sql", "source": "sql"|"file", "params": ["..."|null, ...],
+ *      "max_rows", "max_bytes", "timeout_ms", "user": bool}, ...]}
+ * The answers, in order; those on the file ("source": "file") before the others:
+ *   SQLITE_FACTS    {"open": bool, "reason": "timeout"|"locked"|"privilege"|"error"|"", "text",
+ *                    "library": "3.40.1", and every known fact of sqlite_fact_names by its name}
+ *   SQLITE_COLUMNS  {"n", "columns": [...]}
+ *   SQLITE_ROWS     {"n", "rows": [[...], ...]}  cells are strings or null, 256 kB a frame at most
+ *   SQLITE_ANSWERED {"n", "ms", "state": "complete"|"truncated"|"unknown", "reason", "text"}
+ *
+ * The rows of a statement are sent when it is known that nothing moved under it; a statement that
+ * ends unknown has sent neither columns nor rows.  Its reason is timeout, locked (a writer was in
+ * the way, or the file changed while it was read), privilege, error, or budget (deadline_ms was
+ * over before its turn).
+ *
  * Parameters are ?1, ?2 ... in order.  SQLite compares numbers with texts by type, so a text that
- * is written like a number is bound as one; columns of type TEXT still compare as texts. Statements
- * with source "file" run on an empty in-memory database and are answered even when the file cannot
- * be opened; both kinds see the SQL function file_fact(NAME).  Those of a user may describe the
- * schema, but not walk the whole file (quick_check, integrity_check).
+ * is written like a number is bound as one; columns of type TEXT still compare as texts.
+ * Statements with source "file" run on an empty in-memory database and are answered even when the
+ * file cannot be opened; both kinds see the SQL function file_fact(NAME).  Those of a user may
+ * describe the schema, but not walk the whole file (quick_check, integrity_check).
  */
-enum { SQLITE_JOB = 1, SQLITE_FACTS = 2, SQLITE_COLUMNS = 3, SQLITE_ROWS = 4, SQLITE_DONE = 5 };
+/* None of these may be a macro of sqlite3.h, which only one side includes. */
+enum { SQLITE_JOB = 1, SQLITE_FACTS = 2, SQLITE_COLUMNS = 3, SQLITE_ROWS = 4, SQLITE_ANSWERED = 5 };
 extern const struct worker_role sqlite_role;
 
 /* The facts by number from 0, with what each means; false at the end.  Both texts are constant. */

@@ -334,7 +334,7 @@ look_on_message(uint32_t type, const char *payload, size_t len, void *arg)
 		assert_true(len <= 256 << 10);
 		json_array_extend(rows, json_object_get(o, "rows"));
 		break;
-	case SQLITE_DONE:
+	case SQLITE_ANSWERED:
 		slot(&l->done, n, json_incref(o));
 		break;
 	default:

@@ -912,7 +912,7 @@ scope_checks_json(const struct scope *s)
 }
 
 static bool
-has_grant(const json_t *list, const struct checkup *c)
+has_grant(const json_t *list, const struct checkup *c, const char *datname)
 {
 	size_t i;
 	json_t *o;
@@ -920,8 +920,10 @@ has_grant(const json_t *list, const struct checkup *c)
 	json_array_foreach (list, i, o) {
 		const char *grant = json_string_value(json_object_get(o, "grant"));
 		const char *check = json_string_value(json_object_get(o, "check"));
+		const char *in = json_string_value(json_object_get(o, "database"));
 
-		if (grant && check && streq(grant, c->grant) && streq(check, c->check->id))
+		if (grant && check && streq(grant, c->grant) && streq(check, c->check->id) &&
+		    streq(in ? in : "", datname ? datname : ""))
 			return true;
 	}
 	return false;
@@ -930,16 +932,20 @@ has_grant(const json_t *list, const struct checkup *c)
 static void
 add_not_covered(const struct scope *s, json_t *list)
 {
+	const struct database *d = scope_database(s);
+	const char *datname = d ? d->datname : NULL;
+
 	for (size_t i = 0; i < s->ncheckups && json_array_size(list) < NOT_COVERED_MAX; i++) {
 		const struct checkup *c = &s->checkups[i];
 		json_t *o;
 
-		if (c->status != CHECK_NOT_COVERED || !c->grant || has_grant(list, c))
+		if (c->status != CHECK_NOT_COVERED || !c->grant || has_grant(list, c, datname))
 			continue;
 		o = json_object();
 		json_object_set_new(o, "check", report_string(c->check->id));
 		json_object_set_new(o, "reason", report_string(c->text));
 		json_object_set_new(o, "grant", report_string(c->grant));
+		json_object_set_new(o, "database", report_string(datname));
 		json_array_append_new(list, o);
 	}
 }

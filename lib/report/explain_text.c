@@ -186,7 +186,7 @@ open_line(struct str *out, const json_t *f, int digits, const struct report_opti
 	str_addc(out, ' ');
 	layout_cell(out, v, 12);
 	str_addc(out, ' ');
-	layout_cell(out, age, 6);
+	layout_cell(out, age, 7);
 	str_addf(out, "%.*s\n", digits, layout_get(f, "id"));
 }
 

@@ -5,7 +5,7 @@
 -- topic: setup
 -- scope: server
 -- kind: finding
--- interval: 15min
+-- interval: 1min
 -- default: on
 -- cost: cheap
 -- unit: count
@@ -28,19 +28,22 @@ WITH me AS (
 ), accepted AS (
 	SELECT x FROM pg_catalog.jsonb_array_elements_text(:accept_missing::jsonb) AS x
 ), missing AS (
-	SELECT 'pg_monitor' AS "check", pg_catalog.format('GRANT pg_monitor TO %I', rolname) AS "grant"
+	SELECT NULL AS db, 'pg_monitor' AS "check", pg_catalog.format('GRANT pg_monitor TO %I', rolname) AS "grant"
 	FROM me WHERE NOT monitor AND NOT rolsuper
 	UNION
-	SELECT n ->> 'check', pg_catalog.btrim(n ->> 'grant', ' ;')
+	SELECT pg_catalog.regexp_replace(n ->> 'database', '[[:cntrl:]]', ' ', 'g'), n ->> 'check', pg_catalog.btrim(n ->> 'grant', ' ;')
 	FROM pg_catalog.jsonb_array_elements(:not_covered::jsonb) AS n
 	WHERE coalesce(n ->> 'grant', '') <> ''
 ), wanted AS (
-	SELECT m."check", m."grant" FROM missing AS m
+	SELECT m.db, m."check", m."grant" FROM missing AS m
 	WHERE NOT EXISTS (SELECT FROM accepted AS a WHERE a.x IN ('*', m."check")
 	    OR pg_catalog.strpos(pg_catalog.lower(m."grant"), pg_catalog.lower(a.x)) > 0)
 ), grants AS (
-	SELECT "grant", pg_catalog.string_agg(DISTINCT "check", ', ' ORDER BY "check") AS checks
-	FROM wanted GROUP BY "grant" ORDER BY "grant" LIMIT 40
+	SELECT DISTINCT db, "grant" FROM wanted ORDER BY db NULLS FIRST, "grant" LIMIT 40
+), blocks AS (
+	SELECT db, CASE WHEN (SELECT count(DISTINCT db) FROM grants) > 1 AND db IS NOT NULL THEN '-- in database ' || db || E':\n' ELSE '' END
+	    || pg_catalog.string_agg("grant" || ';', E'\n' ORDER BY "grant") AS text
+	FROM grants GROUP BY db
 ), less AS (
 	SELECT pg_catalog.string_agg(DISTINCT "check", ', ' ORDER BY "check") AS checks, count(DISTINCT "check") AS n FROM wanted
 ), more AS (
@@ -59,7 +62,7 @@ SELECT me.rolname::text AS object,
     pg_catalog.concat_ws('; ',
         CASE WHEN coalesce(more.words, '') <> '' THEN 'has more rights than looking needs (' || more.words || ')' END,
         CASE WHEN less.n > 0 THEN 'misses rights, so not covered: ' || less.checks END) AS detail,
-    (SELECT pg_catalog.string_agg(g."grant" || ';', E'\n' ORDER BY g."grant") FROM grants AS g) AS remedy,
+    (SELECT pg_catalog.string_agg(b.text, E'\n' ORDER BY b.db NULLS FIRST) FROM blocks AS b) AS remedy,
     CASE WHEN coalesce(more.words, '') <> '' THEN more.narrower END AS remedy_2
 FROM me CROSS JOIN less LEFT JOIN more ON true
 WHERE less.n > 0 OR coalesce(more.words, '') <> ''

@@ -3,7 +3,7 @@
 #include "worker/worker.h"
 /*
  * Role "sqlite": runs check SQL on one database file without ever creating, changing or locking
- * anything beside it (design section 13).  One job: a file and a list of statements.  All frames
+ * anything beside it.  One job: a file and a list of statements.  All frames
  * are JSON.
  *
  * The job:

@@ -3,6 +3,7 @@
 
 #include "base/str.h"
 #include "base/text.h"
+#include "monitor/monitor.h"
 #include "pg/plan.h"
 
 #include <libgen.h>
@@ -210,14 +211,21 @@ static int
 load(const struct cli *cli, struct conf **ret)
 {
 	struct err_list errors = { 0 };
+	struct conf *conf = NULL;
 	int r, code = 0;
 
 	if (cli->o.config || needs_host_file(cli))
-		r = conf_load(cli->o.config, ret, &errors);
+		r = conf_load_broken(cli->o.config, &conf, &errors);
 	else
-		r = conf_default(ret, &errors);
-	if (r < 0)
+		r = conf_default(&conf, &errors);
+	if (r < 0) {
+		if (conf)
+			monitor_find_faults(conf, &errors);
+		conf_free(conf);
 		code = say_errors(cli, &errors);
+	} else {
+		*ret = conf;
+	}
 	err_list_done(&errors);
 	return code;
 }

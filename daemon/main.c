@@ -3,6 +3,7 @@
  */
 #include "base/log.h"
 #include "daemon/daemon.h"
+#include "monitor/monitor.h"
 #include "worker/worker.h"
 #include <getopt.h>
 #include <stdio.h>
@@ -141,8 +142,11 @@ main(int argc, char **argv)
 		    argv[optind]);
 		return EX_USAGE;
 	}
-	if (conf_load(config, &conf, &errors) < 0)
+	if (conf_load_broken(config, &conf, &errors) < 0) {
+		monitor_find_faults(conf, &errors);
+		conf_free(conf);
 		return bad_configuration(&errors);
+	}
 	err_list_done(&errors);
 	if (check)
 		return check_config(conf, config ? config : CONF_DEFAULT_FILE);

@@ -373,7 +373,7 @@ checks_dir(const char *path)
 }
 
 int
-conf_load(const char *path, struct conf **ret, struct err_list *errors)
+conf_load_broken(const char *path, struct conf **ret, struct err_list *errors)
 {
 	static const enum conf_kind order[] = { KIND_DAEMON, KIND_DEFAULTS, KIND_DATABASE,
 		KIND_CHECK, KIND_QUERY, KIND_SILENCE, KIND_ALERT, KIND_BACKUP, KIND_ROUTINE,
@@ -386,7 +386,16 @@ conf_load(const char *path, struct conf **ret, struct err_list *errors)
 	for (size_t i = 0; i < ARRAY_SIZE(order); i++)
 		read_kind(&l, &m, order[i]);
 	check_references(&l, &m);
-	return finish(&l, ret);
+	*ret = l.conf;
+	return strv_len(errors->v) > 0 ? -EINVAL : 0;
+}
+
+int
+conf_load(const char *path, struct conf **ret, struct err_list *errors)
+{
+	struct loader l = { .errors = errors };
+
+	return conf_load_broken(path, &l.conf, errors) < 0 ? finish(&l, NULL) : finish(&l, ret);
 }
 
 int

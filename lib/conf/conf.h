@@ -86,6 +86,8 @@ struct conf {
 #define CONF_DEFAULT_FILE "/etc/dbhealthd/dbhealthd.conf"
 /* path NULL: the default file, which may be absent.  All faults go to errors; -EINVAL if any. */
 int conf_load(const char *path, struct conf **ret, struct err_list *errors) _must_check_;
+/* The same, but what could be read is there in spite of faults: to look for more of them. */
+int conf_load_broken(const char *path, struct conf **ret, struct err_list *errors) _must_check_;
 /* Built-in values and DB_* alone: for `dbhealth check DSN`. */
 int conf_default(struct conf **ret, struct err_list *errors) _must_check_;
 struct conf *conf_free(struct conf *);

@@ -37,6 +37,8 @@ struct monitor_options {
 int monitor_new(struct event_base *, struct conf *take_conf, struct catalogue *take_catalogue,
     const struct monitor_options *, const struct monitor_callbacks *, void *arg,
     struct monitor **ret, struct err_list *errors) _must_check_;
+/* Adds what checks and queries of a configuration with faults have besides, in order of lines. */
+void monitor_find_faults(const struct conf *, struct err_list *errors);
 struct monitor *monitor_free(struct monitor *);
 /* What the store kept; before monitor_start. */
 void monitor_restore(struct monitor *, const char *kind, const char *key, const char *json);

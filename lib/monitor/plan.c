@@ -191,6 +191,9 @@ static void
 origin_error(struct err_list *errors, const struct conf_origin *o, const char *section,
     const char *key, const char *what)
 {
+	/* the check says which key, too */
+	if (key && strncmp(what, key, strlen(key)) == 0 && strncmp(what + strlen(key), ": ", 2) == 0)
+		what += strlen(key) + 2;
 	err_list_add(errors, "%s:%d: [%s]%s%s: %s", o->file ? o->file : "(built-in)", o->line,
 	    section, key ? " " : "", key ? key : "", what);
 }
@@ -307,7 +310,8 @@ plan_new(const struct conf *conf, struct catalogue *cat, struct plan **ret, stru
 			log_warning("%s: %s", c->origin ? c->origin : c->id, err.msg);
 	}
 	for (size_t i = 0; i < conf->nqueries; i++)
-		add_query(p, &conf->queries[i], errors);
+		if (conf->queries[i].sql) /* else conf has said so */
+			add_query(p, &conf->queries[i], errors);
 	for (size_t i = 0; i < conf->nchecks; i++)
 		validate_override(p, &conf->checks[i], errors);
 	if (strv_len(errors->v) > before)

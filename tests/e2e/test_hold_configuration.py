@@ -23,9 +23,19 @@ severity_cap = ${NOT_SET_ANYWHERE}
 
 [databse typo]
 dsn = sqlite:/x
+
+[check nope-check]
+warning = >= 1
+
+[check xact-long]
+param.nope = 1
+
+[query bare]
+critical = < 1
 """
 FAULTS = [(3, "max_clients"), (4, "listne"), (7, "timeout"), (11, "perfomance_interval"),
-          (12, "telepathy"), (16, "password"), (17, "NOT_SET_ANYWHERE"), (19, "databse")]
+          (12, "telepathy"), (16, "password"), (17, "NOT_SET_ANYWHERE"), (19, "databse"),
+          (22, "nope-check"), (26, "nope"), (28, "sql")]
 
 
 def test_every_fault_at_once(folder):

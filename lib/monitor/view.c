@@ -16,7 +16,8 @@
 enum status
 database_probe_status(const struct database *d, enum probe p)
 {
-	enum status s = scope_probe_status(&d->scope, p);
+	/* what stands for databases that are not known yet has no verdict of its own */
+	enum status s = d->is_template ? STATUS_OK : scope_probe_status(&d->scope, p);
 
 	if (p == PROBE_CONNECTIVITY && d->unreachable)
 		s = status_worse(s, STATUS_CRITICAL);
@@ -181,10 +182,11 @@ role_text(const struct database *d)
 static json_t *
 database_json(const struct database *d, const struct map *tally)
 {
-	size_t covered, total, unknown, c2, t2, u2;
+	size_t covered = 0, total = 0, unknown = 0, c2, t2, u2;
 	json_t *o = json_object(), *cov = json_object();
 
-	scope_count(&d->scope, &covered, &total, &unknown);
+	if (!d->is_template)
+		scope_count(&d->scope, &covered, &total, &unknown);
 	if (d->server) {
 		scope_count(server_scope(d->server), &c2, &t2, &u2);
 		covered += c2;
@@ -280,7 +282,7 @@ monitor_database(const struct monitor *m, const char *name)
 	tally = tally_findings(m);
 	o = database_json(d, tally);
 	map_free(tally, free);
-	checks = scope_checks_json(&d->scope);
+	checks = d->is_template ? json_array() : scope_checks_json(&d->scope);
 	if (d->server) {
 		json_t *more = scope_checks_json(server_scope(d->server));
 

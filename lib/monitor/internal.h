@@ -84,6 +84,8 @@ struct database *monitor_add_database(struct monitor *, const struct conf_databa
     struct conf_database *take_own, const char *datname);
 void monitor_remove_database(struct monitor *, struct database *);
 struct database *monitor_find(const struct monitor *, const char *name);
+/* As people see it: not a section that stands for the databases of its server. */
+struct database *monitor_find_shown(const struct monitor *, const char *name);
 /* Arms the timer for the earliest task; after every change of the schedule. */
 void monitor_arm(struct monitor *);
 /* A run of (scope, probe) ended: waiters and one-shot hear of it. */

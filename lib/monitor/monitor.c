@@ -483,7 +483,7 @@ int
 monitor_run(struct monitor *m, const char *name, enum probe p, uint64_t *ret_run,
     monitor_run_fn done, void *arg)
 {
-	struct database *d = monitor_find(m, name);
+	struct database *d = monitor_find_shown(m, name);
 	struct waiter *w;
 
 	if (!d)

@@ -48,6 +48,14 @@ is_shown(const struct monitor *m, const struct database *d)
 	return true;
 }
 
+struct database *
+monitor_find_shown(const struct monitor *m, const char *name)
+{
+	struct database *d = monitor_find(m, name);
+
+	return d && is_shown(m, d) ? d : NULL;
+}
+
 static json_t *
 ms(int64_t us)
 {
@@ -273,7 +281,7 @@ monitor_status(const struct monitor *m)
 json_t *
 monitor_database(const struct monitor *m, const char *name)
 {
-	const struct database *d = monitor_find(m, name);
+	const struct database *d = monitor_find_shown(m, name);
 	struct map *tally;
 	json_t *o, *checks;
 
@@ -445,7 +453,7 @@ int
 monitor_health(
     const struct monitor *m, const char *name, unsigned probes, const char *role, json_t **ret)
 {
-	const struct database *d = monitor_find(m, name);
+	const struct database *d = monitor_find_shown(m, name);
 	enum status worst = STATUS_OK;
 	const char *have;
 	bool good;

@@ -22,6 +22,9 @@ def test_54_databases_with_two_connections(cluster, daemon):
                | {"reconnect_interval": "5s"})
     watched = {f"all/{n}" for n in names}
     assert {x["name"] for x in d.status()["databases"]} == watched
+    # the section itself is then no database, whoever asks
+    assert d.request("GET", "/v1/databases/all").status == 404
+    assert d.request("POST", "/v1/databases/all/probes/schema/run").status == 404
 
     def answered():
         rows = d.status()["databases"]

@@ -255,6 +255,20 @@ def test_damage_is_told(folder, sqlite, name):
         assert found_by(folder, f, proof.check) == {}
 
 
+def test_large_files_are_gone_through_table_by_table(folder, sqlite):
+    """As over 1 GB: one finding still, and one table that cannot be read hides no other."""
+    f = sqlite("app.db", SCRIPT + """; CREATE TABLE "a'b%s"(x UNIQUE); CREATE VIEW v AS SELECT 1; CREATE VIRTUAL TABLE ft USING fts5(x);""")
+    small = {"settings": {"whole_limit": "1kB"}}
+    assert found_by(folder, f, "sqlite-integrity-check", **small) == {}
+    lost_index_entries(f, 'o\'d"d', 'i\'d"x', "'lost'")
+    found = found_by(folder, f, "sqlite-integrity-check", **small)
+    assert severities(found) == {'o\'d"d.i\'d"x': "critical"}, found
+    f.damage_page(leaf(f), start=0)
+    answer = report(folder, f.dsn, "sqlite-integrity-check", **small)
+    assert [x["object"] for x in answer["findings"]] == ['o\'d"d.i\'d"x']
+    assert [u["reason"].split(":")[0] for u in answer["unknown"]] == ["1 of 10 could not be verified"], answer["unknown"]
+
+
 def test_what_damage_prints_saves_the_rows(folder, sqlite):
     """The steps of a corrupt file, in the order of the page: copy, then .recover from the copy."""
     f = sqlite(f"my app's {folder.path.name}.db", SCRIPT)

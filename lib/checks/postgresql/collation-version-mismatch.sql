@@ -59,7 +59,7 @@ SELECT object, n AS value,
     CASE WHEN n > 0 THEN 'critical' ELSE 'info' END AS severity,
     pg_catalog.format('%s was built with version %s, the system has %s; ', CASE WHEN object = '' THEN 'the database''s collation' ELSE 'collation' END, recorded, present)
     || CASE WHEN n = 0 THEN 'no index depends on it'
-        ELSE pg_catalog.format('%s indexes depend on it: %s%s', n, first, CASE WHEN n > 5 THEN ' ...' ELSE '' END) END AS detail,
+        ELSE pg_catalog.format('%s on it: %s%s', CASE WHEN n = 1 THEN '1 index depends' ELSE n || ' indexes depend' END, first, CASE WHEN n > 5 THEN ' ...' ELSE '' END) END AS detail,
     recorded, present,
     pg_catalog.format('SELECT indexrelid::regclass FROM pg_index WHERE %s = ANY (indcollation::oid[]) AND indexrelid >= 16384;', coll) AS remedy,
     CASE WHEN n BETWEEN 1 AND 20 AND NOT odd THEN (
@@ -114,7 +114,7 @@ SELECT object, n AS value,
     CASE WHEN n > 0 THEN 'critical' ELSE 'info' END AS severity,
     pg_catalog.format('was built with version %s, the system has %s; ', recorded, present)
     || CASE WHEN n = 0 THEN 'no index depends on it'
-        ELSE pg_catalog.format('%s indexes depend on it: %s%s', n, first, CASE WHEN n > 5 THEN ' ...' ELSE '' END) END AS detail,
+        ELSE pg_catalog.format('%s on it: %s%s', CASE WHEN n = 1 THEN '1 index depends' ELSE n || ' indexes depend' END, first, CASE WHEN n > 5 THEN ' ...' ELSE '' END) END AS detail,
     recorded, present,
     pg_catalog.format('SELECT indexrelid::regclass FROM pg_index WHERE %s = ANY (indcollation::oid[]) AND indexrelid >= 16384;', coll) AS remedy,
     CASE WHEN n BETWEEN 1 AND 20 AND NOT odd THEN (

@@ -96,6 +96,14 @@ on_summary(const char *server, const char *database, const char *text, void *arg
 }
 
 static void
+on_acknowledged(const struct finding *f, void *arg)
+{
+	struct daemon *d = arg;
+
+	outlets_say(d->outlets, entry_acknowledged(f, NULL));
+}
+
+static void
 on_state(const char *kind, const char *key, const char *json, void *arg)
 {
 	struct daemon *d = arg;
@@ -107,6 +115,7 @@ static const struct monitor_callbacks monitor_callbacks = {
 	.on_transition = on_transition,
 	.on_unknown = on_unknown,
 	.on_summary = on_summary,
+	.on_acknowledged = on_acknowledged,
 	.on_state = on_state,
 };
 
@@ -306,10 +315,10 @@ start(struct daemon *d, const struct daemon_options *o, struct conf *take, struc
 		conf_free(take);
 		return EXIT_FAILURE;
 	}
+	log_init(o->log_level, outlets_log, d->outlets);
 	if (monitor_new(d->base, take, catalogue_load(take, d), &mo, &monitor_callbacks, d,
 	        &d->monitor, errors) < 0)
 		return fail_start(errors);
-	log_init(o->log_level, outlets_log, d->outlets);
 	for (size_t i = 0; take->not_in_effect && take->not_in_effect[i]; i++)
 		log_warning("%s", take->not_in_effect[i]);
 	if (make_state_dir(take->daemon.state_dir, &err) < 0 ||

@@ -77,12 +77,15 @@ struct monitor {
 	struct worker_job *discovering;
 	int64_t discovered_us;
 	bool started, finished, arming, budget_over, discovered_once;
+	bool merge_due; /* a server came up: it may be one that is here already */
 	size_t visits; /* running, of all servers */
 };
 
 struct database *monitor_add_database(struct monitor *, const struct conf_database *,
     struct conf_database *take_own, const char *datname);
 void monitor_remove_database(struct monitor *, struct database *);
+/* The loop came late: what it saw meanwhile opens nothing. */
+bool monitor_is_late(const struct monitor *);
 struct database *monitor_find(const struct monitor *, const char *name);
 /* As people see it: not a section that stands for the databases of its server. */
 struct database *monitor_find_shown(const struct monitor *, const char *name);
@@ -124,8 +127,10 @@ size_t server_ndatabases(const struct server *);
 int64_t server_answer_us(const struct server *);
 bool server_has_list(const struct server *);  /* databases = *: told at least once */
 bool server_settled(const struct server *);   /* one verdict: up, or told down */
-bool server_is_listed(const struct server *); /* databases = *: members are known */
+bool server_is_listed(const struct server *); /* databases = *: members are known, or it is down */
 void server_heartbeat(struct server *);       /* once a second */
 bool server_same(const struct server *, const struct server *);
+bool server_keeps_name(const struct server *); /* the state knows it by this name */
+/* The databases of from go to the other; from is to be freed.  False: it is busy, later. */
 bool server_merge(struct server *to, struct server *from);
 extern const struct scope_ops pg_database_ops;

@@ -95,13 +95,8 @@ database_free(struct database *d)
 {
 	if (!d)
 		return NULL;
+	assert(!d->visit_parts); /* its server has ended them */
 	sqlite_watch_free(d);
-	while (d->visit_parts) {
-		struct part *p = d->visit_parts;
-
-		d->visit_parts = p->next;
-		scope_part_end(p, REASON_CONNECTION, "no longer watched");
-	}
 	scope_done(&d->scope);
 	facts_done(&d->facts);
 	free(d->datname);
@@ -170,6 +165,8 @@ monitor_add_database(struct monitor *m, const struct conf_database *conf,
 	return d;
 }
 
+static void settle_waiters(struct monitor *);
+
 void
 monitor_remove_database(struct monitor *m, struct database *d)
 {
@@ -178,7 +175,9 @@ monitor_remove_database(struct monitor *m, struct database *d)
 
 	for (struct waiter *w = m->waiters; w; w = w->next)
 		if (w->database == d)
-			w->tasks[0] = NULL;
+			w->tasks[0] = w->tasks[1] = NULL;
+	settle_waiters(m);
+	scope_forget(&d->scope);
 	findings_drop(m->findings, d->scope.name, NULL, true, clock_wall_us());
 	findings_drop(m->findings, reach, NULL, true, clock_wall_us());
 	monitor_findings_changed(m);
@@ -245,18 +244,40 @@ heartbeat_arm(struct monitor *m)
 }
 
 static void
+remove_server(struct monitor *m, size_t i)
+{
+	const struct scope *gone = server_scope(m->servers[i]);
+
+	for (struct waiter *w = m->waiters; w; w = w->next)
+		if (w->tasks[1] && w->tasks[1]->scope == gone)
+			w->tasks[1] = NULL;
+	settle_waiters(m);
+	server_free(m->servers[i]);
+	m->nservers--;
+	memmove(&m->servers[i], &m->servers[i + 1], (m->nservers - i) * sizeof(struct server *));
+}
+
+/* Of two that are one, the name that the state knows stays, else the first in reading order. */
+static void
 merge_servers(struct monitor *m)
 {
+	if (!m->merge_due)
+		return;
+	m->merge_due = false;
 	for (size_t i = 0; i < m->nservers; i++)
 		for (size_t j = i + 1; j < m->nservers; j++) {
-			if (!server_same(m->servers[i], m->servers[j]) ||
-			    !server_merge(m->servers[i], m->servers[j]))
+			struct server *a = m->servers[i], *b = m->servers[j];
+
+			if (!server_same(a, b))
 				continue;
-			server_free(m->servers[j]);
-			m->nservers--;
-			memmove(&m->servers[j], &m->servers[j + 1],
-			    (m->nservers - j) * sizeof(struct server *));
-			j--;
+			m->merge_due = true; /* one that is busy, or a third, waits a second */
+			if (server_keeps_name(b) && !server_keeps_name(a)) {
+				if (server_merge(b, a))
+					remove_server(m, i);
+				return;
+			}
+			if (server_merge(a, b))
+				remove_server(m, j--);
 		}
 }
 
@@ -325,6 +346,13 @@ drop_unwanted(struct monitor *m)
 }
 
 static void discover(struct monitor *);
+
+bool
+monitor_is_late(const struct monitor *m)
+{
+	/* Results may come before the heartbeat that is as late as they are. */
+	return m->late || (m->started && clock_now_us() - m->heartbeat_due_us > LATE_US);
+}
 
 static void
 on_heartbeat(evutil_socket_t fd, short what, void *arg)
@@ -473,7 +501,8 @@ waiter_task(struct waiter *w, size_t i, struct scope *s)
 {
 	struct task *t = &s->tasks[w->probe];
 
-	if (!t->used)
+	/* A section that stands for others is not asked itself. */
+	if (!t->used || (!s->is_server && w->database->is_template))
 		return;
 	w->tasks[i] = t;
 	w->runs[i] = scope_run_now(s, t);
@@ -488,7 +517,7 @@ monitor_run(struct monitor *m, const char *name, enum probe p, uint64_t *ret_run
 
 	if (!d)
 		return -ENOENT;
-	if (!d->scope.tasks[p].used && !(d->server && server_scope(d->server)->tasks[p].used))
+	if ((d->is_template || !d->scope.tasks[p].used) && !(d->server && server_scope(d->server)->tasks[p].used))
 		return -EINVAL;
 	w = xcalloc(1, sizeof(*w));
 	*w = (struct waiter){ .run_id = ++m->run_ids,
@@ -518,8 +547,11 @@ int
 monitor_ack(struct monitor *m, const char *id)
 {
 	int r = findings_ack(m->findings, id, clock_now_us(), clock_wall_us());
+	const struct finding *f = findings_get(m->findings, id);
 
 	monitor_findings_changed(m);
+	if (r >= 0 && f && f->state == FINDING_OPEN && m->callbacks.on_acknowledged)
+		m->callbacks.on_acknowledged(f, m->arg);
 	return r;
 }
 

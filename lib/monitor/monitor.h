@@ -23,6 +23,8 @@ struct monitor_callbacks {
 	    const char *server, const char *database, const char *text, void *arg);
 	/* Something the store should keep: key (opaque, unique), JSON text or NULL to forget it. */
 	void (*on_state)(const char *kind, const char *key, const char *json, void *arg);
+	/* Somebody has seen this finding, which stays; an event resolves instead. */
+	void (*on_acknowledged)(const struct finding *, void *arg);
 	/* one-shot: every database has been looked at. */
 	void (*on_finished)(void *arg);
 };

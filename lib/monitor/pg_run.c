@@ -17,7 +17,7 @@
 enum stage { STAGE_FACTS, STAGE_CHECKS, STAGE_SCRUB, STAGE_END };
 
 struct ask {
-	struct pg_run *run; /* NULL: aborted, the answer goes nowhere */
+	struct pg_run *run; /* borrowed */
 	struct checkup *checkup;
 	struct eval *eval;
 	char *item; /* scrub item's key, or NULL */
@@ -34,7 +34,8 @@ struct pg_run {
 	struct checkup *scrubbing;
 	int64_t scrub_until_us, scrub_wall_us;
 	size_t scrub_next;
-	struct pg_failure lost;
+	struct facts fresh; /* being read: what was known holds until all of it is here */
+	struct pg_failure lost, facts_failed;
 	bool is_lost, pumping;
 	/* columns of the list of items */
 	int col_key, col_object, col_sql, col_cost, col_grant;
@@ -100,20 +101,23 @@ pg_facts_sql(const struct catalogue *cat)
 	return str_take(&s);
 }
 
+#define SWAP(a, b)                                                                                 \
+	do {                                                                                       \
+		__typeof__(a) swapped_ = (a);                                                      \
+		(a) = (b);                                                                         \
+		(b) = swapped_;                                                                    \
+	} while (0)
+
+/* Version, role and login are the head row's business. */
 static void
-facts_clear(struct facts *f)
+facts_take(struct facts *to, struct facts *from)
 {
-	for (size_t i = 0; i < f->nextensions; i++) {
-		free(f->extensions[i].name);
-		free(f->extensions[i].version);
-	}
-	for (size_t i = 0; i < f->nprivileges; i++)
-		free(f->privileges[i].name);
-	free(TAKE_PTR(f->extensions));
-	free(TAKE_PTR(f->privileges));
-	f->nextensions = f->nprivileges = 0;
-	free(f->flavour);
-	f->flavour = xstrdup("community");
+	SWAP(to->extensions, from->extensions);
+	SWAP(to->nextensions, from->nextensions);
+	SWAP(to->privileges, from->privileges);
+	SWAP(to->nprivileges, from->nprivileges);
+	SWAP(to->flavour, from->flavour);
+	to->superuser = from->superuser;
 }
 
 static const char *
@@ -144,9 +148,9 @@ on_fact(const char *const *cells, const size_t *lengths, void *arg)
 	struct facts *f;
 
 	(void)lengths;
-	if (!a->run || !cells[0] || !cells[1] || !cells[2])
+	if (!cells[0] || !cells[1] || !cells[2])
 		return true;
-	f = a->run->job.facts;
+	f = &a->run->fresh;
 	if (streq(cells[0], "extension")) {
 		f->extensions =
 		    xreallocarray(f->extensions, f->nextensions + 1, sizeof(*f->extensions));
@@ -209,8 +213,7 @@ on_columns(size_t n, const char *const *names, void *arg)
 {
 	struct ask *a = arg;
 
-	if (a->run)
-		eval_columns(a->eval, n, names);
+	eval_columns(a->eval, n, names);
 }
 
 static bool
@@ -218,7 +221,7 @@ on_row(const char *const *cells, const size_t *lengths, void *arg)
 {
 	struct ask *a = arg;
 
-	return a->run && eval_row(a->eval, cells, lengths);
+	return eval_row(a->eval, cells, lengths);
 }
 
 static void
@@ -237,6 +240,16 @@ note_loss(struct pg_run *r, const struct pg_failure *f)
 	}
 }
 
+/* Told by a statement that could not be sent, before its end reached us. */
+static void
+session_is_gone(struct pg_run *r)
+{
+	struct pg_failure f = { .cause = PG_CAUSE_LOST };
+
+	err_set(&f.err, -ENOTCONN, "the session was lost");
+	note_loss(r, &f);
+}
+
 static void
 on_check_done(const struct pg_failure *f, int64_t duration_us, void *arg)
 {
@@ -250,10 +263,6 @@ on_check_done(const struct pg_failure *f, int64_t duration_us, void *arg)
 		.started_wall_us = a->started_wall_us,
 		.duration_us = duration_us };
 
-	if (!r) {
-		ask_free(a);
-		return;
-	}
 	ask_unlink(r, a);
 	note_loss(r, f);
 	if (f)
@@ -341,6 +350,10 @@ settle_without_asking(struct pg_run *r, struct checkup *c, const struct coverage
 		scope_record_uncovered(c->scope, c, &pooled);
 		return true;
 	}
+	if (*r->job.facts_us == 0) { /* what is possible here was never known */
+		record_unknown(c, pg_failure_reason(&r->facts_failed), r->facts_failed.err.msg);
+		return true;
+	}
 	cov = checkup_coverage(c, r->job.facts, *r->job.generation);
 	if (cov->cover != COVER_YES || !cov->body) {
 		scope_record_uncovered(c->scope, c, cov);
@@ -358,8 +371,6 @@ on_items_columns(size_t n, const char *const *names, void *arg)
 	struct ask *a = arg;
 	struct pg_run *r = a->run;
 
-	if (!r)
-		return;
 	r->col_key = r->col_object = r->col_sql = r->col_cost = r->col_grant = -1;
 	for (size_t i = 0; i < n; i++) {
 		if (streq(names[i], "key"))
@@ -383,7 +394,7 @@ on_item(const char *const *cells, const size_t *lengths, void *arg)
 	const char *object, *key, *cost;
 
 	(void)lengths;
-	if (!r || r->col_object < 0 || r->col_sql < 0)
+	if (r->col_object < 0 || r->col_sql < 0)
 		return false;
 	object = cells[r->col_object];
 	key = r->col_key >= 0 && cells[r->col_key] ? cells[r->col_key] : object;
@@ -403,10 +414,6 @@ on_items_done(const struct pg_failure *f, int64_t duration_us, void *arg)
 	struct pg_run *r = a->run;
 
 	(void)duration_us;
-	if (!r) {
-		ask_free(a);
-		return;
-	}
 	ask_unlink(r, a);
 	note_loss(r, f);
 	if (f) {
@@ -435,10 +442,6 @@ on_scrub_done(const struct pg_failure *f, int64_t duration_us, void *arg)
 		.started_wall_us = a->started_wall_us,
 		.duration_us = duration_us };
 
-	if (!r) {
-		ask_free(a);
-		return;
-	}
 	ask_unlink(r, a);
 	note_loss(r, f);
 	if (f)
@@ -508,6 +511,11 @@ pump_scrub(struct pg_run *r)
 			c = next_scrub(r);
 			if (!c)
 				return false;
+			if (*r->job.facts_us == 0) {
+				record_unknown(c, pg_failure_reason(&r->facts_failed),
+				    r->facts_failed.err.msg);
+				continue;
+			}
 			cov = checkup_coverage(c, r->job.facts, *r->job.generation);
 			if (cov->cover != COVER_YES || !cov->items) {
 				scope_record_uncovered(c->scope, c, cov);
@@ -543,17 +551,15 @@ on_facts_done(const struct pg_failure *f, int64_t duration_us, void *arg)
 	struct pg_run *r = a->run;
 
 	(void)duration_us;
-	if (!r) {
-		ask_free(a);
-		return;
-	}
 	ask_unlink(r, a);
 	note_loss(r, f);
-	if (!f)
+	if (!f) {
+		facts_take(r->job.facts, &r->fresh);
 		*r->job.facts_us = clock_now_us();
-	else
-		log_warning("cannot read extensions and privileges: %s", f->err.msg);
-	++*r->job.generation;
+		++*r->job.generation;
+	} else {
+		r->facts_failed = *f;
+	}
 	ask_free(a);
 	r->stage = STAGE_CHECKS;
 	pump(r);
@@ -572,9 +578,12 @@ pump_facts(struct pg_run *r)
 		r->stage = STAGE_CHECKS;
 		return false;
 	}
-	facts_clear(r->job.facts);
+	facts_done(&r->fresh);
+	r->fresh.flavour = xstrdup("community");
 	a = ask_new(r, NULL);
 	if (ask_send(r, a, &st, &facts_callbacks, r->job.timeout_us) < 0) {
+		session_is_gone(r);
+		r->facts_failed = r->lost;
 		r->stage = STAGE_CHECKS;
 		return false;
 	}
@@ -615,8 +624,10 @@ pump_checks(struct pg_run *r)
 		if (settle_without_asking(r, c, &cov))
 			continue;
 		e = ask_check(r, c, cov->body);
-		if (e == -ENOTCONN)
+		if (e == -ENOTCONN) {
+			session_is_gone(r);
 			return r->in_flight > 0;
+		}
 		if (e < 0)
 			record_unknown(c, REASON_ERROR, "the statement could not be sent");
 	}
@@ -633,6 +644,7 @@ run_end(struct pg_run *r)
 	struct pg_failure lost = r->lost;
 	bool is_lost = r->is_lost;
 
+	facts_done(&r->fresh);
 	free(r);
 	if (is_lost)
 		scope_part_end(job.part,
@@ -696,8 +708,13 @@ pg_run_start(struct pg_run *r)
 void
 pg_run_abort(struct pg_run *r, const char *why)
 {
-	for (struct ask *a = r->asks; a; a = a->next)
-		a->run = NULL;
+	while (r->asks) {
+		struct ask *a = r->asks;
+
+		ask_unlink(r, a);
+		ask_free(a);
+	}
 	scope_part_end(r->job.part, REASON_CONNECTION, why);
+	facts_done(&r->fresh);
 	free(r);
 }

@@ -27,7 +27,7 @@ struct pg_run_job {
 struct pg_run;
 struct pg_run *pg_run_new(const struct pg_run_job *) _must_check_;
 void pg_run_start(struct pg_run *); /* may end, and free, at once */
-/* The session was lost or goes away: everything left is unknown; on_end is not called. */
+/* After the session was freed: everything left is unknown; on_end is not called. */
 void pg_run_abort(struct pg_run *, const char *why);
 
 /* The statement that fills facts: extensions, privileges that the catalogue names, tell-tales of

@@ -162,6 +162,15 @@ scope_start(struct scope *s)
 		task_schedule(&s->tasks[p]);
 }
 
+bool
+scope_is_busy(const struct scope *s)
+{
+	for (enum probe p = 0; p < PROBE_N; p++)
+		if (s->tasks[p].running)
+			return true;
+	return false;
+}
+
 uint64_t
 scope_run_now(struct scope *s, struct task *t)
 {
@@ -415,7 +424,7 @@ apply(struct scope *s, const struct outcome *o, struct applied *ret)
 		.interval_us = c->interval_us,
 		.one_shot = s->monitor->options.one_shot || o->decides,
 		.asked = s->tasks[c->check->probe].now,
-		.loop_late = s->monitor->late,
+		.loop_late = monitor_is_late(s->monitor),
 	};
 
 	findings_apply(s->monitor->findings, &run, ret);
@@ -695,9 +704,12 @@ scope_part_end(struct part *p, enum reason why, const char *error)
 			.started_wall_us = t->started_wall_us };
 
 		if (p->taken[i]->running) {
+			int64_t asked_us = p->taken[i]->last_us;
+
 			result_unknown(&r, why, "%s", error ? error : reason_names[why]);
 			scope_record(s, &o);
 			result_done(&r);
+			p->taken[i]->last_us = asked_us; /* not reached goes first next time */
 		}
 		if (p->taken[i]->due_us != SCHED_NEVER && p->taken[i]->due_us <= clock_now_us())
 			checkup_next(p->taken[i], t);
@@ -800,15 +812,16 @@ status_of(const struct checkup *c)
 		return STATUS_CRITICAL;
 	case CHECK_WARNING:
 		return STATUS_WARNING;
+	case CHECK_NOT_COVERED: /* of some objects only: what is open for others counts */
 	case CHECK_UNKNOWN:
 		worst = findings_status(c->scope->monitor->findings, c->scope->name, c->check->id);
 		return worst == CHECK_CRITICAL  ? STATUS_CRITICAL
 		       : worst == CHECK_WARNING ? STATUS_WARNING
-		                                : STATUS_UNKNOWN;
+		       : c->status == CHECK_UNKNOWN ? STATUS_UNKNOWN
+		                                : STATUS_OK;
 	case CHECK_OK:
 	case CHECK_PENDING:
 	case CHECK_INFO:
-	case CHECK_NOT_COVERED:
 	case CHECK_DISABLED:
 	case CHECK_STATUS_N:
 		break;
@@ -992,4 +1005,21 @@ scope_save(struct scope *s, bool all)
 {
 	for (size_t i = 0; i < s->ncheckups; i++)
 		save_series(&s->checkups[i], all);
+}
+
+void
+scope_forget(struct scope *s)
+{
+	for (size_t i = 0; i < s->ncheckups; i++) {
+		const struct checkup *c = &s->checkups[i];
+		_cleanup_free_ char *key =
+		    xasprintf("%c:%s/%s", s->is_server ? 's' : 'd', s->name, c->check->id);
+
+		if (c->answered)
+			monitor_state(s->monitor, "check", key, NULL);
+		if (c->series)
+			monitor_state(s->monitor, "series", key, NULL);
+		if (c->scrub)
+			monitor_state(s->monitor, "scrub", key, NULL);
+	}
 }

@@ -90,6 +90,7 @@ void scope_done(struct scope *);
 /* Names follow what the world shows: a server is named by the first section that reached it. */
 void scope_rename(struct scope *, const char *name);
 void scope_start(struct scope *); /* schedules first runs */
+bool scope_is_busy(const struct scope *); /* a run is on */
 
 /* Some of the checks of one run of a task, least recently run first. */
 struct part {
@@ -158,3 +159,4 @@ bool scope_round_done(const struct scope *);  /* every used probe has run once *
 /* State kept over restarts: flags of each check, series, scrub progress. */
 void scope_restore(struct scope *, const char *check, const char *kind, const char *json);
 void scope_save(struct scope *, bool all);
+void scope_forget(struct scope *); /* what is kept of it is of no use any more */

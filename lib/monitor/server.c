@@ -146,9 +146,7 @@ server_heartbeat(struct server *s)
 		return;
 	if (c->pool_recycle_us > 0 && pg_session_age_us(s->home) > c->pool_recycle_us &&
 	    !s->home_run && pg_session_in_flight(s->home) == 0) {
-		s->home = pg_session_free(s->home);
-		s->link = LINK_NONE;
-		server_home_connect(s);
+		server_home_close(s, NULL);
 		return;
 	}
 	if (s->speak_again) {
@@ -236,6 +234,7 @@ server_detach(struct database *d)
 	struct server *s = d->server;
 	size_t kept = 0;
 
+	server_visits_forget(d);
 	for (size_t i = 0; i < s->ndbs; i++)
 		if (s->dbs[i] != d)
 			s->dbs[kept++] = s->dbs[i];
@@ -258,18 +257,26 @@ server_free(struct server *s)
 	if (!s)
 		return NULL;
 	event_free(s->retry);
+	pg_session_free(s->home);
 	if (s->home_run)
 		pg_run_abort(s->home_run, "stopped");
-	pg_session_free(s->home);
 	for (size_t i = 0; i < s->nvisitors; i++) {
+		pg_session_free(s->visitors[i].session);
 		if (s->visitors[i].run)
 			pg_run_abort(s->visitors[i].run, "stopped");
-		pg_session_free(s->visitors[i].session);
 	}
 	while ((p = s->home_queue)) {
 		s->home_queue = p->next;
 		scope_part_end(p, REASON_CONNECTION, "stopped");
 	}
+	for (size_t i = 0; i < s->ndbs; i++) {
+		while ((p = s->dbs[i]->visit_parts)) {
+			s->dbs[i]->visit_parts = p->next;
+			scope_part_end(p, REASON_CONNECTION, "stopped");
+		}
+	}
+	for (size_t i = 0; i < s->ndbs; i++)
+		s->dbs[i]->server = NULL;
 	for (size_t i = 0; i < ARRAY_SIZE(s->head); i++)
 		free(s->head[i]);
 	scope_done(&s->scope);
@@ -282,7 +289,7 @@ server_free(struct server *s)
 	free(s->sysid);
 	free(s->start_text);
 	free(s->version);
-	free(s->restored_id);
+	free(s->identity);
 	free(s->facts_sql);
 	free(s);
 	return NULL;
@@ -306,25 +313,24 @@ is_idle(const struct server *s)
 bool
 server_same(const struct server *a, const struct server *b)
 {
-	_cleanup_free_ char *x = NULL, *y = NULL;
-
 	if (a->link != LINK_UP || b->link != LINK_UP || a->pooled || b->pooled || !a->sysid ||
 	    !b->sysid)
 		return false;
-	x = server_identity(a);
-	y = server_identity(b);
-	return streq(x, y) && streq(a->start_text, b->start_text) &&
+	return streq(a->identity, b->identity) && streq(a->start_text, b->start_text) &&
 	       streq(a->facts.login, b->facts.login);
 }
 
-/* The databases of b go to a; b is to be freed.  False: b is busy, try again later. */
 bool
 server_merge(struct server *a, struct server *b)
 {
 	if (!is_idle(b))
 		return false;
 	log_info("server %s is the same as %s", b->scope.name, a->scope.name);
-	findings_drop(a->m->findings, b->scope.name, NULL, true, clock_wall_us());
+	/* Check by check: a database may have the name of its server. */
+	for (size_t i = 0; i < b->scope.ncheckups; i++)
+		findings_drop(a->m->findings, b->scope.name, b->scope.checkups[i].check->id, true,
+		    clock_wall_us());
+	server_save_name(a);
 	while (b->ndbs > 0) {
 		struct database *d = b->dbs[0];
 

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/map.h"
 #include "monitor/server_impl.h"
+#include "report/report.h"
 #include <math.h>
 #include <stdio.h>
 
@@ -86,19 +87,46 @@ server_needs_no_second(enum pg_cause c)
 	       c == PG_CAUSE_SETTINGS;
 }
 
+/* What waits for the home session of a database that has it no more is a visit. */
+static void
+leave_home(struct server *s, struct database *d)
+{
+	struct part *p, *q = TAKE_PTR(s->home_queue);
+
+	while ((p = q)) {
+		q = p->next;
+		server_queue_add(
+		    p->task->scope == &d->scope ? &d->visit_parts : &s->home_queue, p, false);
+	}
+}
+
 /* The home database is gone: another one may carry the session. */
 static bool
 choose_other_home(struct server *s)
 {
-	s->home_db->unreachable = true;
-	for (size_t i = 0; i < s->ndbs; i++)
-		if (!s->dbs[i]->unreachable && s->dbs[i] != s->home_db) {
-			log_info("server %s: home session moves from %s to %s", s->scope.name,
-			    s->home_db->scope.name, s->dbs[i]->scope.name);
-			s->home_db = s->dbs[i];
-			return true;
-		}
-	return false;
+	struct database *old = s->home_db, *next = NULL;
+	size_t at = 0;
+	bool hope;
+
+	old->unreachable = true;
+	while (s->dbs[at] != old)
+		at++;
+	for (size_t i = 1; i < s->ndbs && (!next || next->unreachable); i++) {
+		struct database *d = s->dbs[(at + i) % s->ndbs];
+
+		if (!next || !d->unreachable)
+			next = d;
+	}
+	if (!next)
+		return false;
+	log_info("server %s: home session moves from %s to %s", s->scope.name, old->scope.name,
+	    next->scope.name);
+	if (!old->is_template)
+		server_judge_reach(old, &s->failure);
+	leave_home(s, old);
+	hope = !next->unreachable; /* else it is tried with the next turn */
+	s->home_db = next;
+	return hope;
 }
 
 static void
@@ -184,29 +212,42 @@ on_head_row(const char *const *cells, const size_t *lengths, void *arg)
 	return true;
 }
 
-char *
-server_identity(const struct server *s)
+void
+server_save_name(const struct server *s)
 {
-	return xasprintf("%s:%s", s->sysid ? s->sysid : "?", s->head[HEAD_PORT]);
+	json_t *o = json_pack("{s:o}", "name", report_string(s->scope.name));
+	_cleanup_free_ char *json = report_dump(o);
+
+	monitor_state(s->m, "server", s->identity, json);
+	json_decref(o);
 }
 
-/* A name kept from an earlier start is taken again while its section exists and leads here. */
+bool
+server_keeps_name(const struct server *s)
+{
+	return s->identity && streq(map_get(s->m->server_names, s->identity), s->scope.name);
+}
+
+/* A name kept from an earlier start is taken again while its section exists and leads here: when it
+ * is first reached, for later its findings bear the name that it has. */
 static void
 take_restored_name(struct server *s)
 {
-	_cleanup_free_ char *id = server_identity(s), *json = NULL;
+	_cleanup_free_ char *id =
+	    xasprintf("%s:%s", s->sysid ? s->sysid : "?", s->head[HEAD_PORT]);
 	const char *name = map_get(s->m->server_names, id);
 
-	if (!s->scope.conf->server && name && !streq(name, s->scope.name))
-		for (size_t i = 0; i < s->ndbs; i++)
-			if (streq(s->dbs[i]->conf->name, name))
-				scope_rename(&s->scope, name);
-	if (s->restored_id && streq(s->restored_id, id))
+	if (s->identity && streq(s->identity, id))
 		return;
-	free(s->restored_id);
-	s->restored_id = xstrdup(id);
-	json = xasprintf("{\"name\":\"%s\"}", s->scope.name);
-	monitor_state(s->m, "server", id, json);
+	if (!s->identity && !s->scope.conf->server && name && !streq(name, s->scope.name))
+		for (size_t i = 0; i < s->ndbs; i++)
+			if (streq(s->dbs[i]->conf->name, name)) {
+				scope_rename(&s->scope, name);
+				monitor_restore_scope(s->m, &s->scope);
+			}
+	free(s->identity);
+	s->identity = TAKE_PTR(id);
+	server_save_name(s);
 }
 
 /* What the head row says; true when something moved that checks are chosen by. */
@@ -269,10 +310,11 @@ home_up(struct server *s)
 	s->link = LINK_UP;
 	s->failures = 0;
 	s->down = false;
-	s->home_db->unreachable = false;
+	s->m->merge_due = true;
 	if (!s->home_db->datname)
 		s->home_db->datname = xstrdup(s->facts.datname);
 	take_restored_name(s);
+	server_database_reached(s->home_db);
 	settle(s);
 	if (was_down) {
 		log_info("server %s: reachable again", s->scope.name);
@@ -304,8 +346,7 @@ on_head_done(const struct pg_failure *f, int64_t duration_us, void *arg)
 		if (pg_session_state(s->home) == PG_READY) {
 			struct pg_failure why = f ? *f : s->failure;
 
-			s->home = pg_session_free(s->home);
-			home_failed(s, &why);
+			server_home_close(s, &why);
 		}
 		return;
 	}
@@ -383,7 +424,32 @@ on_home_lost(struct pg_session *session, const struct pg_failure *f, void *arg)
 	home_failed(s, f);
 }
 
-static const struct pg_session_callbacks home_callbacks = { on_home_connect, on_home_lost, NULL };
+static void
+on_home_closed(struct pg_session *session, void *arg)
+{
+	struct server *s = arg;
+	struct pg_failure f = s->failure;
+
+	(void)session;
+	s->link = LINK_NONE;
+	if (s->closing_failed)
+		home_failed(s, &f);
+	else
+		server_home_connect(s);
+}
+
+void
+server_home_close(struct server *s, const struct pg_failure *why)
+{
+	s->closing_failed = why != NULL;
+	if (why)
+		s->failure = *why;
+	s->link = LINK_CONNECTING; /* nobody else does, until the server has let go of it */
+	pg_session_close(s->home);
+}
+
+static const struct pg_session_callbacks home_callbacks = { on_home_connect, on_home_lost,
+	on_home_closed };
 
 struct pg_session *
 server_session_new(
@@ -483,6 +549,8 @@ server_home_connect(struct server *s)
 		return;
 	}
 	s->link = LINK_RESOLVING;
+	if (s->resolving)
+		return; /* the plan is being refreshed: its answer serves */
 	job = resolve_job(s->home_db->conf->dsn);
 	if (worker_submit(s->m->resolve, RESOLVE_JOB, job, strlen(job),
 	        MIN(RESOLVE_US, server_timeout_us(s)), 0, on_resolve_answer, on_resolve_end, s,
@@ -574,11 +642,27 @@ server_home_pump(struct server *s)
 		fail_all(s, s->failure.err.msg);
 }
 
+bool
+server_is_asked_in_vain(struct server *s, struct part *p)
+{
+	const struct task *told_by = &s->scope.tasks[PROBE_CONNECTIVITY];
+
+	if (!s->down || s->link != LINK_NONE)
+		return false;
+	/* Each turn of the server's connectivity probe tries once; without it, each turn of any. */
+	if (p->task == told_by || !told_by->used)
+		server_home_connect(s);
+	if (s->link != LINK_NONE)
+		return false;
+	server_part_unreachable(s, p, s->failure.err.msg);
+	return true;
+}
+
 void
 server_home_add(struct server *s, struct part *p)
 {
+	if (server_is_asked_in_vain(s, p))
+		return;
 	server_queue_add(&s->home_queue, p, p->task->probe == PROBE_CONNECTIVITY);
-	if (s->down && s->link == LINK_NONE && p->task->probe == PROBE_CONNECTIVITY)
-		server_home_connect(s); /* each turn of the connectivity probe tries once */
 	server_home_pump(s);
 }

@@ -28,7 +28,8 @@ struct server {
 	struct monitor *m; /* borrowed */
 	struct scope scope;
 	char *endpoint; /* where and as whom, with its secrets: never logged */
-	char *sysid, *start_text, *version, *restored_id;
+	char *sysid, *start_text, *version;
+	char *identity; /* "system identifier:port" when it was last up; NULL: never */
 	double start;
 	bool pooled, no_control; /* no_control: pg_control_system is not allowed here */
 	struct facts facts;
@@ -46,6 +47,7 @@ struct server {
 
 	enum link link;
 	struct pg_session *home;
+	bool closing_failed; /* the session is closed for what s->failure says */
 	struct pg_run *home_run;
 	struct part *home_queue;
 	char *head[10];
@@ -75,14 +77,18 @@ server_timeout_us(const struct server *s)
 {
 	return s->scope.conf->timeout_us;
 }
-char *server_identity(const struct server *) _must_check_; /* "system identifier:port" */
 int64_t server_part_deadline_us(const struct server *, const struct part *);
 void server_queue_add(struct part **, struct part *, bool front);
 
 /* server_home.c */
 void server_home_connect(struct server *); /* unless an attempt is under way or kept */
+/* Politely, so that the server never counts one too many; why NULL: to connect anew. */
+void server_home_close(struct server *, const struct pg_failure *why);
+void server_save_name(const struct server *);
 void server_home_pump(struct server *);
 void server_home_add(struct server *, struct part *p); /* takes p */
+/* While the server is down: true when the part has ended, or waits for the attempt now made. */
+bool server_is_asked_in_vain(struct server *, struct part *);
 void server_on_retry(evutil_socket_t, short, void *);
 void server_retry_in(struct server *, int64_t us);
 void server_tell_head(struct database *); /* what the head row said of the server */
@@ -96,6 +102,8 @@ void server_refresh_plan(struct server *);
 void server_visit_add(struct database *, struct part *p); /* takes p */
 void server_visits_pump(struct server *);
 void server_visits_tick(struct server *); /* once a second */
+void server_visits_forget(struct database *); /* it leaves the server: no session is kept for it */
+void server_database_reached(struct database *);
 
 /* server_members.c */
 void server_list_databases(struct server *);

@@ -86,8 +86,23 @@ sync_members(struct server *s, const struct database *t)
 static bool
 is_gone(const struct server *s, const struct database *d)
 {
-	return d->dynamic && !d->visiting && !d->visit_parts &&
+	return d->dynamic && d != s->home_db &&
 	       (!strv_has(s->listed, d->datname) || has_own_section(s, d->datname));
+}
+
+static void
+remove_gone(struct server *s)
+{
+	for (size_t i = s->ndbs; i-- > 0;) {
+		struct database *d = s->dbs[i];
+
+		if (!is_gone(s, d))
+			continue;
+		if (d->visiting || d->visit_parts || scope_is_busy(&d->scope))
+			s->list_us = 1; /* its run ends first: listed anew in a second */
+		else
+			monitor_remove_database(s->m, d);
+	}
 }
 
 static void
@@ -104,9 +119,7 @@ on_list_done(const struct pg_failure *f, int64_t duration_us, void *arg)
 		for (size_t i = 0; i < n; i++)
 			if (s->dbs[i]->is_template)
 				sync_members(s, s->dbs[i]);
-		for (size_t i = s->ndbs; i-- > 0;)
-			if (is_gone(s, s->dbs[i]) && s->dbs[i] != s->home_db)
-				monitor_remove_database(s->m, s->dbs[i]);
+		remove_gone(s);
 		monitor_check_finished(s->m);
 	}
 	s->listed = strv_free(s->listed);
@@ -140,7 +153,7 @@ server_list_databases(struct server *s)
 bool
 server_is_listed(const struct server *s)
 {
-	return s->down || !has_template(s) || s->list_us > 0;
+	return s->down || !has_template(s) || server_has_list(s);
 }
 
 bool

@@ -67,7 +67,7 @@ rows_conn_up(const struct server *s, struct eval *ev)
 	if (!f || server_needs_setup(s))
 		return ROWS_NEW;
 	detail = xasprintf("%s%s", f->err.msg,
-	    !s->down && pg_session_in_flight(s->home) == 0 ? "; the kept session still answers"
+	    s->link == LINK_UP && pg_session_in_flight(s->home) == 0 ? "; the kept session still answers"
 	                                                   : "");
 	row_add(ev, ARRAY_SIZE(names),
 	    (const char *[]){ "", "1", pg_cause_names[f->cause], detail, server_login(s) });
@@ -220,7 +220,7 @@ server_judge_reach(struct database *d, const struct pg_failure *f)
 		.now_us = ctx.now_us,
 		.wall_us = ctx.wall_us,
 		.one_shot = true,
-		.loop_late = s->m->late };
+		.loop_late = monitor_is_late(s->m) };
 	struct eval *ev;
 
 	if (!c)
@@ -238,6 +238,7 @@ server_judge_reach(struct database *d, const struct pg_failure *f)
 	}
 	eval_finish(ev, NULL, &res);
 	findings_apply(s->m->findings, &run, &applied);
+	monitor_findings_changed(s->m);
 	result_done(&res);
 	eval_free(ev);
 	series_free(ctx.series);

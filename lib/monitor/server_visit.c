@@ -10,10 +10,14 @@
 #define LONG_ITEM_US (600 * USEC_PER_SEC)
 #define MAX_VISITS   64 /* over all servers */
 
-static void
-database_reached(struct database *d)
+void
+server_database_reached(struct database *d)
 {
-	if (!d->unreachable)
+	_cleanup_free_ char *reach = xasprintf("%s/", d->scope.name);
+
+	/* It may be known as unreachable from before a restart. */
+	if (!d->unreachable &&
+	    findings_status(d->monitor->findings, reach, "conn-up") == CHECK_OK)
 		return;
 	d->unreachable = false;
 	free(TAKE_PTR(d->unreachable_text));
@@ -25,10 +29,14 @@ database_unreachable(struct database *d, const struct pg_failure *f)
 {
 	struct part *p, *q = TAKE_PTR(d->visit_parts);
 
-	d->unreachable = true;
-	free(d->unreachable_text);
-	d->unreachable_text = xstrdup(f->err.msg);
-	server_judge_reach(d, f);
+	if (d->dynamic && f->cause == PG_CAUSE_NO_DATABASE) {
+		d->server->list_us = 1; /* dropped, most likely: the list will tell, at once */
+	} else {
+		d->unreachable = true;
+		free(d->unreachable_text);
+		d->unreachable_text = xstrdup(f->err.msg);
+		server_judge_reach(d, f);
+	}
 	while ((p = q)) {
 		q = p->next;
 		scope_part_end(p, REASON_CONNECTION, f->err.msg);
@@ -220,8 +228,9 @@ on_visit_connect(struct pg_session *session, const struct pg_failure *f, void *a
 		return;
 	}
 	if (v->db->datname || v->db == v->server->home_db)
-		database_reached(v->db);
+		server_database_reached(v->db);
 	visit_run(v);
+	server_visits_pump(v->server); /* the next attempt may begin */
 }
 
 static void
@@ -247,14 +256,35 @@ on_visit_closed(struct pg_session *session, void *arg)
 static const struct pg_session_callbacks visit_callbacks = { on_visit_connect, on_visit_lost,
 	on_visit_closed };
 
+static bool
+is_connecting(const struct visitor *v)
+{
+	enum pg_session_state state = v->session ? pg_session_state(v->session) : PG_DOWN;
+
+	return state == PG_CONNECTING || state == PG_SETUP || state == PG_UNANSWERED;
+}
+
+/* One attempt at a time: with that of the home session never more than two without an answer. */
+static bool
+any_connecting(const struct server *s)
+{
+	for (size_t i = 0; i < s->nvisitors; i++)
+		if (is_connecting(&s->visitors[i]))
+			return true;
+	return false;
+}
+
+/* Without work only a new connection will do: it is to prove that the server takes one. */
 static struct visitor *
 visitor_for(struct server *s, const struct database *d)
 {
 	struct visitor *oldest = NULL;
 
-	for (size_t i = 0; i < s->nvisitors; i++)
-		if (!s->visitors[i].busy && s->visitors[i].db == d && d)
+	for (size_t i = 0; d->visit_parts && i < s->nvisitors; i++)
+		if (!s->visitors[i].busy && s->visitors[i].db == d)
 			return &s->visitors[i];
+	if (any_connecting(s))
+		return NULL;
 	for (size_t i = 0; i < s->nvisitors; i++) {
 		struct visitor *v = &s->visitors[i];
 
@@ -274,12 +304,15 @@ visit_begin(struct visitor *v, struct database *d)
 	struct server *s = v->server;
 	struct pg_failure f = { .cause = PG_CAUSE_OTHER };
 
-	s->fresh_wanted = false;
+	bool warm = v->db == d && v->session && pg_session_state(v->session) == PG_READY;
+
+	if (!warm)
+		s->fresh_wanted = false;
 	s->m->visits++;
 	v->busy = true;
 	v->tainted = false;
 	d->visiting = true;
-	if (v->db == d && v->session && pg_session_state(v->session) == PG_READY) {
+	if (warm) {
 		visit_run(v);
 		return;
 	}
@@ -317,7 +350,7 @@ server_visits_pump(struct server *s)
 		struct database *d = next_to_visit(s);
 		struct visitor *v;
 
-		if (s->fresh_down && d && !s->fresh_wanted) {
+		if (s->fresh_down && d && (!s->fresh_wanted || any_connecting(s))) {
 			fail_visits(s, s->fresh_failure.err.msg);
 			break;
 		}
@@ -338,6 +371,8 @@ server_visits_pump(struct server *s)
 void
 server_visit_add(struct database *d, struct part *p)
 {
+	if (server_is_asked_in_vain(d->server, p))
+		return;
 	server_queue_add(&d->visit_parts, p, false);
 	server_visits_pump(d->server);
 }
@@ -360,15 +395,14 @@ expire_waiting(struct server *s)
 	}
 }
 
-/* Whether the visitors that could try are all bound by attempts that nobody answers. */
-static bool
-all_unanswered(const struct server *s)
+void
+server_visits_forget(struct database *d)
 {
+	struct server *s = d->server;
+
 	for (size_t i = 0; i < s->nvisitors; i++)
-		if (!s->visitors[i].session ||
-		    pg_session_state(s->visitors[i].session) != PG_UNANSWERED)
-			return false;
-	return true;
+		if (s->visitors[i].db == d)
+			visitor_close(&s->visitors[i]);
 }
 
 void
@@ -380,7 +414,7 @@ server_visits_tick(struct server *s)
 		s->fresh_wanted = s->nvisitors > 0;
 	if (s->fresh_retry_us > 0 && now >= s->fresh_retry_us) {
 		s->fresh_retry_us = 0;
-		if (all_unanswered(s))
+		if (any_connecting(s)) /* the attempt that was never answered is still the attempt */
 			fresh_tell_down(s);
 		else
 			s->fresh_wanted = true;

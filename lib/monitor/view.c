@@ -75,7 +75,7 @@ next_run_wall(const struct task *t)
 {
 	if (t->running)
 		return clock_wall_us();
-	return t->sched.index == 0 ? 0 : clock_wall_us() + t->sched.due_us - clock_now_us();
+	return t->sched.index == 0 ? 0 : clock_wall_us() + MAX(0, t->sched.due_us - clock_now_us());
 }
 
 static json_t *

@@ -82,9 +82,8 @@ on_unknown(const char *server, const char *database, enum probe probe, const cha
 	struct daemon *d = arg;
 	const struct conf_database *c = section_of(d, *database ? database : server);
 
-	outlets_say(d->outlets,
-	    entry_unknown(server, database,
-		c ? c->engine : ENGINE_POSTGRESQL, probe, reason, checks));
+	outlets_say(d->outlets, entry_unknown(server, database, c ? c->engine : ENGINE_POSTGRESQL,
+	                            probe, reason, checks));
 }
 
 static void
@@ -179,10 +178,10 @@ on_loaded(void *arg)
 		return;
 	}
 	monitor_start(d->monitor);
-	outlets_say(d->outlets,
-	    entry_note(ENTRY_NONE, NULL, 0, "dbhealthd %s serves %s, %zu %s configured",
-	        DBHEALTHD_VERSION, conf->daemon.socket, conf->ndatabases,
-	        conf->ndatabases == 1 ? "database" : "databases"));
+	outlets_say(
+	    d->outlets, entry_note(ENTRY_NONE, NULL, 0, "dbhealthd %s serves %s, %zu %s configured",
+	                    DBHEALTHD_VERSION, conf->daemon.socket, conf->ndatabases,
+	                    conf->ndatabases == 1 ? "database" : "databases"));
 	sd_notify(0, "READY=1");
 }
 

@@ -78,7 +78,7 @@ struct monitor {
 	int64_t discovered_us;
 	bool started, finished, arming, budget_over, discovered_once;
 	bool merge_due; /* a server came up: it may be one that is here already */
-	size_t visits; /* running, of all servers */
+	size_t visits;  /* running, of all servers */
 };
 
 struct database *monitor_add_database(struct monitor *, const struct conf_database *,

@@ -517,7 +517,8 @@ monitor_run(struct monitor *m, const char *name, enum probe p, uint64_t *ret_run
 
 	if (!d)
 		return -ENOENT;
-	if ((d->is_template || !d->scope.tasks[p].used) && !(d->server && server_scope(d->server)->tasks[p].used))
+	if ((d->is_template || !d->scope.tasks[p].used) &&
+	    !(d->server && server_scope(d->server)->tasks[p].used))
 		return -EINVAL;
 	w = xcalloc(1, sizeof(*w));
 	*w = (struct waiter){ .run_id = ++m->run_ids,

@@ -16,11 +16,10 @@ struct monitor_callbacks {
 	void (*on_transition)(const struct transition *, bool folded, void *arg);
 	/* A check or probe turned unknown (or answers again: reason NULL), once per (database,
 	 * probe, reason), after two in a row.  Of a server as a whole: database "". */
-	void (*on_unknown)(const char *server, const char *database, enum probe,
-	    const char *reason, size_t checks, void *arg);
+	void (*on_unknown)(const char *server, const char *database, enum probe, const char *reason,
+	    size_t checks, void *arg);
 	/* First contact with a database or (database "") a server: one summary in words. */
-	void (*on_summary)(
-	    const char *server, const char *database, const char *text, void *arg);
+	void (*on_summary)(const char *server, const char *database, const char *text, void *arg);
 	/* Something the store should keep: key (opaque, unique), JSON text or NULL to forget it. */
 	void (*on_state)(const char *kind, const char *key, const char *json, void *arg);
 	/* Somebody has seen this finding, which stays; an event resolves instead. */

@@ -162,6 +162,23 @@ scope_start(struct scope *s)
 		task_schedule(&s->tasks[p]);
 }
 
+void
+scope_ask_again(struct scope *s)
+{
+	int64_t now = clock_now_us();
+
+	for (size_t i = 0; i < s->ncheckups; i++) {
+		struct checkup *c = &s->checkups[i];
+
+		if (c->status == CHECK_UNKNOWN && c->reason == REASON_CONNECTION &&
+		    c->due_us > now && c->due_us != SCHED_NEVER)
+			c->due_us = now;
+	}
+	for (enum probe p = 0; p < PROBE_N; p++)
+		if (s->tasks[p].used)
+			task_schedule(&s->tasks[p]);
+}
+
 bool
 scope_is_busy(const struct scope *s)
 {
@@ -815,10 +832,10 @@ status_of(const struct checkup *c)
 	case CHECK_NOT_COVERED: /* of some objects only: what is open for others counts */
 	case CHECK_UNKNOWN:
 		worst = findings_status(c->scope->monitor->findings, c->scope->name, c->check->id);
-		return worst == CHECK_CRITICAL  ? STATUS_CRITICAL
-		       : worst == CHECK_WARNING ? STATUS_WARNING
+		return worst == CHECK_CRITICAL      ? STATUS_CRITICAL
+		       : worst == CHECK_WARNING     ? STATUS_WARNING
 		       : c->status == CHECK_UNKNOWN ? STATUS_UNKNOWN
-		                                : STATUS_OK;
+		                                    : STATUS_OK;
 	case CHECK_OK:
 	case CHECK_PENDING:
 	case CHECK_INFO:

@@ -89,8 +89,10 @@ void scope_init(struct scope *, struct monitor *, const char *name, bool is_serv
 void scope_done(struct scope *);
 /* Names follow what the world shows: a server is named by the first section that reached it. */
 void scope_rename(struct scope *, const char *name);
-void scope_start(struct scope *); /* schedules first runs */
+void scope_start(struct scope *);         /* schedules first runs */
 bool scope_is_busy(const struct scope *); /* a run is on */
+/* It can be reached again: what is unknown for want of a connection does not wait for its turn. */
+void scope_ask_again(struct scope *);
 
 /* Some of the checks of one run of a task, least recently run first. */
 struct part {

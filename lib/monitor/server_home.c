@@ -225,7 +225,9 @@ server_save_name(const struct server *s)
 bool
 server_keeps_name(const struct server *s)
 {
-	return s->identity && streq(map_get(s->m->server_names, s->identity), s->scope.name);
+	const char *kept = s->identity ? map_get(s->m->server_names, s->identity) : NULL;
+
+	return kept && streq(kept, s->scope.name);
 }
 
 /* A name kept from an earlier start is taken again while its section exists and leads here: when it
@@ -233,8 +235,7 @@ server_keeps_name(const struct server *s)
 static void
 take_restored_name(struct server *s)
 {
-	_cleanup_free_ char *id =
-	    xasprintf("%s:%s", s->sysid ? s->sysid : "?", s->head[HEAD_PORT]);
+	_cleanup_free_ char *id = xasprintf("%s:%s", s->sysid ? s->sysid : "?", s->head[HEAD_PORT]);
 	const char *name = map_get(s->m->server_names, id);
 
 	if (s->identity && streq(s->identity, id))
@@ -315,6 +316,10 @@ home_up(struct server *s)
 		s->home_db->datname = xstrdup(s->facts.datname);
 	take_restored_name(s);
 	server_database_reached(s->home_db);
+	scope_ask_again(&s->scope);
+	for (size_t i = 0; i < s->ndbs; i++)
+		if (!s->dbs[i]->is_template)
+			scope_ask_again(&s->dbs[i]->scope);
 	settle(s);
 	if (was_down) {
 		log_info("server %s: reachable again", s->scope.name);

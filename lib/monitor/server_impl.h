@@ -101,7 +101,7 @@ void server_refresh_plan(struct server *);
 /* server_visit.c */
 void server_visit_add(struct database *, struct part *p); /* takes p */
 void server_visits_pump(struct server *);
-void server_visits_tick(struct server *); /* once a second */
+void server_visits_tick(struct server *);     /* once a second */
 void server_visits_forget(struct database *); /* it leaves the server: no session is kept for it */
 void server_database_reached(struct database *);
 

@@ -67,8 +67,9 @@ rows_conn_up(const struct server *s, struct eval *ev)
 	if (!f || server_needs_setup(s))
 		return ROWS_NEW;
 	detail = xasprintf("%s%s", f->err.msg,
-	    s->link == LINK_UP && pg_session_in_flight(s->home) == 0 ? "; the kept session still answers"
-	                                                   : "");
+	    s->link == LINK_UP && pg_session_in_flight(s->home) == 0
+	        ? "; the kept session still answers"
+	        : "");
 	row_add(ev, ARRAY_SIZE(names),
 	    (const char *[]){ "", "1", pg_cause_names[f->cause], detail, server_login(s) });
 	return ROWS_DECIDE; /* retries have confirmed it already */

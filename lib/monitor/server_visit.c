@@ -16,12 +16,12 @@ server_database_reached(struct database *d)
 	_cleanup_free_ char *reach = xasprintf("%s/", d->scope.name);
 
 	/* It may be known as unreachable from before a restart. */
-	if (!d->unreachable &&
-	    findings_status(d->monitor->findings, reach, "conn-up") == CHECK_OK)
+	if (!d->unreachable && findings_status(d->monitor->findings, reach, "conn-up") == CHECK_OK)
 		return;
 	d->unreachable = false;
 	free(TAKE_PTR(d->unreachable_text));
 	server_judge_reach(d, NULL);
+	scope_ask_again(&d->scope);
 }
 
 static void
@@ -414,7 +414,8 @@ server_visits_tick(struct server *s)
 		s->fresh_wanted = s->nvisitors > 0;
 	if (s->fresh_retry_us > 0 && now >= s->fresh_retry_us) {
 		s->fresh_retry_us = 0;
-		if (any_connecting(s)) /* the attempt that was never answered is still the attempt */
+		if (any_connecting(
+		        s)) /* the attempt that was never answered is still the attempt */
 			fresh_tell_down(s);
 		else
 			s->fresh_wanted = true;

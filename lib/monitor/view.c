@@ -341,7 +341,8 @@ place_parse(const char *text, struct place *ret)
 	struct place p = { 0 };
 	int end = 0;
 
-	if (sscanf(text, "%1d.%18lld.%16[0-9a-f]%n", &p.severity, &p.since_wall_us, p.id, &end) != 3 ||
+	if (sscanf(text, "%1d.%18lld.%16[0-9a-f]%n", &p.severity, &p.since_wall_us, p.id, &end) !=
+	        3 ||
 	    text[end] != '\0')
 		return false;
 	*ret = p;
@@ -433,7 +434,8 @@ monitor_checks(const struct monitor *m, const char *id)
 		const struct check *c = catalogue_at(m->catalogue, i);
 
 		if (!id || streq(c->id, id))
-			json_array_append_new(a, report_check(c, m->conf->defaults.interval_us[c->probe]));
+			json_array_append_new(
+			    a, report_check(c, m->conf->defaults.interval_us[c->probe]));
 	}
 	json_object_set_new(o, "checks", a);
 	return o;

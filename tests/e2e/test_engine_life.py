@@ -50,7 +50,7 @@ def test_a_removed_section_takes_its_findings_along(cluster, daemon, folder):
     d.stop()
     d.configure(databases={"calm": c.dsn()}, defaults=FAST)
     d.start()
-    assert [f["id"] for f in d.findings() if f["database"] == "old"] == []
+    wait_until(lambda: not [f for f in d.findings() if f["database"] == "old"], 10, "nothing of old")
 
 
 def test_a_member_dropped_while_nobody_watched_takes_its_findings_along(cluster, daemon):
@@ -233,3 +233,17 @@ def test_acknowledged_is_told(cluster, daemon):
         assert d.request("POST", f"/v1/findings/{found['id']}/ack").status == 200
     wait_until(lambda: d.transitions("0b", finding_id=found["id"]), 10, "the entry")
     assert len(d.transitions("0b")) == 1
+
+
+def test_what_an_outage_left_unknown_is_asked_again(cluster, daemon):
+    """A check of once an hour does not stay unknown for an hour."""
+    c = cluster()
+    d = daemon(databases={"a": c.dsn()}, defaults={**FAST, "integrity_interval": "1h", "schema_interval": "1h"})
+    wait_until(lambda: all(p["last_run"] for p in d.database("a")["probes"].values()), 20, "first round")
+    c.stop()
+    d.wait_finding("conn-up")
+    d.run("a", "integrity")
+    assert d.database("a")["probes"]["integrity"]["status"] == "unknown"
+    c.start()
+    wait_until(lambda: d.database("a")["probes"]["integrity"]["status"] == "ok", 15, "integrity answers")
+    wait_until(lambda: d.database("a")["status"] != "unknown", 15, "nothing stays unknown")

@@ -339,6 +339,7 @@ server_merge(struct server *a, struct server *b)
 			d->datname = xstrdup(b->facts.datname);
 		server_add(a, d);
 	}
-	a->list_us = 0; /* who has a section of his own is known anew */
+	/* who has a section of his own is known anew: listed, but long ago */
+	a->list_us = a->list_us > 0 || b->list_us > 0 ? 1 : 0;
 	return true;
 }

@@ -20,8 +20,7 @@ def test_a_database_with_its_own_section_is_watched_once(cluster, daemon):
     wait_until(lambda: names(d) == {"shop", "all/bill", "all/postgres"}, 10, "app is watched once")
     d.wait_finding("table-no-primary-key", "public.no_key", database="shop")
     assert {f["database"] for f in d.findings(check="table-no-primary-key", state="any")} == {"shop"}
-    ready = d.get("/readyz")
-    assert ready["first_round_total"] == 3
+    assert d.get("/readyz")["first_round_total"] == 3
 
 
 def test_findings_of_what_left_while_nobody_looked_go(cluster, daemon, sqlite):
@@ -43,3 +42,19 @@ def test_findings_of_what_left_while_nobody_looked_go(cluster, daemon, sqlite):
     wait_until(lambda: {f["database"] for f in d.findings(check="table-no-primary-key", state="any")
                         if f["state"] != "resolved"} == {"all/bill"}, 10, "only bill's is left")
     assert not d.transitions("01", start=2), "what was known is not announced again"
+
+
+def test_the_name_of_a_server_outlives_its_restart(cluster, daemon):
+    c = cluster()
+    c.createdb("app")
+    own = c.dsn("app") + "&connect_timeout=7"
+    d = daemon(databases={"shop": own, "all": {"dsn": c.dsn(), "databases": "*"}}, defaults=FAST)
+    for _ in range(2):
+        wait_until(lambda: [s["name"] for s in d.status()["servers"]] == ["shop"]
+                   and d.status()["servers"][0]["databases"] == 2, 10, "one server, named shop")
+        c.stop()
+        d.wait_finding("conn-up", within=15, where=lambda f: f["server"] == "shop")
+        c.start()
+        d.wait_gone("conn-up", within=15)
+        assert [s["name"] for s in d.status()["servers"]] == ["shop"]
+        d.restart()

@@ -134,6 +134,47 @@ test_progress_survives(void **state)
 	scrub_free(t);
 }
 
+static void
+test_what_may_not_be_read_names_its_grants(void **state)
+{
+	static const char both[] = "GRANT SELECT ON a TO us; GRANT SELECT ON b TO us;";
+	struct scrub *s = scrub_new();
+	struct scrub_summary sum;
+
+	(void)state;
+	scrub_list_begin(s);
+	scrub_list_add(s, "open", "open", "SELECT 1", 1);
+	scrub_list_deny(s, "a", "public.a", "GRANT SELECT ON a TO us;");
+	scrub_list_deny(s, "b", "public.b", "GRANT SELECT ON b TO us;");
+	scrub_list_deny(s, "b2", "public.b2", "GRANT SELECT ON b TO us;");
+	scrub_list_end(s);
+	scrub_item_done(scrub_next(s, 100, &daily, 50), 100, 0, false);
+	assert_null(scrub_next(s, 101, &daily, 50)); /* what is denied is never tried */
+	scrub_summarise(s, &sum);
+	assert_int_equal(sum.items, 4);
+	assert_int_equal(sum.done, 1);
+	assert_int_equal(sum.denied, 3);
+	assert_int_equal(sum.lost, 0);
+	{
+		_cleanup_free_ char *grants = scrub_grants(s);
+
+		assert_string_equal(grants, both);
+	}
+	/* Granted: looked at; taken away again: lost, which is not the same as never had. */
+	scrub_list_begin(s);
+	scrub_list_add(s, "a", "public.a", "SELECT 1", 1);
+	scrub_list_end(s);
+	scrub_item_done(scrub_next(s, 200, &daily, 150), 200, 0, false);
+	assert_null(scrub_grants(s));
+	scrub_list_begin(s);
+	scrub_list_deny(s, "a", "public.a", "GRANT SELECT ON a TO us;");
+	scrub_list_end(s);
+	scrub_summarise(s, &sum);
+	assert_int_equal(sum.denied, 1);
+	assert_int_equal(sum.lost, 1);
+	scrub_free(s);
+}
+
 int
 main(void)
 {
@@ -144,6 +185,7 @@ main(void)
 		cmocka_unit_test(test_dear_items_come_rarely),
 		cmocka_unit_test(test_gone_items_are_forgotten),
 		cmocka_unit_test(test_progress_survives),
+		cmocka_unit_test(test_what_may_not_be_read_names_its_grants),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -6,7 +6,7 @@ set -eu
 build="gcc libc6-dev make pkg-config libevent-dev libpq-dev libsqlite3-dev libjansson-dev
 	libini-config-dev libsystemd-dev libssl-dev sqlite3"
 test="postgresql libcmocka-dev python3 python3-pytest python3-pytest-timeout python3-pytest-xdist
-	python3-psycopg2 python3-jsonschema sqlite3 iproute2 util-linux"
+	python3-psycopg2 python3-jsonschema pgbouncer sqlite3 iproute2 util-linux"
 lint="clang clang-format clang-tidy cppcheck mandoc shellcheck"
 
 missing=
@@ -34,7 +34,8 @@ else
 fi
 echo "installing:$missing"
 
-# The server's package would make and start a cluster "main"; tests make their own, privately.
+# The server's package would make and start a cluster "main", PgBouncer's would start too; tests run
+# their own, privately.
 case $missing in
 *postgresql*)
 	if ! [ -e /etc/postgresql-common/createcluster.conf ]; then
@@ -44,16 +45,31 @@ case $missing in
 	fi
 	;;
 esac
+policy=/usr/sbin/policy-rc.d
+if [ -e "$policy" ]; then
+	policy=
+else
+	printf '#!/bin/sh\nexit 101\n' | $as_root tee "$policy" >/dev/null
+	$as_root chmod 755 "$policy"
+fi
+log=$(mktemp)
+done_with() {
+	rm -f "$log"
+	[ -z "$policy" ] || $as_root rm -f "$policy"
+}
+trap done_with EXIT
+trap 'exit 130' INT TERM
 
 apt() {
 	$as_root env DEBIAN_FRONTEND=noninteractive UCF_FORCE_CONFFOLD=1 apt-get -qq -y \
 	    -o Dpkg::Use-Pty=0 -o Dpkg::Options::=--force-confold -o Acquire::Retries=3 "$@" </dev/null
 }
-log=$(mktemp)
-trap 'rm -f "$log"' EXIT
 # shellcheck disable=SC2086  # a list of words
 if ! { apt update && apt install --no-install-recommends $missing; } >"$log" 2>&1; then
 	tail -n 30 "$log" >&2
 	echo "$0: packages could not be installed:$missing" >&2
 	exit 1
 fi
+case $missing in
+*pgbouncer*) ! [ -d /run/systemd/system ] || $as_root systemctl disable --quiet pgbouncer || true ;;
+esac

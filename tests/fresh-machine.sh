@@ -17,13 +17,14 @@ fi
 work=$(mktemp -d /var/tmp/dbhealthd-fresh.XXXXXX)
 root=$work/root
 clean() {
-	umount -l "$root/dev" "$root/sys" "$root/proc" 2>/dev/null || true
+	umount -l "$root/dev" "$root/sys" "$root/proc" "$root" 2>/dev/null || true
 	rm -rf --one-file-system "$work"
 }
 trap clean EXIT
 trap 'exit 130' INT TERM
 
 mkdir "$root"
+mount --bind "$root" "$root" # a mount point, as the root of a machine is
 if [ -n "${CACHE:-}" ] && [ -f "$CACHE" ]; then
 	tar -C "$root" -xpf "$CACHE"
 else
@@ -48,6 +49,7 @@ say() { # say STATUS TEXT
 	if [ "$1" = 0 ]; then passed=$((passed + 1)); echo "ok      $2"; else failed=$((failed + 1)); echo "FAILED  $2"; fi
 }
 
+: >"$work/run.log"
 # make run, in a process group of its own that gets what Ctrl-C sends.
 set -m
 inside "exec make run" >"$work/run.log" 2>&1 </dev/null &
@@ -73,7 +75,12 @@ else
 fi
 
 [ -z "${SHORT:-}" ] || export PYTEST="-k test_support"
-if inside "make test" >"$work/test.log" 2>&1 </dev/null; then say 0 "make test"; else say 1 "make test"; fi
+if inside "make test" >"$work/test.log" 2>&1 </dev/null; then
+	say 0 "make test"
+else
+	say 1 "make test"
+	grep -E -A 25 ' FAILED|^FAILED|^E  ' "$work/test.log" | head -n 150
+fi
 tail -n 15 "$work/test.log"
 clusters=$(ls "$root/etc/postgresql" 2>/dev/null | wc -l)
 [ "$clusters" = 0 ] && say 0 "no main cluster was made" || say 1 "no main cluster was made"

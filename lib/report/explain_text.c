@@ -186,7 +186,8 @@ open_line(struct str *out, const json_t *f, int digits, const struct report_opti
 	str_addc(out, ' ');
 	layout_cell(out, v, 12);
 	str_addc(out, ' ');
-	layout_cell(out, age, 7);
+	layout_cell(out, age, MAX(text_columns(age), (size_t)5)); /* the id is never cut off */
+	str_addc(out, ' ');
 	str_addf(out, "%.*s\n", digits, layout_get(f, "id"));
 }
 

@@ -55,14 +55,15 @@ static bool
 is_qualified(const struct judge *j, const struct finding *f, int severity)
 {
 	int64_t wait_us = j->run->settings->for_us[severity];
-	unsigned need = j->kind == KIND_FINDING || wait_us > 0 ? 2 : 1;
+	unsigned need = (j->kind == KIND_FINDING && !j->alone) || wait_us > 0 ? 2 : 1;
 
 	if (f->breach_samples[severity] == 0)
 		return false;
 	/* An item of a scrub may not come again for weeks, and what it found is no matter of time.
 	 */
-	if (j->alone || j->kind == KIND_SCRUB)
+	if (j->run->one_shot || j->kind == KIND_SCRUB)
 		return true;
+	/* Who asks now gets an answer without a second run, but `for` is a matter of time. */
 	return f->breach_samples[severity] >= need &&
 	       j->run->now_us - f->breach_since_us[severity] >= wait_us;
 }

@@ -1,6 +1,7 @@
 """Fixtures: a folder a test, servers and daemons made in it, all ended and removed after it."""
-import sys
 import pathlib
+import signal
+import sys
 
 import pytest
 
@@ -10,7 +11,12 @@ from support import (  # noqa: E402
     Cli, Cluster, Daemon, Folder, Island, Proxy, SqliteFile, Template, timed)
 
 
+def interrupted(*_):
+    raise KeyboardInterrupt
+
+
 def pytest_configure(config):
+    signal.signal(signal.SIGTERM, interrupted)  # what a test owns is removed then too
     config.addinivalue_line("markers", "alone: watches time, so nothing else runs beside it")
     config.addinivalue_line("markers", "timed: asserts latency; only with DBHEALTH_TIMED=1, plain build")
 

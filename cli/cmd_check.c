@@ -251,6 +251,29 @@ read_catalogue(const struct conf *conf)
 	return c;
 }
 
+/* A glob that names no check would look at nothing and say "unknown". */
+static int
+check_globs(const struct cli *cli, const struct catalogue *cat, const struct conf *conf)
+{
+	char *const *globs = cli->o.checks;
+
+	for (size_t g = 0; globs && globs[g]; g++) {
+		bool known = false;
+
+		for (size_t i = 0; !known && i < catalogue_count(cat); i++)
+			known = str_glob(globs[g], catalogue_at(cat, i)->id);
+		for (size_t i = 0; !known && i < conf->nqueries; i++)
+			known = str_glob(globs[g], conf->queries[i].name);
+		if (!known) {
+			_cleanup_free_ char *shown = show_text(globs[g]);
+
+			return cli_fail(cli, EXIT_USAGE,
+			    "--check %s: no check has this id. See dbhealth checks.", shown);
+		}
+	}
+	return 0;
+}
+
 static int
 make_monitor(struct look *l, struct conf *take_conf)
 {
@@ -262,16 +285,22 @@ make_monitor(struct look *l, struct conf *take_conf)
 		.budget_us = o->budget_us,
 		.only_checks = o->checks };
 	struct err_list errors = { 0 };
-	int code = 0;
+	struct catalogue *catalogue = read_catalogue(take_conf);
+	int code = check_globs(l->cli, catalogue, take_conf);
 
+	if (code != 0) {
+		catalogue_free(catalogue);
+		conf_free(take_conf);
+		return code;
+	}
 	for (size_t i = 0; i < strv_len(o->probes); i++) {
 		enum probe p;
 
 		if (probe_parse(o->probes[i], &p) == 0)
 			options.only_probes |= 1U << p;
 	}
-	if (monitor_new(l->base, take_conf, read_catalogue(take_conf), &options, &callbacks, l,
-	        &l->monitor, &errors) < 0) {
+	if (monitor_new(
+	        l->base, take_conf, catalogue, &options, &callbacks, l, &l->monitor, &errors) < 0) {
 		for (size_t i = 0; i < strv_len(errors.v); i++) {
 			_cleanup_free_ char *shown = show_text(errors.v[i]);
 

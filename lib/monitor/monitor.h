@@ -47,7 +47,7 @@ void monitor_start(struct monitor *);
 /* Hands everything that is kept only in memory to on_state; before a clean stop. */
 void monitor_save(struct monitor *);
 
-/* Views, JSON of design section 6; owned by the caller. */
+/* Views: the answers of the API (docs/schema); owned by the caller. */
 json_t *monitor_status(const struct monitor *);
 json_t *monitor_database(const struct monitor *, const char *name); /* NULL: no such database */
 struct finding_filter {

@@ -3,7 +3,7 @@
 #include "pg/plan.h"
 #include <event2/event.h>
 /*
- * One asynchronous session with a PostgreSQL server, by the rules of design section 12: start-up
+ * One asynchronous session with a PostgreSQL server: start-up
  * options that 13 knows, newer settings by set_config, all read back; pooled sessions recognised by
  * a backend pid that differs; pipeline with a Sync a statement, single-row mode; one deadline for
  * each request.  Completions come from the loop, never from inside the call that asked.

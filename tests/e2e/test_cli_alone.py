@@ -236,3 +236,8 @@ def test_the_manual_knows_every_option(cli):
     for argv in ([], *[[c] for c in COMMANDS]):
         for option in re.findall(r"--([a-z-]+)", re.sub(r"^ {26}.*$", "", cli(*argv, "--help").out, flags=re.M)):
             assert f"Fl -{option}" in manual, option
+
+
+def test_a_glob_that_names_no_check(cli, faulty):
+    answer = cli("check", "--check", "nonsense", faulty.dsn)
+    assert answer.status == 64 and "nonsense" in answer.err and answer.out == ""

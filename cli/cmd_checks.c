@@ -24,8 +24,8 @@ cli_builtin_checks(const char *id)
 		const struct check *c = catalogue_at(all, i);
 
 		if (!id || streq(c->id, id))
-			json_array_append_new(out,
-			    report_check(c, conf ? conf->defaults.interval_us[c->probe] : 0));
+			json_array_append_new(
+			    out, report_check(c, conf ? conf->defaults.interval_us[c->probe] : 0));
 	}
 	conf_free(conf);
 	catalogue_free(all);

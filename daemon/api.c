@@ -218,8 +218,8 @@ is_one_of(
 			return true;
 	for (size_t i = 0; i < n; i++)
 		str_addf(&known, "%s%s", i == 0 ? "" : i + 1 == n ? " or " : ", ", words[i]);
-	http_reply_error(r, 400, NULL, "%s: %.100s is not known; write %s", key, value,
-	    str_text(&known));
+	http_reply_error(
+	    r, 400, NULL, "%s: %.100s is not known; write %s", key, value, str_text(&known));
 	return false;
 }
 

@@ -247,8 +247,8 @@ entry_unknown(const char *server, const char *database, enum engine engine, enum
 	if (!reason)
 		head = xasprintf("%s: probe %s answers again", place, probe_names[probe]);
 	else if (checks == 0)
-		head = xasprintf(
-		    "%s: unknown: probe %s cannot answer: ", place, probe_names[probe]);
+		head =
+		    xasprintf("%s: unknown: probe %s cannot answer: ", place, probe_names[probe]);
 	else
 		head = xasprintf("%s: unknown: %zu check%s of probe %s cannot answer: ", place,
 		    checks, checks == 1 ? "" : "s", probe_names[probe]);

@@ -192,7 +192,8 @@ origin_error(struct err_list *errors, const struct conf_origin *o, const char *s
     const char *key, const char *what)
 {
 	/* the check says which key, too */
-	if (key && strncmp(what, key, strlen(key)) == 0 && strncmp(what + strlen(key), ": ", 2) == 0)
+	if (key && strncmp(what, key, strlen(key)) == 0 &&
+	    strncmp(what + strlen(key), ": ", 2) == 0)
 		what += strlen(key) + 2;
 	err_list_add(errors, "%s:%d: [%s]%s%s: %s", o->file ? o->file : "(built-in)", o->line,
 	    section, key ? " " : "", key ? key : "", what);

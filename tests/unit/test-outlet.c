@@ -202,8 +202,8 @@ test_message_is_short_and_safe(void **state)
 static void
 test_notes(void **state)
 {
-	_cleanup_free_ char *unknown =
-	    entry_unknown("main", "orders", ENGINE_POSTGRESQL, PROBE_SCHEMA, "statement timeout", 3);
+	_cleanup_free_ char *unknown = entry_unknown(
+	    "main", "orders", ENGINE_POSTGRESQL, PROBE_SCHEMA, "statement timeout", 3);
 	_cleanup_free_ char *again =
 	    entry_unknown("main", "orders", ENGINE_POSTGRESQL, PROBE_SCHEMA, NULL, 0);
 	_cleanup_free_ char *config =

@@ -395,7 +395,9 @@ conf_load(const char *path, struct conf **ret, struct err_list *errors)
 {
 	struct loader l = { .errors = errors };
 
-	return conf_load_broken(path, &l.conf, errors) < 0 ? finish(&l, NULL) : finish(&l, ret);
+	/* finish() tells by the errors themselves */
+	(void)!conf_load_broken(path, &l.conf, errors);
+	return finish(&l, ret);
 }
 
 int

@@ -242,7 +242,7 @@ engine_cell(const struct row *r)
 static char *
 answer_cell(const struct row *r)
 {
-	_cleanup_free_ char *text = NULL, *shown = NULL;
+	_cleanup_free_ char *shown = NULL;
 
 	if (r->error && *r->error) {
 		shown = xstrndup(r->error, strcspn(r->error, ":;, "));

@@ -18,7 +18,7 @@ def unknown_checks(d, name):
 def test_exclusive_lock(cluster, daemon, sqlite):
     calm, app = cluster("calm"), sqlite("app.db", SCRIPT)
     d = daemon(databases={"app": app.dsn, "calm": calm.dsn()}, defaults=FAST)
-    assert d.database("app")["status"] in ("ok", "warning")
+    wait_until(lambda: d.database("app")["status"] in ("ok", "warning"), 20, "a first verdict of all probes")
     with undisturbed(d):
         with app.exclusive_lock():
             wait_until(lambda: any("lock" in (c["reason"] or "") or "busy" in (c["reason"] or "")

@@ -92,8 +92,8 @@ static void
 pollute(struct watched *w)
 {
 	static const char *const user_sql[] = {
-		"DO $$ BEGIN SET default_transaction_read_only = on; SET statement_timeout = 1 ; "
-		"END $$",
+		("DO $$ BEGIN SET default_transaction_read_only = on;"
+		 " SET statement_timeout = 1; END $$"),
 		"SELECT set_config('search_path', 'pg_temp', false)",
 		"SELECT 1/0",
 		"SELECT pg_sleep(9)",

@@ -257,6 +257,7 @@ check_select(const struct cli *cli, struct conf **ret)
 			r = add_dsn(cli, conf, url);
 	} else {
 		r = load(cli, &conf);
+		assert(r != 0 || conf);
 		if (r == 0 && cli->nargs > 0)
 			keep_wanted(cli, conf);
 		for (int i = 0; r == 0 && i < cli->nargs; i++)
@@ -265,6 +266,7 @@ check_select(const struct cli *cli, struct conf **ret)
 	}
 	if (r != 0)
 		return r;
+	assert(conf);
 	apply_options(cli, &conf->defaults);
 	for (size_t i = 0; i < conf->ndatabases; i++)
 		apply_options(cli, &conf->databases[i]);

@@ -110,7 +110,7 @@ install: all
 	 install -D -m 640 conf/dbhealthd.conf $(DESTDIR)$(SYSCONFDIR)/dbhealthd/dbhealthd.conf
 	for m in $(MANUALS); do \
 	 install -D -m 644 $$m $(DESTDIR)$(PREFIX)/share/man/man$${m##*.}/$${m##*/} || exit 1; done
-	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/dbhealthd README.md CHANGES LICENSE
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/dbhealthd README.md CHANGES LICENSE docs/checks.md
 	for c in $(CHECKS); do \
 	 install -D -m 644 $$c $(DESTDIR)$(PREFIX)/share/doc/dbhealthd/$${c#lib/} || exit 1; done
 FORCE:

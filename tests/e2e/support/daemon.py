@@ -360,7 +360,12 @@ class Cli:
     def __init__(self, folder, *argv, env=None, user=None, cwd=None, program="dbhealth", timeout=120,
                  stdin=""):
         folder = getattr(folder, "path", folder)
-        done = subprocess.run([BUILD / program, *[str(a) for a in argv]], input=stdin,
+        path = BUILD / program
+        if user:  # who may not enter the folder of the build
+            path = folder / program
+            shutil.copy(BUILD / program, path)
+            cwd = cwd or "/"
+        done = subprocess.run([path, *[str(a) for a in argv]], input=stdin,
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                               cwd=cwd or TOP, env=environment(folder, env), check=False,
                               timeout=timeout, **as_user(user))

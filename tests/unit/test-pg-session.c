@@ -791,11 +791,13 @@ run_crash(void **state)
 static void
 run_shutdown_and_start(void **state)
 {
-	PGconn *holds = pg_open(cluster, "postgres", "postgres");
 	struct watched *w = watched_new(base, NULL);
+	PGconn *holds;
 	int before;
 
 	(void)state;
+	pg_cluster_wait(cluster); /* the test before may have left it in recovery */
+	holds = pg_open(cluster, "postgres", "postgres");
 	kill(cluster->pid, SIGTERM); /* waits for holds */
 	do {
 		before = w->connects;

@@ -268,7 +268,10 @@ on_check_done(const struct pg_failure *f, int64_t duration_us, void *arg)
 	if (f)
 		fill_why(f, &why);
 	eval_finish(a->eval, f ? &why : NULL, &result);
-	scope_record(a->checkup->scope, &o);
+	if (a->item)
+		scope_scrub_record(&o, r->job.timeout_us, r->job.scrub_max_us);
+	else
+		scope_record(a->checkup->scope, &o);
 	result_done(&result);
 	result_done(&why);
 	ask_free(a);
@@ -429,32 +432,6 @@ on_items_done(const struct pg_failure *f, int64_t duration_us, void *arg)
 static const struct pg_request_callbacks items_callbacks = { on_items_columns, on_item,
 	on_items_done };
 
-static void
-on_scrub_done(const struct pg_failure *f, int64_t duration_us, void *arg)
-{
-	struct ask *a = arg;
-	struct pg_run *r = a->run;
-	struct result result = { 0 }, why = { 0 };
-	struct outcome o = { .checkup = a->checkup,
-		.result = &result,
-		.item = a->item,
-		.started_us = a->started_us,
-		.started_wall_us = a->started_wall_us,
-		.duration_us = duration_us };
-
-	ask_unlink(r, a);
-	note_loss(r, f);
-	if (f)
-		fill_why(f, &why);
-	eval_finish(a->eval, f ? &why : NULL, &result);
-	scope_scrub_record(&o, r->job.timeout_us, r->job.scrub_max_us);
-	result_done(&result);
-	result_done(&why);
-	ask_free(a);
-	pump(r);
-}
-static const struct pg_request_callbacks scrub_callbacks = { on_columns, on_row, on_scrub_done };
-
 static int
 ask_item(struct pg_run *r, struct checkup *c, const struct scrub_item *it)
 {
@@ -464,7 +441,7 @@ ask_item(struct pg_run *r, struct checkup *c, const struct scrub_item *it)
 
 	a->item = xstrdup(it->key);
 	a->eval = checkup_eval(c, a->item, r->job.server_start, a->started_us, a->started_wall_us);
-	return ask_send(r, a, &st, &scrub_callbacks, timeout);
+	return ask_send(r, a, &st, &check_callbacks, timeout);
 }
 
 static int

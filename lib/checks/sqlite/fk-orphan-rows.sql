@@ -52,7 +52,7 @@ WITH fk AS (
 SELECT child || '.' || columns || ' ' || id AS key, child || '.' || columns AS object,
     'SELECT ' || quote(child || '.' || columns) || ' AS object, count(*) AS value, '
     || 'printf(''%,d of %,d rows name '
-    || replace(replace(CASE WHEN parent GLOB '[AEIOUaeiou]*' THEN 'an ' ELSE 'a ' END || parent || '.' || coalesce(targets, '?'), '''', ''''''), '%', '%%')
+    || replace(replace(CASE WHEN parent GLOB '[AEIOaeio]*' THEN 'an ' ELSE 'a ' END || parent || '.' || coalesce(targets, '?'), '''', ''''''), '%', '%%')
     || ' that does not exist%s'', count(*), (SELECT count(*) FROM ' || qchild || '), '
     || CASE WHEN without_rowid THEN '''''' ELSE
         '(SELECT '' (rowid '' || group_concat(r, '', '') || CASE WHEN count(*) = 3 THEN '', ...)'' ELSE '')'' END'

@@ -241,6 +241,19 @@ parse_limit(struct http_request *r, const char *text, size_t *ret)
 	return true;
 }
 
+/* A name that nothing watched has is no "nothing found": a script with a slip in it must notice. */
+static bool
+are_known(struct api *api, struct http_request *r, const struct finding_filter *f)
+{
+	if (f->database && *f->database && !monitor_has_database(api->monitor, f->database))
+		no_such_database(r, f->database);
+	else if (f->server && *f->server && !monitor_has_server(api->monitor, f->server))
+		http_reply_error(r, 404, NULL, "no server of the name %.100s", f->server);
+	else
+		return true;
+	return false;
+}
+
 static void
 get_findings(struct api *api, struct http_request *r, const struct api_request *q)
 {
@@ -265,10 +278,12 @@ get_findings(struct api *api, struct http_request *r, const struct api_request *
 	if (reply_cached(api, r))
 		return;
 	o = monitor_findings(api->monitor, &f);
-	if (o)
-		reply_and_keep(api, r, began, o);
-	else
+	if (!o)
 		http_reply_error(r, 400, NULL, "cursor: not one that this call gave");
+	else if (json_array_size(json_object_get(o, "findings")) == 0 && !are_known(api, r, &f))
+		json_decref(o);
+	else
+		reply_and_keep(api, r, began, o);
 }
 
 static void
@@ -499,16 +514,20 @@ route_has_key(const struct route *route, const char *key)
 	return false;
 }
 
-/* The route of path and method; NULL and the methods that the path knows ("" none). */
+/* The route of path and method, HEAD being a GET whose body is not sent; NULL and the methods that the path knows ("" none). */
 static const struct route *
 find_route(const struct api_request *q, const char *method, struct str *allowed)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(routes); i++) {
+		bool gets;
+
 		if (!api_request_matches(q, routes[i].path))
 			continue;
-		if (streq(routes[i].method, method))
+		gets = streq(routes[i].method, "GET");
+		if (streq(routes[i].method, method) || (gets && streq(method, "HEAD")))
 			return &routes[i];
-		str_addf(allowed, "%s%s", allowed->len ? ", " : "", routes[i].method);
+		str_addf(allowed, "%s%s%s", allowed->len ? ", " : "", routes[i].method,
+		    gets ? ", HEAD" : "");
 	}
 	return NULL;
 }

@@ -56,6 +56,9 @@ struct finding_filter {
 };
 /* NULL: the cursor is none of its own. */
 json_t *monitor_findings(const struct monitor *, const struct finding_filter *);
+/* Whether a name is, or by its section may be, watched. */
+bool monitor_has_database(const struct monitor *, const char *name);
+bool monitor_has_server(const struct monitor *, const char *name);
 json_t *monitor_checks(const struct monitor *, const char *id); /* id NULL: all */
 /* health: HTTP status 200 or 503 and its body; 404 when no such database. */
 int monitor_health(

@@ -425,6 +425,28 @@ monitor_findings(const struct monitor *m, const struct finding_filter *q)
 	return o;
 }
 
+bool
+monitor_has_database(const struct monitor *m, const char *name)
+{
+	if (monitor_find(m, name))
+		return true;
+	/* A section of many databases: which ones there are changes, so any name of it will do. */
+	for (const char *p = name; (p = strchr(p, '/')); p++) {
+		_cleanup_free_ char *section = xstrndup(name, (size_t)(p - name));
+		const struct database *d = monitor_find(m, section);
+
+		if (d && d->is_template)
+			return true;
+	}
+	return false;
+}
+
+bool
+monitor_has_server(const struct monitor *m, const char *name)
+{
+	return monitor_find_server(m, name) || monitor_has_database(m, name);
+}
+
 json_t *
 monitor_checks(const struct monitor *m, const char *id)
 {

@@ -13,14 +13,18 @@
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
 #include <event2/listener.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/queue.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 #define LINGER_US       (1 * USEC_PER_SEC)
 #define LINGER_BYTES    ((size_t)1 << 20)
 #define ACCEPT_RETRY_US (100 * USEC_PER_MSEC)
+#define SHORT_SHARE     10 /* of the time for a request, while others wait for a place */
 #define PROBLEM_LOG_US  (60 * USEC_PER_SEC)
 
 const struct http_limits http_limits_default = {
@@ -58,6 +62,7 @@ struct http_conn {
 	struct bufferevent *bev;
 	struct event *timer;
 	enum conn_state state;
+	int64_t reading_since_us;
 	bool close_after; /* the protocol or we want it closed after this answer */
 	bool eof;         /* the client will send no more */
 	bool continued;   /* 100 Continue was sent for this request */
@@ -127,10 +132,40 @@ conn_arm(struct http_conn *c, int64_t us)
 	event_add(c->timer, &tv);
 }
 
+/* The first descriptor that is no client's: the last quarter stays for databases.  Asked each time,
+ * since the limit can be changed from outside. */
+static int
+reserve_begin(void)
+{
+	struct rlimit l = { 0 };
+
+	if (getrlimit(RLIMIT_NOFILE, &l) < 0 || l.rlim_cur > INT_MAX)
+		return INT_MAX;
+	return (int)(l.rlim_cur - l.rlim_cur / 4);
+}
+
+/* Whether one more client may come, by number and by descriptors; one always may. */
+static bool
+has_room(const struct http_server *s)
+{
+	int fd;
+
+	if (s->nconns >= s->limits.clients)
+		return false;
+	if (s->nconns == 0)
+		return true;
+	/* The kernel gives the lowest free number. */
+	fd = fcntl((int)evconnlistener_get_fd(s->listener), F_DUPFD_CLOEXEC, 0);
+	if (fd < 0)
+		return false;
+	close(fd);
+	return fd < reserve_begin();
+}
+
 static void
 accept_again(struct http_server *s)
 {
-	if (s->paused || s->nconns >= s->limits.clients)
+	if (s->paused || !s->full || !has_room(s))
 		return;
 	s->full = false;
 	event_del(s->retry);
@@ -151,15 +186,41 @@ conn_free(struct http_conn *c)
 	accept_again(s);
 }
 
-/* A place for who waits: the connection that has been idle longest, if any. */
-static void
-cut_idle(struct http_server *s)
+static bool
+is_somebody_waiting(const struct http_server *s)
 {
+	struct pollfd p = { .fd = (int)evconnlistener_get_fd(s->listener), .events = POLLIN };
+
+	return poll(&p, 1, 0) == 1 && (p.revents & POLLIN);
+}
+
+/* Whether the connection may go for one that waits: idle after an answer, or for too long without a
+ * request while places are short. */
+static bool
+may_yield(const struct http_conn *c)
+{
+	if (c->state != CONN_READING)
+		return false;
+	if (c->served > 0 && evbuffer_get_length(bufferevent_get_input(c->bev)) == 0)
+		return true;
+	return clock_now_us() - c->reading_since_us >= c->server->limits.request_us / SHORT_SHARE;
+}
+
+/* No place is left.  Who waits gets that of the connection used least lately, if it may yield; else
+ * this is tried again soon.  The listening socket stays readable, so it is not asked meanwhile. */
+static void
+make_room(struct http_server *s)
+{
+	struct timeval tv = { 0, ACCEPT_RETRY_US };
 	struct http_conn *c;
 
+	s->full = true;
+	evconnlistener_disable(s->listener);
+	event_add(s->retry, &tv);
+	if (!is_somebody_waiting(s))
+		return;
 	TAILQ_FOREACH (c, &s->conns, entry) {
-		if (c->state != CONN_READING || c->served == 0 ||
-		    evbuffer_get_length(bufferevent_get_input(c->bev)) > 0)
+		if (!may_yield(c))
 			continue;
 		conn_free(c);
 		return;
@@ -172,6 +233,7 @@ static void
 conn_begin_reading(struct http_conn *c)
 {
 	c->state = CONN_READING;
+	c->reading_since_us = clock_now_us();
 	c->continued = false;
 	conn_arm(c, c->server->limits.request_us);
 }
@@ -261,17 +323,15 @@ on_event(struct bufferevent *bev, short what, void *arg)
 	(void)bev;
 	c->eof = true;
 	if (c->state == CONN_HANDLING) {
-		c->close_after = true;
 		gone = c->request.on_gone;
 		c->request.on_gone = NULL;
 		if (gone && ((what & BEV_EVENT_ERROR) || has_hung_up(c)))
 			gone(&c->request);
 		return;
 	}
-	if (c->state == CONN_WRITING && !(what & BEV_EVENT_ERROR)) {
-		c->close_after = true;
+	/* Who ended its side still gets the answers to what it asked. */
+	if (c->state == CONN_WRITING && !(what & BEV_EVENT_ERROR))
 		return;
-	}
 	conn_free(c);
 }
 
@@ -302,7 +362,7 @@ conn_process(struct http_conn *c)
 		http_reply_error(&c->request, -r, NULL, "%s", why);
 		return;
 	}
-	c->close_after = c->eof || !head->keep_alive;
+	c->close_after = !head->keep_alive;
 	c->server->handler(&c->request, c->server->arg);
 }
 
@@ -351,33 +411,30 @@ on_accept(
 	    c->bev, EV_READ, 0, s->limits.header_bytes + s->limits.body_bytes + 4);
 	conn_begin_reading(c);
 	bufferevent_enable(c->bev, EV_READ | EV_WRITE);
-	if (s->nconns < s->limits.clients)
-		return;
-	s->full = true;
-	evconnlistener_disable(s->listener);
-	cut_idle(s);
+	if (s->nconns >= s->limits.clients || fd >= reserve_begin())
+		make_room(s);
 }
 
 static void
 on_retry(evutil_socket_t fd, short what, void *arg)
 {
+	struct http_server *s = arg;
+
 	(void)fd;
 	(void)what;
-	accept_again(arg);
+	accept_again(s);
+	if (s->full && !s->paused)
+		make_room(s);
 }
 
-/* Out of descriptors: the listening socket stays readable, so it must not be asked again at once. */
 static void
 on_accept_error(struct evconnlistener *listener, void *arg)
 {
 	struct http_server *s = arg;
-	struct timeval tv = { 0, ACCEPT_RETRY_US };
 	_cleanup_free_ char *what = xasprintf("accept: %s", strerror(errno));
 
-	evconnlistener_disable(listener);
-	s->full = true;
-	event_add(s->retry, &tv);
-	cut_idle(s);
+	(void)listener;
+	make_room(s);
 	log_problem(s, what);
 }
 
@@ -495,6 +552,13 @@ reason_phrase(int code)
 	return "Error";
 }
 
+/* Nothing more can come behind this request. */
+static bool
+is_last(const struct http_conn *c)
+{
+	return c->eof && evbuffer_get_length(bufferevent_get_input(c->bev)) == 0;
+}
+
 void
 http_reply(
     struct http_request *r, int code, const char *type, const char *extra, struct http_body *body)
@@ -504,7 +568,7 @@ http_reply(
 	bool head_only = r->head.method && streq(r->head.method, "HEAD");
 
 	assert(c->state == CONN_HANDLING);
-	if (c->server->paused || c->server->full)
+	if (c->server->paused || c->server->full || is_last(c))
 		c->close_after = true;
 	evbuffer_add_printf(out,
 	    "HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n"

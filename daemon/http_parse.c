@@ -3,6 +3,8 @@
 
 #include <ctype.h>
 
+#define BLANKS_MAX 16 /* bytes */
+
 void
 http_head_done(struct http_head *h)
 {
@@ -160,27 +162,53 @@ parse_head(struct http_head *h, char *text, size_t len, const char **ret_why)
 	return 0;
 }
 
+/* Where the head ends in the input: 1 and its length; 0 not yet; negative: too long. */
+static int
+find_end(struct http_head *h, struct evbuffer *in, size_t max_header, size_t *ret_len,
+    const char **ret_why)
+{
+	size_t len = evbuffer_get_length(in), from = h->searched > 3 ? h->searched - 3 : 0;
+	struct evbuffer_ptr start, end;
+
+	if (from > 0 && evbuffer_ptr_set(in, &start, from, EVBUFFER_PTR_SET) < 0)
+		from = 0;
+	end = evbuffer_search(in, "\r\n\r\n", 4, from > 0 ? &start : NULL);
+	if (end.pos < 0 ? len >= max_header : (size_t)end.pos + 4 > max_header)
+		return refuse(413, "the head is over 16 KiB", ret_why);
+	h->searched = len;
+	*ret_len = end.pos < 0 ? 0 : (size_t)end.pos;
+	return end.pos >= 0;
+}
+
+/* Empty lines before a request are left over from the last one; more of them are no request. */
+static int
+skip_blanks(struct http_head *h, struct evbuffer *in, const char **ret_why)
+{
+	char first;
+
+	while (evbuffer_copyout(in, &first, 1) == 1 && (first == '\r' || first == '\n')) {
+		if (++h->blanks > BLANKS_MAX)
+			return refuse(400, "no request line", ret_why);
+		evbuffer_drain(in, 1);
+	}
+	return 0;
+}
+
 int
 http_head_read(struct http_head *h, struct evbuffer *in, size_t max_header, size_t max_body,
     const char **ret_why)
 {
-	struct evbuffer_ptr end;
 	_cleanup_free_ char *text = NULL;
-	size_t len;
-	char first[2] = "";
+	size_t len = 0;
 	int r;
 
 	if (!h->parsed) {
-		/* Empty lines before a request are left over from the last one. */
-		while (evbuffer_copyout(in, first, 1) == 1 && (*first == '\r' || *first == '\n'))
-			evbuffer_drain(in, 1);
-		end = evbuffer_search(in, "\r\n\r\n", 4, NULL);
-		if (end.pos < 0 || (size_t)end.pos + 4 > max_header) {
-			if (end.pos >= 0 || evbuffer_get_length(in) >= max_header)
-				return refuse(413, "the head is over 16 KiB", ret_why);
-			return 0;
-		}
-		len = (size_t)end.pos;
+		r = h->searched > 0 ? 0 : skip_blanks(h, in, ret_why);
+		if (r < 0)
+			return r;
+		r = find_end(h, in, max_header, &len, ret_why);
+		if (r <= 0)
+			return r;
 		text = xcalloc(1, len + 1);
 		evbuffer_remove(in, text, len);
 		evbuffer_drain(in, 4);

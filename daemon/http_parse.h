@@ -9,6 +9,8 @@ struct http_head {
 	bool expects_continue; /* a body is awaited behind "Expect: 100-continue" */
 	bool parsed;           /* the head is complete and taken from the input */
 	size_t body_bytes;     /* still to come, or all of it once complete */
+	size_t searched;       /* bytes of the input that hold no end of the head */
+	unsigned blanks;       /* CR and LF that came before it */
 };
 void http_head_done(struct http_head *);
 /*

@@ -307,6 +307,60 @@ test_pipelined(void **state)
 	server_stop(&s);
 }
 
+/* A thousand in one go from a client that then ends its side: a thousand answers. */
+static void
+test_pipelined_and_half_closed(void **state)
+{
+	static const char one[] = "GET / HTTP/1.1\r\nHost: x\r\n\r\n";
+	struct server s;
+	_cleanup_free_ char *all = xcalloc(1000, sizeof(one));
+	_cleanup_free_ char *answers = NULL;
+	int fd, n = 0;
+
+	(void)state;
+	for (int i = 0; i < 1000; i++)
+		memcpy(all + (size_t)i * (sizeof(one) - 1), one, sizeof(one));
+	server_start(&s, &http_limits_default, 0);
+	fd = dial(&s);
+	say(fd, all);
+	shutdown(fd, SHUT_WR);
+	answers = hear_all(fd, 1 << 20);
+	for (char *p = answers; (p = strstr(p, "HTTP/1.1 200 OK")); p++)
+		n++;
+	assert_int_equal(n, 1000);
+	close(fd);
+	server_stop(&s);
+}
+
+/* The end of a head is found wherever its packets were cut, and blank lines are no way to stay. */
+static void
+test_cut_anywhere(void **state)
+{
+	static const char request[] = "\r\nGET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+	struct server s;
+	_cleanup_free_ char *blank = xcalloc(1, 4097);
+	char *answer;
+
+	(void)state;
+	server_start(&s, &http_limits_default, 0);
+	for (size_t cut = 1; cut + 1 < sizeof(request); cut++) {
+		int fd = dial(&s);
+
+		(void)!send(fd, request, cut, MSG_NOSIGNAL);
+		usleep(500);
+		say(fd, request + cut);
+		answer = hear_all(fd, 4096);
+		assert_int_equal(status_of(answer), 200);
+		free(answer);
+		close(fd);
+	}
+	memset(blank, '\n', 4096);
+	answer = ask(&s, blank);
+	assert_int_equal(status_of(answer), 400);
+	free(answer);
+	server_stop(&s);
+}
+
 static double
 seconds_until_closed(int fd, const char *drip)
 {
@@ -428,7 +482,7 @@ test_many_clients(void **state)
 	server_stop(&s);
 }
 
-/* Over the limit the rest waits in the backlog; the time limit of the silent ones frees places. */
+/* Over the limit the rest waits in the backlog; silent ones yield to it before their time is over. */
 static void
 test_limit_of_clients(void **state)
 {
@@ -440,18 +494,44 @@ test_limit_of_clients(void **state)
 
 	(void)state;
 	four.clients = 4;
+	four.request_us = 4 * USEC_PER_SEC;
 	server_start(&s, &four, 0);
+	began = clock_now_us();
 	for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
 		fds[i] = dial(&s);
-	began = clock_now_us();
 	answer = ask(&s, GET_CLOSE("/count"));
 	assert_int_equal(status_of(answer), 200);
 	assert_true(atoi(strstr(answer, "\r\n\r\n")) <= 4);
-	/* Two rounds of four silent ones had to go first. */
-	assert_true(clock_now_us() - began > 400 * USEC_PER_MSEC);
+	/* Two rounds of four silent ones had to go first, a tenth of their time each. */
+	assert_true(clock_now_us() - began > 700 * USEC_PER_MSEC);
+	assert_true(clock_now_us() - began < 4 * USEC_PER_SEC);
 	free(answer);
 	for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
 		close(fds[i]);
+	server_stop(&s);
+}
+
+/* Places are all taken and nobody waits: then nobody has to yield. */
+static void
+test_full_but_nobody_waits(void **state)
+{
+	struct server s;
+	struct http_limits two = quick;
+	char buf[4096];
+	int fds[2];
+
+	(void)state;
+	two.clients = 2;
+	two.request_us = 4 * USEC_PER_SEC;
+	server_start(&s, &two, 0);
+	for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
+		fds[i] = dial(&s);
+	usleep(600 * 1000);
+	for (size_t i = 0; i < ARRAY_SIZE(fds); i++) {
+		say(fds[i], "GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+		assert_true(recv(fds[i], buf, sizeof(buf), 0) > 0);
+		close(fds[i]);
+	}
 	server_stop(&s);
 }
 
@@ -566,11 +646,14 @@ main(void)
 		cmocka_unit_test(test_head_too_large),
 		cmocka_unit_test(test_expect_continue),
 		cmocka_unit_test(test_pipelined),
+		cmocka_unit_test(test_pipelined_and_half_closed),
+		cmocka_unit_test(test_cut_anywhere),
 		cmocka_unit_test(test_slow_and_silent_clients_are_cut),
 		cmocka_unit_test(test_answer_not_read),
 		cmocka_unit_test(test_answer_read_whole),
 		cmocka_unit_test(test_many_clients),
 		cmocka_unit_test(test_limit_of_clients),
+		cmocka_unit_test(test_full_but_nobody_waits),
 		cmocka_unit_test(test_out_of_descriptors),
 		cmocka_unit_test(test_answered_later),
 		cmocka_unit_test(test_targets),

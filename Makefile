@@ -10,7 +10,6 @@ VERSION := $(shell sed -n '1s/.*dbhealthd \([0-9.]*\).*/\1/p' CHANGES)
 PKGS    := libevent_core libevent_extra libpq sqlite3 jansson libsystemd ini_config libcrypto
 DESTDIR    ?=
 PREFIX     ?= /usr/local
-SYSCONFDIR ?= $(if $(filter /usr,$(PREFIX)),/etc,$(PREFIX)/etc)
 
 WARN    := -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
            -Wold-style-definition -Wpointer-arith -Wwrite-strings -Wundef -Wformat=2 -Wvla \
@@ -102,18 +101,42 @@ print-cflags: $(B)/gen/flags
 clean:
 	rm -rf build
 
+# ---- installation: puts files, enables and starts nothing.  The configuration is in /etc whatever
+# PREFIX is; systemd reads $(PREFIX)/lib for /usr and for /usr/local. ----
 MANUALS := $(wildcard docs/*.[158])
+DOCS    := README.md CHANGES LICENSE $(wildcard docs/*.md)
+ETC     := $(DESTDIR)/etc/dbhealthd
+DOC     := $(DESTDIR)$(PREFIX)/share/doc/dbhealthd
+MAN     := $(DESTDIR)$(PREFIX)/share/man
+SYSTEMD := $(DESTDIR)$(PREFIX)/lib
+# What systemd reads, as NAME:PLACE; the units name programs below /usr, which becomes PREFIX.
+UNITS   := dbhealthd.service:systemd/system/dbhealthd.service \
+           dbhealthd.socket:systemd/system/dbhealthd.socket \
+           dbhealthd.catalog:systemd/catalog/dbhealthd.catalog \
+           dbhealthd.sysusers:sysusers.d/dbhealthd.conf \
+           dbhealthd.tmpfiles:tmpfiles.d/dbhealthd.conf
 install: all
 	install -D -m 755 $(B)/dbhealthd $(DESTDIR)$(PREFIX)/sbin/dbhealthd
 	install -D -m 755 $(B)/dbhealth $(DESTDIR)$(PREFIX)/bin/dbhealth
-	test -e $(DESTDIR)$(SYSCONFDIR)/dbhealthd/dbhealthd.conf || \
-	 install -D -m 640 conf/dbhealthd.conf $(DESTDIR)$(SYSCONFDIR)/dbhealthd/dbhealthd.conf
-	for m in $(MANUALS); do \
-	 install -D -m 644 $$m $(DESTDIR)$(PREFIX)/share/man/man$${m##*.}/$${m##*/} || exit 1; done
-	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/dbhealthd README.md CHANGES LICENSE docs/checks.md
-	for c in $(CHECKS); do \
-	 install -D -m 644 $$c $(DESTDIR)$(PREFIX)/share/doc/dbhealthd/$${c#lib/} || exit 1; done
+	install -d -m 750 $(ETC) $(ETC)/conf.d $(ETC)/checks.d
+	test -e $(ETC)/dbhealthd.conf || install -m 640 conf/dbhealthd.conf $(ETC)/dbhealthd.conf
+	@set -e; for u in $(UNITS); do to=$(SYSTEMD)/$${u#*:}; echo "install $$to"; \
+	 sed 's|/usr/sbin/|$(PREFIX)/sbin/|g' systemd/$${u%%:*} >$(B)/gen/unit; \
+	 install -D -m 644 $(B)/gen/unit "$$to"; done
+	@set -e; for m in $(MANUALS); do to=$(MAN)/man$${m##*.}/$${m##*/}; echo "install $$to"; \
+	 install -D -m 644 $$m "$$to"; done
+	install -D -m 644 -t $(DOC) $(DOCS)
+	@set -e; for f in $(CHECKS:lib/%=%); do install -D -m 644 lib/$$f $(DOC)/$$f; done
+	@[ -n "$(DESTDIR)" ] || printf '%s\n' '' 'Installed; nothing was enabled or started.  Next, as root:' \
+	 '  systemd-sysusers && systemd-tmpfiles --create dbhealthd.conf && journalctl --update-catalog' \
+	 '  systemctl daemon-reload && systemctl enable --now dbhealthd'
+# The configuration, the state and the user stay.
+uninstall:
+	rm -f $(DESTDIR)$(PREFIX)/sbin/dbhealthd $(DESTDIR)$(PREFIX)/bin/dbhealth \
+	 $(foreach u,$(UNITS),$(SYSTEMD)/$(lastword $(subst :, ,$(u)))) \
+	 $(foreach m,$(MANUALS),$(MAN)/man$(subst .,,$(suffix $(m)))/$(notdir $(m)))
+	rm -rf $(DOC)
 FORCE:
-.PHONY: all libs tests run test unit e2e lint check asan format print-cflags clean install FORCE
+.PHONY: all libs tests run test unit e2e lint check asan format print-cflags clean install uninstall FORCE
 .SECONDARY:
 -include $(wildcard $(B)/*/*.d $(B)/*/*/*.d)

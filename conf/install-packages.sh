@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs the Debian packages that a purpose needs: build, test, lint (several may be named).
+# Installs the Debian packages that a purpose needs: build, test, lint, systemd (several may be named).
 # Asks the package manager for nothing when all are there.
 set -eu
 
@@ -7,6 +7,7 @@ build="gcc libc6-dev make pkg-config libevent-dev libpq-dev libsqlite3-dev libja
 	libini-config-dev libsystemd-dev libssl-dev sqlite3"
 test="postgresql libcmocka-dev python3 python3-pytest python3-pytest-timeout python3-pytest-xdist
 	python3-psycopg2 python3-jsonschema pgbouncer sqlite3 iproute2 util-linux psmisc acl"
+systemd="debootstrap systemd-container python3 util-linux"
 lint="clang clang-format clang-tidy cppcheck mandoc shellcheck"
 
 missing=
@@ -15,7 +16,8 @@ for purpose in "$@"; do
 	build) list=$build ;;
 	test) list=$test ;;
 	lint) list=$lint ;;
-	*) echo "usage: $0 build|test|lint ..." >&2; exit 64 ;;
+	systemd) list=$systemd ;;
+	*) echo "usage: $0 build|test|lint|systemd ..." >&2; exit 64 ;;
 	esac
 	for package in $list; do
 		status=$(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null) || status=absent

@@ -86,6 +86,11 @@ unit: tests
 	@B=$(B) tests/run.sh unit
 e2e: all
 	@B=$(B) tests/run.sh e2e
+.PHONY: rounds
+# Servers killed and started again, ROUNDS times: each told once, at no cost.
+rounds: all
+	@B=$(B) /usr/bin/python3 -B tests/soak/rounds.py $(if $(ROUNDS),--rounds $(ROUNDS)) \
+	 $(if $(SEED),--seed $(SEED))
 lint:
 	@tests/lint/run.sh
 check: all tests

@@ -212,10 +212,16 @@ class Cluster:
     def connection_log(self, user="dbhealth"):
         """(pid, from, to) of each session of user that the server admitted, from its own log.
 
-        Seconds since the epoch; `to` is None while it lasts."""
+        Seconds since the epoch; `to` is None while it lasts.  Of those that a kill ended the server
+        says nothing: they are gone when it starts (again)."""
         line = re.compile(r"^([\d.]+) \[(\d+)\] LOG:  (connection authorized|disconnection): .*?user=(\S+)")
+        anew = re.compile(r"^([\d.]+) \[\d+\] LOG:  (starting PostgreSQL|all server processes terminated)")
         open_, done = {}, []
         for text in self.log.read_text(errors="replace").splitlines():
+            if m := anew.match(text):
+                done += [(int(p), start, float(m[1])) for p, start in open_.items()]
+                open_ = {}
+                continue
             m = line.match(text)
             if not m or m[4] != user:
                 continue

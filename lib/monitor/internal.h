@@ -1,6 +1,7 @@
 #pragma once
 #include "monitor/monitor.h"
 #include "monitor/plan.h"
+#include "monitor/rules.h"
 #include "monitor/sched.h"
 #include "monitor/scope.h"
 #include "worker/worker.h"
@@ -47,9 +48,7 @@ struct waiter {
 
 struct monitor {
 	struct event_base *base; /* borrowed */
-	struct conf *conf;
-	struct catalogue *catalogue;
-	struct plan *plan;
+	struct rules *rules;     /* the newest; each scope has its own */
 	struct monitor_options options;
 	struct monitor_callbacks callbacks;
 	void *arg;
@@ -81,8 +80,9 @@ struct monitor {
 	size_t visits;  /* running, of all servers */
 };
 
-struct database *monitor_add_database(struct monitor *, const struct conf_database *,
-    struct conf_database *take_own, const char *datname);
+/* rules: what conf belongs to. */
+struct database *monitor_add_database(struct monitor *, struct rules *,
+    const struct conf_database *, struct conf_database *take_own, const char *datname);
 void monitor_remove_database(struct monitor *, struct database *);
 /* The loop came late: what it saw meanwhile opens nothing. */
 bool monitor_is_late(const struct monitor *);

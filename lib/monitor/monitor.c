@@ -124,8 +124,8 @@ database_open(struct monitor *m, struct database *d, struct err *err)
 }
 
 static struct database *
-database_new(struct monitor *m, const struct conf_database *conf, struct conf_database *take_own,
-    const char *datname, struct err *err)
+database_new(struct monitor *m, struct rules *rules, const struct conf_database *conf,
+    struct conf_database *take_own, const char *datname, struct err *err)
 {
 	struct database *d = xcalloc(1, sizeof(*d));
 	const struct conf_database *c = take_own ? take_own : conf;
@@ -136,9 +136,9 @@ database_new(struct monitor *m, const struct conf_database *conf, struct conf_da
 	d->dynamic = datname != NULL;
 	d->datname = xstrdup(datname);
 	d->is_template = c->all_databases;
-	scope_init(&d->scope, m, c->name, false, c,
+	scope_init(&d->scope, m, rules, c->name, false, c,
 	    c->engine == ENGINE_SQLITE ? sqlite_watch_ops() : &pg_database_ops, d, m->ndatabases,
-	    MAX(m->conf->ndatabases, m->ndatabases + 1));
+	    MAX(m->rules->conf->ndatabases, m->ndatabases + 1));
 	if (database_open(m, d, err) < 0)
 		return database_free(d);
 	m->databases = xreallocarray(m->databases, m->ndatabases + 1, sizeof(struct database *));
@@ -148,11 +148,11 @@ database_new(struct monitor *m, const struct conf_database *conf, struct conf_da
 }
 
 struct database *
-monitor_add_database(struct monitor *m, const struct conf_database *conf,
+monitor_add_database(struct monitor *m, struct rules *rules, const struct conf_database *conf,
     struct conf_database *take_own, const char *datname)
 {
 	struct err err = { 0 };
-	struct database *d = database_new(m, conf, take_own, datname, &err);
+	struct database *d = database_new(m, rules, conf, take_own, datname, &err);
 
 	if (!d) {
 		log_warning("%s: %s", conf->name, err.msg);
@@ -309,7 +309,7 @@ is_still_wanted(const char *scope, const char *check, void *arg)
 	_cleanup_free_ char *name = xstrndup(scope, n > 0 && scope[n - 1] == '/' ? n - 1 : n);
 	const struct database *d = monitor_find(m, name);
 
-	if (m->conf->ndatabases == 0)
+	if (m->rules->conf->ndatabases == 0)
 		return true;
 	if (!d && strchr(name, '/'))
 		return may_be_listed(m, name);
@@ -320,10 +320,10 @@ is_still_wanted(const char *scope, const char *check, void *arg)
 		return false;
 	}
 	for (enum engine e = ENGINE_POSTGRESQL; e < ENGINE_N; e++) {
-		const struct check *c = catalogue_find(m->catalogue, e, check);
+		const struct check *c = catalogue_find(m->rules->catalogue, e, check);
 
 		if (c && d && d->conf->engine == e)
-			return plan_settings(m->plan, c, d->conf)->enabled;
+			return plan_settings(m->rules->plan, c, d->conf)->enabled;
 		if (c && !d)
 			return true;
 	}
@@ -374,7 +374,7 @@ on_heartbeat(evutil_socket_t fd, short what, void *arg)
 		server_heartbeat(m->servers[i]);
 	merge_servers(m);
 	drop_unwanted(m);
-	if (m->conf->ndatabases == 0 && !m->options.one_shot &&
+	if (m->rules->conf->ndatabases == 0 && !m->options.one_shot &&
 	    now - m->discovered_us > REDISCOVER_US)
 		discover(m);
 	heartbeat_arm(m);
@@ -389,7 +389,7 @@ discovered_conf(struct monitor *m, const char *dir, const char *port)
 {
 	struct conf_database *c = xcalloc(1, sizeof(*c));
 
-	*c = m->conf->defaults;
+	*c = m->rules->conf->defaults;
 	c->name = streq(port, "5432") ? xstrdup("local") : xasprintf("local-%s", port);
 	if (monitor_find(m, c->name)) {
 		free(c->name);
@@ -430,8 +430,8 @@ on_sockets(uint32_t type, const char *payload, size_t len, void *arg)
 			continue;
 		*colon = '\0';
 		if (!is_discovered(m, dir, colon + 1))
-			monitor_add_database(
-			    m, &m->conf->defaults, discovered_conf(m, dir, colon + 1), NULL);
+			monitor_add_database(m, m->rules, &m->rules->conf->defaults,
+			    discovered_conf(m, dir, colon + 1), NULL);
 	}
 	json_decref(a);
 	for (size_t k = before; k < m->nservers; k++) {
@@ -627,11 +627,11 @@ make_pools(struct monitor *m, struct err *err)
 static void
 add_configured(struct monitor *m, struct err_list *errors)
 {
-	for (size_t i = 0; i < m->conf->ndatabases; i++) {
-		const struct conf_database *c = &m->conf->databases[i];
+	for (size_t i = 0; i < m->rules->conf->ndatabases; i++) {
+		const struct conf_database *c = &m->rules->conf->databases[i];
 		struct err err = { 0 };
 
-		if (!database_new(m, c, NULL, NULL, &err))
+		if (!database_new(m, m->rules, c, NULL, NULL, &err))
 			err_list_add(errors, "%s:%d: [database %s] dsn: %s",
 			    c->origin.file ? c->origin.file : "(command line)", c->origin.line,
 			    c->name, err.msg);
@@ -648,8 +648,6 @@ monitor_new(struct event_base *base, struct conf *take_conf, struct catalogue *t
 	size_t before = strv_len(errors->v);
 
 	m->base = base;
-	m->conf = take_conf;
-	m->catalogue = take_catalogue;
 	m->options = *options;
 	m->callbacks = *cb;
 	m->arg = arg;
@@ -661,7 +659,7 @@ monitor_new(struct event_base *base, struct conf *take_conf, struct catalogue *t
 	m->heartbeat = evtimer_new(base, on_heartbeat, m);
 	m->started_us = clock_now_us();
 	m->started_wall_us = clock_wall_us();
-	if (plan_new(m->conf, m->catalogue, &m->plan, errors) >= 0) {
+	if (rules_new(take_conf, take_catalogue, &m->rules, errors) >= 0) {
 		if (make_pools(m, &err) < 0)
 			err_list_add(errors, "%s", err.msg);
 		add_configured(m, errors);
@@ -698,9 +696,7 @@ monitor_free(struct monitor *m)
 	map_free(m->by_name, NULL);
 	map_free(m->server_names, free);
 	map_free(m->restored, free);
-	plan_free(m->plan);
-	catalogue_free(m->catalogue);
-	conf_free(m->conf);
+	rules_unref(m->rules);
 	free(m->servers);
 	free(m->databases);
 	free(m);
@@ -737,11 +733,11 @@ monitor_restore_scope(struct monitor *m, struct scope *s)
 	for (size_t i = 0; i < s->ncheckups; i++)
 		for (size_t k = 0; k < ARRAY_SIZE(kinds); k++) {
 			_cleanup_free_ char *key = xasprintf("%s %c:%s/%s", kinds[k],
-			    s->is_server ? 's' : 'd', s->name, s->checkups[i].check->id);
+			    s->is_server ? 's' : 'd', s->name, s->checkups[i]->check->id);
 			char *json = map_remove(m->restored, key);
 
 			if (json)
-				scope_restore(s, s->checkups[i].check->id, kinds[k], json);
+				scope_restore(s, s->checkups[i]->check->id, kinds[k], json);
 			free(json);
 		}
 }
@@ -764,7 +760,7 @@ monitor_start(struct monitor *m)
 		monitor_restore_scope(m, &m->databases[i]->scope);
 		scope_start(&m->databases[i]->scope);
 	}
-	if (m->conf->ndatabases == 0)
+	if (m->rules->conf->ndatabases == 0)
 		discover(m);
 	heartbeat_arm(m);
 	monitor_arm(m);
@@ -784,7 +780,7 @@ monitor_save(struct monitor *m)
 const struct conf *
 monitor_conf(const struct monitor *m)
 {
-	return m->conf;
+	return m->rules->conf;
 }
 
 const struct findings *

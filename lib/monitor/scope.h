@@ -13,6 +13,7 @@
  * (server.c for PostgreSQL, sqlite_watch.c for SQLite), reached through ops.
  */
 struct monitor;
+struct rules;
 struct scope;
 struct task;
 struct scrub;
@@ -75,7 +76,8 @@ struct scope {
 	char *name;  /* of the server or database */
 	bool is_server;
 	const struct conf_database *conf; /* borrowed; of a server: its naming database */
-	struct checkup *checkups;
+	struct rules *rules;              /* its own; lags behind the monitor's for a moment */
+	struct checkup **checkups;        /* by id */
 	size_t ncheckups;
 	struct task tasks[PROBE_N];
 	bool first_contact; /* nothing was restored, first round not over */
@@ -83,7 +85,7 @@ struct scope {
 	size_t slot, nslots;
 };
 
-void scope_init(struct scope *, struct monitor *, const char *name, bool is_server,
+void scope_init(struct scope *, struct monitor *, struct rules *, const char *name, bool is_server,
     const struct conf_database *, const struct scope_ops *, void *owner, size_t slot,
     size_t nslots);
 void scope_done(struct scope *);

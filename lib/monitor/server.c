@@ -174,7 +174,7 @@ server_new(struct monitor *m, struct database *d, char *take_endpoint)
 	s->start = NAN;
 	s->facts.engine = ENGINE_POSTGRESQL;
 	s->facts.flavour = xstrdup("community");
-	s->facts_sql = pg_facts_sql(m->catalogue);
+	s->facts_sql = pg_facts_sql(d->scope.rules->catalogue);
 	s->retry = evtimer_new(m->base, server_on_retry, s);
 	assert(s->retry);
 	if (total > BUDGET_TO_WARN)
@@ -186,8 +186,8 @@ server_new(struct monitor *m, struct database *d, char *take_endpoint)
 	s->visitors = xcalloc(s->nvisitors + 1, sizeof(*s->visitors));
 	for (size_t i = 0; i < s->nvisitors; i++)
 		s->visitors[i].server = s;
-	scope_init(&s->scope, m, c->server ? c->server : c->name, true, c, &server_ops, s,
-	    d->scope.slot, d->scope.nslots);
+	scope_init(&s->scope, m, d->scope.rules, c->server ? c->server : c->name, true, c,
+	    &server_ops, s, d->scope.slot, d->scope.nslots);
 	m->servers = xreallocarray(m->servers, m->nservers + 1, sizeof(struct server *));
 	m->servers[m->nservers++] = s;
 	return s;
@@ -328,7 +328,7 @@ server_merge(struct server *a, struct server *b)
 	log_info("server %s is the same as %s", b->scope.name, a->scope.name);
 	/* Check by check: a database may have the name of its server. */
 	for (size_t i = 0; i < b->scope.ncheckups; i++)
-		findings_drop(a->m->findings, b->scope.name, b->scope.checkups[i].check->id, true,
+		findings_drop(a->m->findings, b->scope.name, b->scope.checkups[i]->check->id, true,
 		    clock_wall_us());
 	server_save_name(a);
 	while (b->ndbs > 0) {

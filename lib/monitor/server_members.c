@@ -78,8 +78,8 @@ sync_members(struct server *s, const struct database *t)
 		}
 		name = xasprintf("%s/%s", t->conf->name, s->listed[i]);
 		if (!monitor_find(s->m, name))
-			monitor_add_database(
-			    s->m, t->conf, member_conf(t->conf, name), s->listed[i]);
+			monitor_add_database(s->m, t->scope.rules, t->conf,
+			    member_conf(t->conf, name), s->listed[i]);
 	}
 }
 

@@ -158,7 +158,7 @@ void
 server_speak_now(struct server *s)
 {
 	for (size_t i = 0; i < s->scope.ncheckups; i++) {
-		struct checkup *c = &s->scope.checkups[i];
+		struct checkup *c = s->scope.checkups[i];
 		bool running = c->running;
 
 		if (!is_session_check(c) || !c->settings->enabled)
@@ -206,7 +206,8 @@ server_judge_reach(struct database *d, const struct pg_failure *f)
 {
 	static const char *const names[] = { "object", "value", "cause", "detail", "role" };
 	struct server *s = d->server;
-	const struct check *c = catalogue_find(s->m->catalogue, ENGINE_POSTGRESQL, "conn-up");
+	const struct check *c =
+	    catalogue_find(d->scope.rules->catalogue, ENGINE_POSTGRESQL, "conn-up");
 	/* Beside the server's own conn-up, whose name may be the same. */
 	_cleanup_free_ char *scope = xasprintf("%s/", d->scope.name), *detail = NULL;
 	struct eval_context ctx = {
@@ -226,7 +227,7 @@ server_judge_reach(struct database *d, const struct pg_failure *f)
 
 	if (!c)
 		return;
-	run.settings = plan_settings(s->m->plan, c, d->conf);
+	run.settings = plan_settings(d->scope.rules->plan, c, d->conf);
 	if (!run.settings->enabled)
 		return;
 	ctx.series = series_new();

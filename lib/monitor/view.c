@@ -237,7 +237,7 @@ daemon_json(const struct monitor *m)
 	json_object_set_new(o, "started_at", report_time(m->started_wall_us));
 	json_object_set_new(o, "uptime_seconds",
 	    json_real((double)(clock_now_us() - m->started_us) / USEC_PER_SEC));
-	json_object_set_new(o, "config_loaded_at", report_time(m->started_wall_us));
+	json_object_set_new(o, "config_loaded_at", report_time(m->rules->loaded_wall_us));
 	json_object_set_new(o, "first_round_done", json_integer((json_int_t)done));
 	json_object_set_new(o, "first_round_total", json_integer((json_int_t)all));
 	json_object_set_new(o, "loop_lateness_max_ms", ms(m->lateness_max_us));
@@ -452,12 +452,12 @@ monitor_checks(const struct monitor *m, const char *id)
 {
 	json_t *o = json_object(), *a = json_array();
 
-	for (size_t i = 0; i < catalogue_count(m->catalogue); i++) {
-		const struct check *c = catalogue_at(m->catalogue, i);
+	for (size_t i = 0; i < catalogue_count(m->rules->catalogue); i++) {
+		const struct check *c = catalogue_at(m->rules->catalogue, i);
 
 		if (!id || streq(c->id, id))
 			json_array_append_new(
-			    a, report_check(c, m->conf->defaults.interval_us[c->probe]));
+			    a, report_check(c, m->rules->conf->defaults.interval_us[c->probe]));
 	}
 	json_object_set_new(o, "checks", a);
 	return o;
@@ -510,7 +510,7 @@ monitor_is_ready(const struct monitor *m)
 {
 	if (clock_now_us() - m->started_us > 15 * USEC_PER_SEC)
 		return true;
-	if (m->conf->ndatabases == 0 && !m->discovered_once)
+	if (m->rules->conf->ndatabases == 0 && !m->discovered_once)
 		return false;
 	for (size_t i = 0; i < m->nservers; i++)
 		if (!server_is_listed(m->servers[i]))

@@ -1,0 +1,80 @@
+/*
+ * Values for the parameters of a check's SQL, and the evaluator for its rows.
+ */
+#include "base/clock.h"
+#include "base/str.h"
+#include "monitor/scope_impl.h"
+#include <math.h>
+
+static const char *
+bind_value(const struct checkup *c, const char *name, char **owned)
+{
+	const struct settings *set = c->settings;
+	double baseline;
+
+	for (size_t i = 0; i < set->nparams; i++)
+		if (streq(set->params[i].name, name))
+			return *owned = check_param_text(set->params[i].value);
+	if (streq(name, "first_seen"))
+		return *owned = findings_first_seen(
+		           c->scope->monitor->findings, c->scope->name, c->check->id);
+	if (streq(name, "baseline")) {
+		baseline = c->series ? series_baseline(c->series, "") : NAN;
+		return isnan(baseline) ? NULL : (*owned = xasprintf("%.15g", baseline));
+	}
+	if (streq(name, "interval"))
+		return c->last_us == 0
+		           ? NULL
+		           : (*owned = xasprintf(
+		                  "%.3f", (double)(clock_now_us() - c->last_us) / USEC_PER_SEC));
+	if (streq(name, "not_covered"))
+		return *owned = scope_not_covered_json(c->scope);
+	return conf_database_get(c->scope->conf, name);
+}
+
+void
+checkup_bind(const struct checkup *c, const struct bind *b, struct bound *ret)
+{
+	size_t n = strv_len(b->names);
+
+	*ret = (struct bound){ .n = n,
+		.values = xcalloc(n + 1, sizeof(char *)),
+		.owned = xcalloc(n + 1, sizeof(char *)) };
+	for (size_t i = 0; i < n; i++)
+		ret->values[i] = bind_value(c, b->names[i], &ret->owned[i]);
+}
+
+void
+bound_done(struct bound *b)
+{
+	for (size_t i = 0; i < b->n; i++)
+		free(b->owned[i]);
+	free(b->owned);
+	free(b->values);
+	*b = (struct bound){ 0 };
+}
+
+static bool
+is_tracked(const void *arg, const char *key)
+{
+	const struct checkup *c = arg;
+
+	return findings_tracked(c->scope->monitor->findings, c->scope->name, c->check->id, key);
+}
+
+struct eval *
+checkup_eval(
+    struct checkup *c, const char *item, double server_start, int64_t now_us, int64_t wall_us)
+{
+	struct eval_context ctx = { .now_us = now_us,
+		.wall_us = wall_us,
+		.server_start = server_start,
+		.item = item,
+		.tracked = is_tracked,
+		.tracked_arg = c };
+
+	if (!c->series)
+		c->series = series_new();
+	ctx.series = c->series;
+	return eval_new(c->settings, &ctx);
+}

@@ -1,0 +1,26 @@
+#pragma once
+#include "monitor/internal.h"
+/*
+ * What the files of a scope share: scope.c makes it and keeps its schedule, scope_record.c is the
+ * gate for results, scope_scrub.c goes through objects, scope_bind.c gives parameters, scope_tell.c
+ * tells of it, scope_state.c keeps it over restarts, scope_rules.c puts other rules under it.
+ */
+struct database *scope_database(const struct scope *); /* NULL: of a server */
+const char *scope_server_name(const struct scope *);   /* "" for SQLite */
+char *checkup_state_key(const struct checkup *) _must_check_;
+
+/* scope.c */
+void checkup_next(struct checkup *, struct task *); /* when it is due again after a run */
+struct checkup *checkup_new(struct scope *, const struct check *) _must_check_;
+struct checkup *checkup_free(struct checkup *);
+bool scope_wants(const struct scope *, const struct check *);
+
+/* scope_record.c */
+void checkup_apply(struct checkup *, const struct outcome *, struct applied *ret);
+void checkup_say(struct checkup *, enum reason, const char *text, const char *grant);
+void checkup_save_answered(struct checkup *);
+void checkup_save_series(struct checkup *, bool now);
+
+/* scope_tell.c */
+void scope_tell_unknown(struct scope *, struct task *);
+void scope_end_first_contact(struct scope *);

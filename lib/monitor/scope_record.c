@@ -1,0 +1,181 @@
+/*
+ * The single gate through which every result goes, and what a check may ask where it is.
+ */
+#include "base/clock.h"
+#include "base/str.h"
+#include "monitor/scope_impl.h"
+
+#define SERIES_SAVE_US (60 * USEC_PER_SEC)
+
+/* ---- coverage ---- */
+
+static const char *
+configured_key(const void *arg, const char *key)
+{
+	return conf_database_get(arg, key);
+}
+
+/* What is configured belongs to the scope: facts are shared by all that a session visits. */
+const struct coverage *
+checkup_coverage(struct checkup *c, const struct facts *facts, uint64_t generation)
+{
+	struct facts here = *facts;
+
+	if (c->cover_generation != generation || c->cover.cover == COVER_UNKNOWN) {
+		here.configured = configured_key;
+		here.configured_arg = c->scope->conf;
+		coverage_of(c->check, &here, &c->cover);
+		c->cover_generation = generation;
+	}
+	return &c->cover;
+}
+
+void
+checkup_say(struct checkup *c, enum reason reason, const char *text, const char *grant)
+{
+	c->reason = reason;
+	free(c->text);
+	free(c->grant);
+	c->text = text && *text ? xstrdup(text) : NULL;
+	c->grant = grant && *grant ? xstrdup(grant) : NULL;
+}
+
+void
+scope_record_uncovered(struct scope *s, struct checkup *c, const struct coverage *cov)
+{
+	c->running = false;
+	c->last_us = clock_now_us();
+	c->last_wall_us = clock_wall_us();
+	c->tried = true;
+	c->waiting = false;
+	c->has_value = false;
+	checkup_say(
+	    c, cov->cover == COVER_NOT ? REASON_NONE : REASON_PRIVILEGE, cov->reason, cov->grant);
+	/* A right that it once had and lost is unknown, one that was never there is not. */
+	if (cov->cover == COVER_NOT && !(c->answered && cov->grant[0])) {
+		c->status = CHECK_NOT_COVERED;
+		c->unknown_runs = 0;
+		findings_drop(s->monitor->findings, s->name, c->check->id, true, c->last_wall_us);
+		return;
+	}
+	c->reason = REASON_PRIVILEGE;
+	c->status = CHECK_UNKNOWN;
+	c->unknown_runs++;
+	findings_stale(s->monitor->findings, s->name, c->check->id);
+}
+
+/* ---- results ---- */
+
+static bool
+never_had_the_right(const struct checkup *c, const struct result *r)
+{
+	return r->reason == REASON_PRIVILEGE && !c->answered;
+}
+
+void
+checkup_save_answered(struct checkup *c)
+{
+	_cleanup_free_ char *key = NULL;
+
+	if (c->answered)
+		return;
+	c->answered = true;
+	key = checkup_state_key(c);
+	monitor_state(c->scope->monitor, "check", key, "{\"answered\":true}");
+}
+
+void
+checkup_save_series(struct checkup *c, bool now)
+{
+	_cleanup_free_ char *key = NULL, *json = NULL;
+
+	if (!c->series || !series_dirty(c->series))
+		return;
+	if (!now && clock_now_us() - c->series_saved_us < SERIES_SAVE_US)
+		return;
+	c->series_saved_us = clock_now_us();
+	key = checkup_state_key(c);
+	json = series_save(c->series);
+	monitor_state(c->scope->monitor, "series", key, json);
+}
+
+void
+checkup_apply(struct checkup *c, const struct outcome *o, struct applied *ret)
+{
+	struct scope *s = c->scope;
+	struct run run = {
+		.settings = c->settings,
+		.scope = s->name,
+		.server = scope_server_name(s),
+		.database = s->is_server ? "" : s->name,
+		.result = o->result,
+		.item = o->item,
+		.now_us = clock_now_us(),
+		.wall_us = clock_wall_us(),
+		.interval_us = c->interval_us,
+		.one_shot = s->monitor->options.one_shot || o->decides,
+		.asked = s->tasks[c->check->probe].now,
+		.loop_late = monitor_is_late(s->monitor),
+	};
+
+	findings_apply(s->monitor->findings, &run, ret);
+	monitor_findings_changed(s->monitor);
+}
+
+void
+scope_record(struct scope *s, const struct outcome *o)
+{
+	struct checkup *c = o->checkup;
+	const struct result *r = o->result;
+	struct applied applied = { 0 };
+
+	c->running = false;
+	c->last_us = clock_now_us();
+	c->last_wall_us = o->started_wall_us;
+	c->duration_us = o->duration_us;
+	c->tried = true;
+	c->waiting = r->state == RESULT_WAITING;
+	c->has_value = r->has_value;
+	c->value = r->value;
+	if (r->state == RESULT_UNKNOWN && never_had_the_right(c, r)) {
+		if (r->nsamples > 0) /* a right that is missing for one object hides no other */
+			checkup_apply(c, o, &applied);
+		checkup_say(c, REASON_PRIVILEGE, r->text, r->grant);
+		c->status = CHECK_NOT_COVERED;
+		c->unknown_runs = 0;
+		return;
+	}
+	checkup_apply(c, o, &applied);
+	c->status = applied.status;
+	if (r->state == RESULT_WAITING &&
+	    findings_status(s->monitor->findings, s->name, c->check->id) == CHECK_OK) {
+		c->status = s->monitor->options.one_shot ? CHECK_NOT_COVERED : CHECK_OK;
+		checkup_say(
+		    c, REASON_NONE, r->text[0] ? r->text : "needs two samples (--sample)", NULL);
+	} else if (r->state == RESULT_UNKNOWN) {
+		c->status = CHECK_UNKNOWN;
+		c->unknown_runs++;
+		checkup_say(c, r->reason, r->text, r->grant);
+	} else {
+		c->unknown_runs = 0;
+		checkup_say(c, r->reason,
+		    r->state == RESULT_COMPLETE && r->reason == REASON_NONE ? NULL : r->text,
+		    r->grant);
+		if (r->state == RESULT_COMPLETE)
+			checkup_save_answered(c);
+	}
+	if (applied.again_us > 0 && !s->monitor->options.one_shot)
+		c->due_us = c->last_us + applied.again_us;
+	else
+		checkup_next(c, &s->tasks[c->check->probe]);
+	checkup_save_series(c, false);
+}
+
+void
+scope_record_nothing(struct checkup *c)
+{
+	c->running = false;
+	c->tried = true;
+	if (c->status == CHECK_UNKNOWN && !c->text)
+		c->status = CHECK_OK;
+}

@@ -54,6 +54,8 @@ struct api {
 	ino_t inode;
 	bool has_admin;
 	gid_t admin_gid;
+	void (*queues_fn)(void *, struct api_queues *);
+	void *queues_arg;
 	struct cached cache[CACHE_ENTRIES];
 	TAILQ_HEAD(, wait) waits;
 	unsigned nwaits;
@@ -135,6 +137,26 @@ api_changed(struct api *api)
 		cached_done(&api->cache[i]);
 }
 
+void
+api_set_queues(struct api *api, void (*get_fn)(void *, struct api_queues *), void *arg)
+{
+	api->queues_fn = get_fn;
+	api->queues_arg = arg;
+}
+
+static json_t *
+status_json(const struct api *api)
+{
+	json_t *o = monitor_status(api->monitor), *daemon = json_object_get(o, "daemon");
+	struct api_queues queues = { 0 };
+
+	if (api->queues_fn)
+		api->queues_fn(api->queues_arg, &queues);
+	json_object_set_new(daemon, "store_queued", json_integer((json_int_t)queues.store));
+	json_object_set_new(daemon, "outlet_queued", json_integer((json_int_t)queues.outlets));
+	return o;
+}
+
 static void
 no_such_database(struct http_request *r, const char *name)
 {
@@ -150,7 +172,7 @@ get_status(struct api *api, struct http_request *r, const struct api_request *q)
 
 	(void)q;
 	if (!reply_cached(api, r))
-		reply_and_keep(api, r, began, monitor_status(api->monitor));
+		reply_and_keep(api, r, began, status_json(api));
 }
 
 static void

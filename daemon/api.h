@@ -19,6 +19,11 @@ struct api *api_free(struct api *); /* returns NULL; removes a socket file that 
 void api_set_monitor(struct api *, struct monitor *, const struct conf *);
 /* Something changed (a transition): answers kept for others are made anew. */
 void api_changed(struct api *);
+/* What waits to be stored and to be told: shown with the status. */
+struct api_queues {
+	size_t store, outlets;
+};
+void api_set_queues(struct api *, void (*get_fn)(void *arg, struct api_queues *ret), void *arg);
 /* No new connections; those that are open end with their answer. */
 void api_pause(struct api *);
 

@@ -158,6 +158,14 @@ on_trouble(const char *why, void *arg)
 }
 
 static void
+on_queues(void *arg, struct api_queues *ret)
+{
+	const struct daemon *d = arg;
+
+	*ret = (struct api_queues){ store_queued(d->store), outlets_queued(d->outlets) };
+}
+
+static void
 stop(struct daemon *d, int code)
 {
 	d->code = code;
@@ -177,6 +185,7 @@ on_loaded(void *arg)
 		stop(d, EXIT_FAILURE);
 		return;
 	}
+	api_set_queues(d->api, on_queues, d);
 	monitor_start(d->monitor);
 	outlets_say(
 	    d->outlets, entry_note(ENTRY_NONE, NULL, 0, "dbhealthd %s serves %s, %zu %s configured",

@@ -372,6 +372,12 @@ outlets_log(enum log_level level, const char *line, void *outlets)
 	outlets_say(outlets, entry_log(level, line));
 }
 
+size_t
+outlets_queued(const struct outlets *o)
+{
+	return o->nqueue;
+}
+
 static void
 on_deadline(evutil_socket_t fd, short what, void *arg)
 {

@@ -35,6 +35,7 @@ void outlets_say(struct outlets *, char *take_json);
 void outlets_log(enum log_level, const char *line, void *outlets);
 /* For the end: runs the loop until all is told or the deadline (monotonic) has passed. */
 int outlets_flush(struct outlets *, int64_t deadline_us);
+size_t outlets_queued(const struct outlets *); /* entries that wait to be told */
 /* A place that is not read: so many entries wait at most, the rest is counted and said. */
 #define OUTLET_QUEUE_MAX   4000
 #define OUTLET_QUEUE_BYTES ((size_t)2 << 20)

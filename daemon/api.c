@@ -650,7 +650,7 @@ api_new(struct event_base *base, struct monitor *monitor, const struct conf *con
 	struct http_limits limits = http_limits_default;
 	_cleanup_close_ int fd = take_listen_fd;
 	struct api *api = xcalloc(1, sizeof(*api));
-	bool made = false;
+	bool made = take_listen_fd < 0;
 	int r;
 
 	api->base = base;
@@ -659,8 +659,8 @@ api_new(struct event_base *base, struct monitor *monitor, const struct conf *con
 	TAILQ_INIT(&api->waits);
 	limits.clients = client_limit(conf);
 	r = find_admin(api, conf, e);
-	if (r == 0 && fd < 0)
-		r = api_listen(conf, &fd, &made, e);
+	if (r == 0 && made)
+		r = api_listen(conf, &fd, e);
 	if (r == 0 && made)
 		remember_file(api, conf->daemon.socket);
 	if (r == 0)

@@ -8,7 +8,7 @@
  */
 struct api;
 /*
- * listen_fd: a listening socket that is taken, or -1: api_listen's.  conf is borrowed until
+ * listen_fd: a listening socket that is taken and whose file stays, or -1: api_listen's.  conf is borrowed until
  * api_set_monitor or api_free.  A quarter of the descriptors stays free for databases, whatever
  * max_clients says.
  */
@@ -28,8 +28,7 @@ void api_set_queues(struct api *, void (*get_fn)(void *arg, struct api_queues *r
 void api_pause(struct api *);
 
 /*
- * The socket that systemd passed, else the one that conf names, made group-readable: an own dead
- * socket in its place is removed, everything else there is an error.  Call it after the state's
- * lock is held.  *ret_made: the file is ours to remove.
+ * The socket that conf names, made group-readable: an own dead socket in its place is removed,
+ * everything else there is an error.  Call it after the state's lock is held.
  */
-int api_listen(const struct conf *, int *ret_fd, bool *ret_made, struct err *) _must_check_;
+int api_listen(const struct conf *, int *ret_fd, struct err *) _must_check_;

@@ -1,6 +1,6 @@
 /*
- * The API's listening Unix socket: passed by systemd or made here, for its group only; and who is
- * at the other end of a connection.
+ * The API's listening Unix socket where none was passed, made for its group only; and who is at the
+ * other end of a connection.
  */
 #include "daemon/api_socket.h"
 
@@ -13,7 +13,6 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
-#include <systemd/sd-daemon.h>
 
 #define PEER_GROUPS_MAX ((socklen_t)65536)
 
@@ -65,24 +64,6 @@ peer_may_write(int fd, const gid_t *admin_gid)
 }
 
 /* ---- listening ---- */
-
-static int
-passed_by_systemd(int *ret_fd, struct err *e)
-{
-	int n = sd_listen_fds(1);
-
-	if (n < 0)
-		return err_set(e, n, "sockets passed by systemd: %s", strerror(-n));
-	if (n == 0)
-		return 0;
-	if (n > 1 || sd_is_socket_unix(SD_LISTEN_FDS_START, SOCK_STREAM, 1, NULL, 0) <= 0)
-		return err_set(e, -EINVAL,
-		    "systemd passed %d sockets; one listening Unix stream "
-		    "socket is expected",
-		    n);
-	*ret_fd = SD_LISTEN_FDS_START;
-	return 1;
-}
 
 /* Removes a socket file that nobody serves, if it is ours. */
 static int
@@ -141,18 +122,14 @@ make_folder(const char *path)
 }
 
 int
-api_listen(const struct conf *conf, int *ret_fd, bool *ret_made, struct err *e)
+api_listen(const struct conf *conf, int *ret_fd, struct err *e)
 {
 	const char *path = conf->daemon.socket;
 	struct sockaddr_un sa = { .sun_family = AF_UNIX };
 	_cleanup_close_ int fd = -1;
 	mode_t old;
-	int r = passed_by_systemd(ret_fd, e);
+	int r;
 
-	if (r != 0) {
-		*ret_made = false;
-		return r < 0 ? r : 0;
-	}
 	if (strlen(path) >= sizeof(sa.sun_path))
 		return err_set(e, -ENAMETOOLONG, "socket: %s: longer than %zu bytes", path,
 		    sizeof(sa.sun_path) - 1);
@@ -178,6 +155,5 @@ api_listen(const struct conf *conf, int *ret_fd, bool *ret_made, struct err *e)
 		return r;
 	}
 	*ret_fd = TAKE_FD(fd);
-	*ret_made = true;
 	return 0;
 }

@@ -7,6 +7,8 @@
 #include "base/str.h"
 #include "base/text.h"
 #include "daemon/api.h"
+#include "daemon/passed.h"
+#include "daemon/pulse.h"
 #include "daemon/store.h"
 #include "monitor/monitor.h"
 #include "pg/plan.h"
@@ -15,7 +17,6 @@
 #include <stdio.h>
 #include <sys/stat.h>
 #include <sysexits.h>
-#include <systemd/sd-daemon.h>
 
 #define STOP_US (5 * USEC_PER_SEC)
 
@@ -28,6 +29,10 @@ struct daemon {
 	struct store *store;
 	struct outlets *outlets;
 	struct api *api;
+	struct notify *notify;
+	struct pulse *pulse; /* NULL: not ready yet */
+	int64_t watchdog_us;
+	struct passed passed;
 	struct event *sigterm, *sigint, *sighup;
 	int code;
 };
@@ -67,6 +72,8 @@ on_transition(const struct transition *t, bool folded, void *arg)
 
 	if (d->api)
 		api_changed(d->api);
+	if (d->pulse)
+		pulse_changed(d->pulse);
 	/* The summary of a first contact counts these; what is critical is told at once all the same. */
 	if (folded && t->from < SEVERITY_CRITICAL && t->to < SEVERITY_CRITICAL)
 		return;
@@ -169,6 +176,8 @@ static void
 stop(struct daemon *d, int code)
 {
 	d->code = code;
+	notify_stopping(d->notify);
+	notify_status(d->notify, "stopping");
 	event_base_loopbreak(d->base);
 }
 
@@ -178,9 +187,10 @@ on_loaded(void *arg)
 {
 	struct daemon *d = arg;
 	const struct conf *conf = monitor_conf(d->monitor);
+	const char *socket = d->passed.path ? d->passed.path : conf->daemon.socket;
 	struct err err = { 0 };
 
-	if (api_new(d->base, d->monitor, conf, -1, &d->api, &err) < 0) {
+	if (api_new(d->base, d->monitor, conf, TAKE_FD(d->passed.fd), &d->api, &err) < 0) {
 		log_error("%s", err.msg);
 		stop(d, EXIT_FAILURE);
 		return;
@@ -189,9 +199,10 @@ on_loaded(void *arg)
 	monitor_start(d->monitor);
 	outlets_say(
 	    d->outlets, entry_note(ENTRY_NONE, NULL, 0, "dbhealthd %s serves %s, %zu %s configured",
-	                    DBHEALTHD_VERSION, conf->daemon.socket, conf->ndatabases,
+	                    DBHEALTHD_VERSION, socket, conf->ndatabases,
 	                    conf->ndatabases == 1 ? "database" : "databases"));
-	sd_notify(0, "READY=1");
+	notify_ready(d->notify);
+	d->pulse = pulse_new(d->base, d->notify, d->monitor, d->watchdog_us);
 }
 
 static const struct store_callbacks store_callbacks = {
@@ -311,12 +322,24 @@ fail_start(const struct err_list *errors)
 	return EX_CONFIG;
 }
 
+/* What the service manager told us is ours alone: neither libraries nor workers act on it. */
+static void
+manager_meet(struct daemon *d)
+{
+	d->notify = notify_new(d->base, getenv("NOTIFY_SOCKET"));
+	d->watchdog_us = pulse_watchdog_us();
+	unsetenv("NOTIFY_SOCKET");
+	unsetenv("WATCHDOG_USEC");
+	unsetenv("WATCHDOG_PID");
+}
+
 static int
 start(struct daemon *d, const struct daemon_options *o, struct conf *take, struct err_list *errors)
 {
 	const struct monitor_options mo = { 0 };
 	struct err err = { 0 };
 
+	manager_meet(d);
 	if (outlets_new(d->base, o->log, take->daemon.journal_level, &outlet_callbacks, d,
 	        &d->outlets, &err) < 0) {
 		daemon_complain(err.msg);
@@ -324,6 +347,11 @@ start(struct daemon *d, const struct daemon_options *o, struct conf *take, struc
 		return EXIT_FAILURE;
 	}
 	log_init(o->log_level, outlets_log, d->outlets);
+	if (passed_take(take->daemon.socket, &d->passed, &err) < 0) {
+		log_error("%s", err.msg);
+		conf_free(take);
+		return EX_CONFIG;
+	}
 	if (monitor_new(d->base, take, catalogue_load(take, d), &mo, &monitor_callbacks, d,
 	        &d->monitor, errors) < 0)
 		return fail_start(errors);
@@ -335,6 +363,7 @@ start(struct daemon *d, const struct daemon_options *o, struct conf *take, struc
 		log_error("%s", err.msg);
 		return EXIT_FAILURE;
 	}
+	notify_status(d->notify, "reading the state");
 	d->sigterm = catch_signal(d, SIGTERM, on_stop_signal);
 	d->sigint = catch_signal(d, SIGINT, on_stop_signal);
 	d->sighup = catch_signal(d, SIGHUP, on_hangup_signal);
@@ -357,7 +386,9 @@ finish(struct daemon *d)
 		outlets_flush(d->outlets, deadline);
 	if (d->store)
 		store_flush(d->store, deadline); /* what was delivered just now */
+	d->pulse = pulse_free(d->pulse);
 	d->api = api_free(d->api);
+	passed_done(&d->passed);
 	d->monitor = monitor_free(d->monitor);
 	d->store = store_close(d->store);
 	log_init(LOG_LEVEL_WARNING, NULL, NULL);
@@ -368,13 +399,14 @@ finish(struct daemon *d)
 		event_free(d->sigint);
 	if (d->sighup)
 		event_free(d->sighup);
+	d->notify = notify_free(d->notify);
 	event_base_free(d->base);
 }
 
 int
 daemon_run(const struct daemon_options *o, struct conf *take)
 {
-	struct daemon d = { .base = base_new() };
+	struct daemon d = { .base = base_new(), .passed.fd = -1 };
 	struct err_list errors = { 0 };
 
 	signal(SIGPIPE, SIG_IGN);

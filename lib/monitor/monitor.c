@@ -354,6 +354,14 @@ monitor_is_late(const struct monitor *m)
 	return m->late || (m->started && clock_now_us() - m->heartbeat_due_us > LATE_US);
 }
 
+int64_t
+monitor_overdue_us(const struct monitor *m, int64_t now_us)
+{
+	if (!m->started)
+		return 0;
+	return MAX(sched_overdue_us(&m->sched, now_us), now_us - m->heartbeat_due_us);
+}
+
 static void
 on_heartbeat(evutil_socket_t fd, short what, void *arg)
 {

@@ -75,3 +75,10 @@ const struct conf *monitor_conf(const struct monitor *);
 const struct findings *monitor_findings_raw(const struct monitor *);
 /* First runs done out of all: "first round 312/1000". */
 void monitor_progress(const struct monitor *, size_t *ret_done, size_t *ret_all);
+/* Databases shown, by their status. */
+void monitor_count(const struct monitor *, size_t ret[static STATUS_N]);
+/*
+ * How late the daemon itself is: the earliest task that is due and was not begun, or its own
+ * heartbeat.  What waits for its server's budget or for an answer was begun.
+ */
+int64_t monitor_overdue_us(const struct monitor *, int64_t now_us);

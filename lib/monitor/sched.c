@@ -91,6 +91,12 @@ sched_next_us(const struct sched *s)
 	return s->n ? s->v[0]->due_us : SCHED_NEVER;
 }
 
+int64_t
+sched_overdue_us(const struct sched *s, int64_t now_us)
+{
+	return s->n ? MAX(now_us - s->v[0]->due_us, 0) : 0;
+}
+
 struct sched_task *
 sched_pop(struct sched *s, int64_t now_us)
 {

@@ -18,6 +18,8 @@ void sched_done(struct sched *);
 void sched_set(struct sched *, struct sched_task *, int64_t due_us);
 void sched_remove(struct sched *, struct sched_task *);
 int64_t sched_next_us(const struct sched *); /* SCHED_NEVER when empty */
+/* How long the earliest task waits already to be taken out; 0: none is due. */
+int64_t sched_overdue_us(const struct sched *, int64_t now_us);
 /* The earliest task that is due, taken out, or NULL. */
 struct sched_task *sched_pop(struct sched *, int64_t now_us);
 

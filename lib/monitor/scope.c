@@ -149,7 +149,8 @@ task_schedule(struct task *t)
 	for (size_t i = 0; i < s->ncheckups; i++)
 		if (s->checkups[i]->check->probe == t->probe && s->checkups[i]->due_us < due)
 			due = s->checkups[i]->due_us;
-	sched_set(&s->monitor->sched, &t->sched, t->now ? 0 : due);
+	/* What somebody asks for is due from now on, not since for ever: lateness is measured. */
+	sched_set(&s->monitor->sched, &t->sched, t->now ? MIN(due, clock_now_us()) : due);
 	monitor_arm(s->monitor);
 }
 

@@ -537,3 +537,13 @@ monitor_progress(const struct monitor *m, size_t *ret_done, size_t *ret_all)
 	*ret_done = done;
 	*ret_all = all;
 }
+
+void
+monitor_count(const struct monitor *m, size_t ret[static STATUS_N])
+{
+	for (enum status s = STATUS_UNKNOWN; s < STATUS_N; s++)
+		ret[s] = 0;
+	for (size_t i = 0; i < m->ndatabases; i++)
+		if (is_shown(m, m->databases[i]))
+			ret[database_status(m->databases[i])]++;
+}

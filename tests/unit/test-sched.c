@@ -47,7 +47,10 @@ test_nothing_before_its_time(void **state)
 	sched_set(&s, &a, 100);
 	assert_null(sched_pop(&s, 99));
 	assert_int_equal(sched_next_us(&s), 100);
+	assert_int_equal(sched_overdue_us(&s, 99), 0);
+	assert_int_equal(sched_overdue_us(&s, 107), 7);
 	assert_ptr_equal(sched_pop(&s, 100), &a);
+	assert_int_equal(sched_overdue_us(&s, 107), 0);
 	assert_null(sched_pop(&s, 1000));
 	sched_done(&s);
 }

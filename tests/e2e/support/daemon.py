@@ -66,7 +66,8 @@ class Schemas:
 def environment(folder, extra=None):
     """A clean environment; sanitizers write to files, so that workers' reports count too."""
     env = {k: v for k, v in os.environ.items()
-           if not k.startswith(("PG", "DB_", "DATABASE_URL", "NOTIFY_", "JOURNAL_"))}
+           if not k.startswith(("PG", "DB_", "DATABASE_URL", "NOTIFY_", "JOURNAL_",
+                                "WATCHDOG_", "LISTEN_"))}
     log = f"log_path={folder}/sanitizer"
     env.update(ASAN_OPTIONS=f"detect_leaks=1:exitcode=99:{log}",
                UBSAN_OPTIONS=f"print_stacktrace=1:{log}", LC_ALL="C.UTF-8", TZ="UTC")
@@ -114,13 +115,13 @@ class Daemon:
 
     def __init__(self, folder, name="d", *, databases=None, defaults=None, sections=None, text="",
                  daemon=None, checks_d=None, user=None, env=None, argv=(), wait="ready",
-                 start=True, prefix=()):
+                 start=True, prefix=(), pass_fds=()):
         self.folder = folder.sub(name, user=user)
         self.state = folder.sub(f"{name}/state", user=user)
         self.socket = self.folder / "sock"
         self.conf = self.folder / "dbhealthd.conf"
         self.user, self.argv, self.prefix = user, list(argv), list(prefix)
-        self._env = env
+        self._env, self._pass_fds = env, tuple(pass_fds)
         self.program = BUILD / "dbhealthd"
         if user:  # who may not enter the folder of the build
             self.program = self.folder / "dbhealthd"
@@ -155,6 +156,7 @@ class Daemon:
                  *self.argv],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/", start_new_session=True,
                 env=environment(self.folder, self._env), preexec_fn=die_with(signal.SIGKILL),
+                pass_fds=self._pass_fds,
                 **as_user(self.user))
         self._seen_sessions.append(self.process.pid)
         if wait:

@@ -52,6 +52,9 @@ $(B)/unit/%: $(B)/tests/unit/%.o $(B)/libdbhealth.a
 $(B)/tools/%: $(B)/tests/tools/%.o $(B)/libdbhealth.a
 	@mkdir -p $(@D)
 	$(CC) $(LINK) -o $@ $^ $(LIBS)
+$(B)/bench/%: $(B)/tests/bench/%.o
+	@mkdir -p $(@D)
+	$(CC) $(LINK) -o $@ $^ $(LIBS)
 $(B)/%.o: %.c $(B)/gen/flags
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
@@ -100,8 +103,14 @@ check: all tests
 asan:
 	@$(MAKE) --no-print-directory B=build/asan SAN=address,undefined all tests
 	@B=build/asan tests/run.sh unit e2e
+# Ratios against raw floors and against what Debian has; writes docs/performance.md.
+BENCH_BIN := $(patsubst tests/bench/%.c,$(B)/bench/%,$(wildcard tests/bench/*.c))
+bench:
+	@conf/install-packages.sh build test bench
+	@$(MAKE) --no-print-directory -s -j2 all $(BENCH_BIN)
+	@B=$(B) /usr/bin/python3 -B tests/bench/bench.py $(if $(QUICK),--quick) $(PART)
 format:
-	clang-format -i $(LIB_SRC) $(DAEMON_SRC) $(CLI_SRC) $(UNIT_SRC) $(wildcard */*.h */*/*.h)
+	clang-format -i $(LIB_SRC) $(DAEMON_SRC) $(CLI_SRC) $(UNIT_SRC) $(wildcard tests/bench/*.c */*.h */*/*.h)
 print-cflags: $(B)/gen/flags
 	@printf '%s\n' '$(subst ','\'',$(ALL_CFLAGS))'
 clean:
@@ -143,6 +152,6 @@ uninstall:
 	 $(foreach m,$(MANUALS),$(MAN)/man$(subst .,,$(suffix $(m)))/$(notdir $(m)))
 	rm -rf $(DOC)
 FORCE:
-.PHONY: all libs tests run test unit e2e lint check asan format print-cflags clean install uninstall FORCE
+.PHONY: all libs tests run test unit e2e lint check asan bench format print-cflags clean install uninstall FORCE
 .SECONDARY:
 -include $(wildcard $(B)/*/*.d $(B)/*/*/*.d)

@@ -1,5 +1,6 @@
 #!/bin/sh
-# Installs the Debian packages that a purpose needs: build, test, lint, systemd (several may be named).
+# Installs the Debian packages that a purpose needs: build, test, lint, systemd, bench (several
+# may be named).
 # Asks the package manager for nothing when all are there.
 set -eu
 
@@ -9,6 +10,7 @@ test="postgresql libcmocka-dev python3 python3-pytest python3-pytest-timeout pyt
 	python3-psycopg2 python3-jsonschema pgbouncer sqlite3 iproute2 util-linux psmisc acl"
 systemd="debootstrap systemd-container python3 util-linux"
 lint="clang clang-format clang-tidy cppcheck mandoc shellcheck"
+bench="prometheus-postgres-exporter prometheus-sql-exporter check-postgres"
 
 missing=
 for purpose in "$@"; do
@@ -17,7 +19,8 @@ for purpose in "$@"; do
 	test) list=$test ;;
 	lint) list=$lint ;;
 	systemd) list=$systemd ;;
-	*) echo "usage: $0 build|test|lint|systemd ..." >&2; exit 64 ;;
+	bench) list=$bench ;;
+	*) echo "usage: $0 build|test|lint|systemd|bench ..." >&2; exit 64 ;;
 	esac
 	for package in $list; do
 		status=$(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null) || status=absent
@@ -72,6 +75,10 @@ if ! { apt update && apt install --no-install-recommends $missing; } >"$log" 2>&
 	echo "$0: packages could not be installed:$missing" >&2
 	exit 1
 fi
-case $missing in
-*pgbouncer*) ! [ -d /run/systemd/system ] || $as_root systemctl disable --quiet pgbouncer || true ;;
-esac
+for service in pgbouncer prometheus-postgres-exporter prometheus-sql-exporter; do
+	case "$missing " in
+	*" $service "*)
+		! [ -d /run/systemd/system ] || $as_root systemctl disable --quiet "$service" || true
+		;;
+	esac
+done

@@ -6,7 +6,7 @@ passed=0 failed=0
 out=$(mktemp)
 trap 'rm -f "$out"' EXIT
 jobs=$(nproc)
-mapfile -t sources < <(find lib daemon cli tests/unit tests/tools -name '*.c' 2>/dev/null | sort)
+mapfile -t sources < <(find lib daemon cli tests/unit tests/tools tests/bench -name '*.c' 2>/dev/null | sort)
 mapfile -t headers < <(find lib daemon cli tests/unit tests/tools -name '*.h' 2>/dev/null | sort)
 declare -a only=("$@")
 

@@ -12,6 +12,7 @@ import time
 import pytest
 
 from support import Failure, wait_until
+from support.vitals import Vitals
 
 ROOT = os.geteuid() == 0
 GROUP = "users"  # of base-passwd, so on every Debian
@@ -41,7 +42,7 @@ def as_nobody(groups, daemon, method, path):
     nobody = pwd.getpwnam("nobody")
     return subprocess.run(["/usr/bin/python3", "-c", script, str(daemon.socket), method, path],
                           user=nobody.pw_uid, group=nobody.pw_gid,
-                          extra_groups=[grp.getgrnam(g).gr_gid for g in groups],
+                          extra_groups=[g if isinstance(g, int) else grp.getgrnam(g).gr_gid for g in groups],
                           capture_output=True, text=True, timeout=20, check=True, cwd="/").stdout.strip()
 
 
@@ -60,6 +61,14 @@ def test_who_may_read_and_write(daemon, file, cli, folder):
     d.stop()
     d = daemon("e", databases={"a": file.dsn}, daemon={"socket_group": GROUP, "admin_group": GROUP})
     assert as_nobody([GROUP], d, "POST", run) != "HTTP/1.1 403 Forbidden"
+    # The kernel tells every supplementary group of the peer, however many, and none that it has not.
+    many = [*range(60000, 60500)]
+    assert as_nobody([GROUP, *many], d, "POST", run) != "HTTP/1.1 403 Forbidden"
+    d.stop()
+    other = next(g.gr_name for g in grp.getgrall() if g.gr_name not in (GROUP, "root", "nogroup"))
+    d = daemon("f", databases={"a": file.dsn}, daemon={"socket_group": GROUP, "admin_group": other})
+    assert as_nobody([GROUP, *many], d, "POST", run) == "HTTP/1.1 403 Forbidden"
+    assert as_nobody([GROUP, other], d, "POST", run) != "HTTP/1.1 403 Forbidden"
 
 
 @needs_root
@@ -179,7 +188,7 @@ def test_two_hundred_clients_at_once_cost_no_query(cluster, daemon):
     wait_until(lambda: d.status()["daemon"].get("first_round_done") == d.status()["daemon"].get(
         "first_round_total"), 20, "the first round ends")
     time.sleep(1)
-    before, codes = statements(), []
+    before, codes, mark = statements(), [], Vitals(d)
     gate = threading.Barrier(200)
 
     def ask():
@@ -194,6 +203,8 @@ def test_two_hundred_clients_at_once_cost_no_query(cluster, daemon):
     assert codes == [200] * 200
     # The heartbeat may have looked once meanwhile, 200 clients did not.
     assert statements() - before < 40
+    mark.assert_modest(4 << 20)
+    mark.assert_back()
 
 
 @pytest.mark.alone

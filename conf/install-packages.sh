@@ -7,7 +7,8 @@ set -eu
 build="gcc libc6-dev make pkg-config libevent-dev libpq-dev libsqlite3-dev libjansson-dev
 	libini-config-dev libsystemd-dev libssl-dev sqlite3"
 test="postgresql libcmocka-dev python3 python3-pytest python3-pytest-timeout python3-pytest-xdist
-	python3-psycopg2 python3-jsonschema pgbouncer sqlite3 iproute2 util-linux psmisc acl"
+	python3-psycopg2 python3-jsonschema pgbouncer sqlite3 iproute2 util-linux psmisc acl
+	prometheus python3-prometheus-client"
 systemd="debootstrap systemd-container python3 util-linux"
 lint="clang clang-format clang-tidy cppcheck mandoc shellcheck"
 bench="prometheus-postgres-exporter prometheus-sql-exporter check-postgres"
@@ -75,7 +76,7 @@ if ! { apt update && apt install --no-install-recommends $missing; } >"$log" 2>&
 	echo "$0: packages could not be installed:$missing" >&2
 	exit 1
 fi
-for service in pgbouncer prometheus-postgres-exporter prometheus-sql-exporter; do
+for service in pgbouncer prometheus prometheus-postgres-exporter prometheus-sql-exporter; do
 	case "$missing " in
 	*" $service "*)
 		! [ -d /run/systemd/system ] || $as_root systemctl disable --quiet "$service" || true

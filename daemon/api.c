@@ -12,6 +12,8 @@
 #include "daemon/api_request.h"
 #include "daemon/api_socket.h"
 #include "daemon/http.h"
+#include "daemon/metrics_page.h"
+#include "daemon/process_metrics.h"
 #include "report/report.h"
 
 #include <stdio.h>
@@ -49,6 +51,9 @@ struct api {
 	struct monitor *monitor;
 	const struct conf *conf;
 	struct http_server *http;
+	struct metrics_page *metrics;
+	void (*more_metrics)(struct exposition *, void *arg); /* of our owner; or NULL */
+	void *more_metrics_arg;
 	char *path; /* of the socket, when the file is ours to remove */
 	dev_t device;
 	ino_t inode;
@@ -352,6 +357,41 @@ get_readyz(struct api *api, struct http_request *r, const struct api_request *q)
 	        "first_round_total", (json_int_t)all));
 }
 
+static void
+get_metrics(struct api *api, struct http_request *r, const struct api_request *q)
+{
+	(void)q;
+	metrics_page_serve(api->metrics, r);
+}
+
+/* ---- what the API tells of itself ---- */
+
+static void
+own_metrics(struct exposition *e, void *arg)
+{
+	const struct api *api = arg;
+	const struct http_stats s = http_server_stats(api->http);
+
+	process_metrics_add(e);
+	family_add(exposition_family(
+	               e, FAMILY_GAUGE, "dbhealth_api_clients", "Connections to the API now."),
+	    "", (double)s.connections);
+	family_add(exposition_family(
+	               e, FAMILY_COUNTER, "dbhealth_api_requests", "Requests that came whole."),
+	    "", (double)s.requests);
+	family_add(exposition_family(e, FAMILY_COUNTER, "dbhealth_api_requests_refused",
+	               "What came and was no request, or too large."),
+	    "", (double)s.refused);
+	family_add(exposition_family(e, FAMILY_COUNTER, "dbhealth_api_timeouts",
+	               "Clients cut because they asked or read too slowly."),
+	    "", (double)s.timeouts);
+	family_add(exposition_family(e, FAMILY_COUNTER, "dbhealth_api_full",
+	               "Times that no further client was let in: max_clients, or descriptors."),
+	    "", (double)s.full);
+	if (api->more_metrics)
+		api->more_metrics(e, api->more_metrics_arg);
+}
+
 /* ---- handlers: writing ---- */
 
 static void
@@ -523,6 +563,7 @@ static const struct route {
 	{ "GET", "v1/checks/*", get_check, false, { NULL } },
 	{ "POST", "v1/databases/*/probes/*/run", post_run, true, { "wait" } },
 	{ "POST", "v1/findings/*/ack", post_ack, true, { NULL } },
+	{ "GET", "metrics", get_metrics, false, { NULL } },
 	{ "GET", "healthz", get_healthz, false, { NULL } },
 	{ "GET", "readyz", get_readyz, false, { NULL } },
 };
@@ -657,6 +698,7 @@ api_new(struct event_base *base, struct monitor *monitor, const struct conf *con
 	api->monitor = monitor;
 	api->conf = conf;
 	TAILQ_INIT(&api->waits);
+	api->metrics = metrics_page_new(base, monitor, own_metrics, api);
 	limits.clients = client_limit(conf);
 	r = find_admin(api, conf, e);
 	if (r == 0 && made)
@@ -686,6 +728,7 @@ api_free(struct api *api)
 		wait_free(w);
 	}
 	http_server_free(api->http);
+	metrics_page_free(api->metrics);
 	api_changed(api);
 	if (api->path && lstat(api->path, &st) == 0 && st.st_dev == api->device &&
 	    st.st_ino == api->inode)
@@ -704,9 +747,17 @@ api_set_monitor(struct api *api, struct monitor *monitor, const struct conf *con
 		wait_give_up(TAILQ_FIRST(&api->waits));
 	api->monitor = monitor;
 	api->conf = conf;
+	metrics_page_set_monitor(api->metrics, monitor);
 	if (find_admin(api, conf, &e) < 0)
 		log_warning("%s; only root and our own user may write", e.msg);
 	api_changed(api);
+}
+
+void
+api_add_metrics(struct api *api, void (*more)(struct exposition *, void *arg), void *arg)
+{
+	api->more_metrics = more;
+	api->more_metrics_arg = arg;
 }
 
 void

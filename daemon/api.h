@@ -24,6 +24,9 @@ struct api_queues {
 	size_t store, outlets;
 };
 void api_set_queues(struct api *, void (*get_fn)(void *arg, struct api_queues *ret), void *arg);
+/* Families of whoever owns the API, for /metrics. */
+struct exposition;
+void api_add_metrics(struct api *, void (*more)(struct exposition *, void *arg), void *arg);
 /* No new connections; those that are open end with their answer. */
 void api_pause(struct api *);
 

@@ -12,6 +12,7 @@
 #include "daemon/store.h"
 #include "monitor/monitor.h"
 #include "pg/plan.h"
+#include "report/metrics.h"
 #include "sqlite/sqlite_role.h"
 #include <signal.h>
 #include <stdio.h>
@@ -181,6 +182,22 @@ stop(struct daemon *d, int code)
 	event_base_loopbreak(d->base);
 }
 
+static void
+own_metrics(struct exposition *e, void *arg)
+{
+	const struct daemon *d = arg;
+	const struct outlet_stats s = outlets_stats(d->outlets);
+	_cleanup_str_ struct str labels = { 0 };
+
+	label_add(&labels, "outlet", s.name);
+	family_add(exposition_family(e, FAMILY_GAUGE, "dbhealth_outlet_queue_entries",
+	               "Entries that wait to be told there."),
+	    labels.s, (double)s.queued);
+	family_add(exposition_family(e, FAMILY_COUNTER, "dbhealth_outlet_dropped_entries",
+	               "Entries that were dropped because nobody read there."),
+	    labels.s, (double)s.dropped);
+}
+
 /* What was known is read: the world may be looked at and shown. */
 static void
 on_loaded(void *arg)
@@ -196,6 +213,7 @@ on_loaded(void *arg)
 		return;
 	}
 	api_set_queues(d->api, on_queues, d);
+	api_add_metrics(d->api, own_metrics, d);
 	monitor_start(d->monitor);
 	outlets_say(
 	    d->outlets, entry_note(ENTRY_NONE, NULL, 0, "dbhealthd %s serves %s, %zu %s configured",

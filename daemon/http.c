@@ -81,6 +81,7 @@ struct http_server {
 	TAILQ_HEAD(, http_conn) conns; /* oldest use first */
 	size_t nconns;
 	bool paused, full;
+	struct http_stats stats;
 	int64_t problem_logged_us;
 };
 
@@ -214,6 +215,7 @@ make_room(struct http_server *s)
 	struct timeval tv = { 0, ACCEPT_RETRY_US };
 	struct http_conn *c;
 
+	s->stats.full += !s->full;
 	s->full = true;
 	evconnlistener_disable(s->listener);
 	event_add(s->retry, &tv);
@@ -255,12 +257,24 @@ conn_end(struct http_conn *c)
 	conn_arm(c, LINGER_US);
 }
 
+static bool
+is_slow(const struct http_conn *c)
+{
+	/* who was answered and stays silent is not */
+	return c->state == CONN_WRITING ||
+	       (c->state == CONN_READING &&
+	           (c->served == 0 || evbuffer_get_length(bufferevent_get_input(c->bev)) > 0));
+}
+
 static void
 on_timer(evutil_socket_t fd, short what, void *arg)
 {
+	struct http_conn *c = arg;
+
 	(void)fd;
 	(void)what;
-	conn_free(arg);
+	c->server->stats.timeouts += is_slow(c);
+	conn_free(c);
 }
 
 static void
@@ -359,9 +373,11 @@ conn_process(struct http_conn *c)
 	c->state = CONN_HANDLING;
 	if (r < 0) {
 		c->close_after = true;
+		c->server->stats.refused++;
 		http_reply_error(&c->request, -r, NULL, "%s", why);
 		return;
 	}
+	c->server->stats.requests++;
 	c->close_after = !head->keep_alive;
 	c->server->handler(&c->request, c->server->arg);
 }
@@ -502,6 +518,15 @@ http_server_connections(const struct http_server *s)
 	return s->nconns;
 }
 
+struct http_stats
+http_server_stats(const struct http_server *s)
+{
+	struct http_stats stats = s->stats;
+
+	stats.connections = s->nconns;
+	return stats;
+}
+
 /* ---- requests ---- */
 
 const char *
@@ -514,6 +539,18 @@ const char *
 http_request_target(const struct http_request *r)
 {
 	return r->head.target;
+}
+
+const char *
+http_request_host(const struct http_request *r)
+{
+	return r->head.host;
+}
+
+const char *
+http_request_accept(const struct http_request *r)
+{
+	return r->head.accept;
 }
 
 int

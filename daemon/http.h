@@ -38,9 +38,19 @@ struct http_server *http_server_free(struct http_server *);
 /* No new connections; those that are open end with their answer. */
 void http_server_pause(struct http_server *);
 size_t http_server_connections(const struct http_server *);
+struct http_stats {
+	size_t connections; /* now */
+	uint64_t requests;  /* complete ones */
+	uint64_t refused;   /* what was no request */
+	uint64_t full;      /* times that nobody more was let in */
+	uint64_t timeouts;  /* cut: too slow to ask or to read */
+};
+struct http_stats http_server_stats(const struct http_server *);
 
 const char *http_request_method(const struct http_request *);
 const char *http_request_target(const struct http_request *); /* as sent, without fragment */
+const char *http_request_host(const struct http_request *);   /* NULL: not told */
+const char *http_request_accept(const struct http_request *); /* NULL: not told */
 int http_request_socket(const struct http_request *);         /* for credentials */
 /* An opaque word of the handler's, NULL at first. */
 void *http_request_arg(const struct http_request *);

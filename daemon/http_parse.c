@@ -10,6 +10,8 @@ http_head_done(struct http_head *h)
 {
 	free(h->method);
 	free(h->target);
+	free(h->host);
+	free(h->accept);
 	*h = (struct http_head){ 0 };
 }
 
@@ -100,6 +102,15 @@ parse_length(struct http_head *h, const char *value, struct seen *seen, const ch
 	return 0;
 }
 
+static void
+take_accept(struct http_head *h, const char *value)
+{
+	char *all = h->accept ? xasprintf("%s, %s", h->accept, value) : xstrdup(value);
+
+	free(h->accept);
+	h->accept = all;
+}
+
 static int
 parse_field(struct http_head *h, char *line, struct seen *seen, const char **ret_why)
 {
@@ -117,8 +128,12 @@ parse_field(struct http_head *h, char *line, struct seen *seen, const char **ret
 		return parse_length(h, value, seen, ret_why);
 	if (strcasecmp(line, "Transfer-Encoding") == 0)
 		return refuse(400, "a request body needs a Content-Length", ret_why);
-	if (strcasecmp(line, "Host") == 0)
+	if (strcasecmp(line, "Host") == 0) {
 		seen->hosts++;
+		free(h->host);
+		h->host = xstrdup(value);
+	} else if (strcasecmp(line, "Accept") == 0)
+		take_accept(h, value);
 	else if (strcasecmp(line, "Expect") == 0)
 		h->expects_continue = has_word(value, "100-continue");
 	else if (strcasecmp(line, "Connection") == 0 && has_word(value, "close"))

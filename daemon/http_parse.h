@@ -5,6 +5,7 @@
  * refused. */
 struct http_head {
 	char *method, *target; /* owned; NULL until complete */
+	char *host, *accept;   /* owned; NULL: not sent; several Accept fields are one list */
 	bool keep_alive;
 	bool expects_continue; /* a body is awaited behind "Expect: 100-continue" */
 	bool parsed;           /* the head is complete and taken from the input */

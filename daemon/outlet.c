@@ -107,6 +107,7 @@ struct outlets {
 	struct event *turn;
 	struct entry_list queue; /* the first nsent are with the worker */
 	size_t nqueue, bytes, nsent, dropped;
+	uint64_t dropped_ever;
 	uint64_t seen;      /* newest transition that was queued, passed over or dropped */
 	uint64_t delivered; /* what on_delivered has been told */
 };
@@ -131,6 +132,7 @@ enqueue(struct outlets *o, uint64_t sequence, const json_t *entry)
 	o->seen = MAX(o->seen, sequence);
 	if (o->nqueue >= OUTLET_QUEUE_MAX || o->bytes + bytes.len > OUTLET_QUEUE_BYTES) {
 		o->dropped++;
+		o->dropped_ever++;
 		return;
 	}
 	e = xcalloc(1, sizeof(*e));
@@ -384,6 +386,12 @@ on_deadline(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	*(bool *)arg = true;
+}
+
+struct outlet_stats
+outlets_stats(const struct outlets *o)
+{
+	return (struct outlet_stats){ o->type->name, o->nqueue, o->dropped_ever };
 }
 
 int

@@ -33,6 +33,12 @@ void outlets_event(struct outlets *, uint64_t sequence, const char *json);
 void outlets_say(struct outlets *, char *take_json);
 /* A log_sink_fn: diagnostics go the same way, so lines do not mix. */
 void outlets_log(enum log_level, const char *line, void *outlets);
+struct outlet_stats {
+	const char *name;
+	size_t queued;
+	uint64_t dropped; /* since the start */
+};
+struct outlet_stats outlets_stats(const struct outlets *);
 /* For the end: runs the loop until all is told or the deadline (monotonic) has passed. */
 int outlets_flush(struct outlets *, int64_t deadline_us);
 size_t outlets_queued(const struct outlets *); /* entries that wait to be told */

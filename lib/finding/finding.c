@@ -213,6 +213,15 @@ findings_next(const struct findings *fs, size_t *iter)
 	return map_next(fs->by_id, iter, NULL, &value) ? value : NULL;
 }
 
+const struct finding *
+findings_next_of(const struct findings *fs, const char *scope, const char *check, size_t *iter)
+{
+	const struct group *g = group_find(fs, scope, check);
+	void *value;
+
+	return g && map_next(g->by_key, iter, NULL, &value) ? value : NULL;
+}
+
 size_t
 findings_count(const struct findings *fs, const char *scope, enum severity severity)
 {

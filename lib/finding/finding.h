@@ -113,6 +113,9 @@ char *findings_first_seen(
 const struct finding *findings_get(const struct findings *, const char *id);
 /* Borrowed, in no order; *iter starts at 0; NULL at the end. */
 const struct finding *findings_next(const struct findings *, size_t *iter);
+/* The same of one check on one scope; nothing may change meanwhile. */
+const struct finding *findings_next_of(
+    const struct findings *, const char *scope, const char *check, size_t *iter);
 size_t findings_count(const struct findings *, const char *scope, enum severity); /* open ones */
 /* Worst state of a check on a scope: CHECK_OK when it has no finding. */
 enum check_status findings_status(const struct findings *, const char *scope, const char *check);

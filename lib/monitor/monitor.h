@@ -63,6 +63,16 @@ json_t *monitor_checks(const struct monitor *, const char *id); /* id NULL: all 
 /* health: HTTP status 200 or 503 and its body; 404 when no such database. */
 int monitor_health(
     const struct monitor *, const char *name, unsigned probes, const char *role, json_t **ret);
+/*
+ * Everything for Prometheus, into an exposition (report/metrics.h).  A step looks at databases until
+ * the time has come (monotonic) and returns true at the end; the loop may run in between, and what
+ * comes or goes meanwhile is in it or not.
+ */
+struct exposition;
+struct metrics_walk;
+struct metrics_walk *metrics_walk_new(const struct monitor *, struct exposition *) _must_check_;
+bool metrics_walk_step(struct metrics_walk *, int64_t until_us);
+struct metrics_walk *metrics_walk_free(struct metrics_walk *);
 bool monitor_is_ready(const struct monitor *);
 /* -ENOENT no such database, -EINVAL it has no such probe.  run id by ret_run; joins a running one.
  * done (may be NULL) is called from the loop when that run ends. */

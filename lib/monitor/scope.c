@@ -61,6 +61,7 @@ checkup_free(struct checkup *c)
 	scrub_free(c->scrub);
 	free(c->text);
 	free(c->grant);
+	checkup_forget_values(c);
 	free(c);
 	return NULL;
 }
@@ -363,6 +364,7 @@ task_end(struct task *t)
 	if (!t->error)
 		t->last_success_wall_us = t->last_wall_us;
 	t->duration_us = clock_now_us() - t->started_us;
+	histogram_add(&t->durations, t->duration_us);
 	task_schedule(t);
 	scope_tell_unknown(s, t);
 	scope_end_first_contact(s);

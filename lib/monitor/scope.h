@@ -1,4 +1,5 @@
 #pragma once
+#include "base/histogram.h"
 #include "check/bind.h"
 #include "check/eval.h"
 #include "check/facts.h"
@@ -41,6 +42,9 @@ struct checkup {
 	bool running;
 	bool has_value;
 	double value;
+	struct object_value
+	    *values; /* of the last run, worst first; only where they are exported */
+	size_t nvalues;
 	unsigned unknown_runs;
 	bool tried;          /* had a run since the monitor started */
 	struct scrub *scrub; /* kind scrub: progress; else NULL */
@@ -58,6 +62,7 @@ struct task {
 	int64_t started_us, started_wall_us;
 	int64_t last_wall_us, last_success_wall_us, duration_us;
 	uint64_t runs, skipped;
+	struct histogram durations;
 	uint64_t run_id;
 	char *error;        /* why the last run did not reach its checks, or NULL */
 	unsigned announced; /* bits of enum reason told by on_unknown */

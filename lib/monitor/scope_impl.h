@@ -18,6 +18,7 @@ bool scope_wants(const struct scope *, const struct check *);
 /* scope_record.c */
 void checkup_apply(struct checkup *, const struct outcome *, struct applied *ret);
 void checkup_say(struct checkup *, enum reason, const char *text, const char *grant);
+void checkup_forget_values(struct checkup *);
 void checkup_save_answered(struct checkup *);
 void checkup_save_series(struct checkup *, bool now);
 

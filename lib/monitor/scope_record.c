@@ -31,6 +31,29 @@ checkup_coverage(struct checkup *c, const struct facts *facts, uint64_t generati
 }
 
 void
+checkup_forget_values(struct checkup *c)
+{
+	for (size_t i = 0; i < c->nvalues; i++)
+		free(c->values[i].object);
+	free(TAKE_PTR(c->values));
+	c->nvalues = 0;
+}
+
+static void
+keep_values(struct checkup *c, const struct result *r)
+{
+	checkup_forget_values(c);
+	if ((!c->check->metric && !c->check->user) || r->nvalues == 0 ||
+	    c->scope->monitor->options.one_shot)
+		return;
+	c->values = xcalloc(r->nvalues, sizeof(*c->values));
+	for (; c->nvalues < r->nvalues; c->nvalues++) {
+		c->values[c->nvalues] = r->values[c->nvalues];
+		c->values[c->nvalues].object = xstrdup(r->values[c->nvalues].object);
+	}
+}
+
+void
 checkup_say(struct checkup *c, enum reason reason, const char *text, const char *grant)
 {
 	c->reason = reason;
@@ -49,6 +72,7 @@ scope_record_uncovered(struct scope *s, struct checkup *c, const struct coverage
 	c->tried = true;
 	c->waiting = false;
 	c->has_value = false;
+	checkup_forget_values(c);
 	checkup_say(
 	    c, cov->cover == COVER_NOT ? REASON_NONE : REASON_PRIVILEGE, cov->reason, cov->grant);
 	/* A right that it once had and lost is unknown, one that was never there is not. */
@@ -137,6 +161,7 @@ scope_record(struct scope *s, const struct outcome *o)
 	c->waiting = r->state == RESULT_WAITING;
 	c->has_value = r->has_value;
 	c->value = r->value;
+	keep_values(c, r);
 	if (r->state == RESULT_UNKNOWN && never_had_the_right(c, r)) {
 		if (r->nsamples > 0) /* a right that is missing for one object hides no other */
 			checkup_apply(c, o, &applied);

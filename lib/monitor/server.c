@@ -62,6 +62,28 @@ server_settled(const struct server *s)
 	return s->settled;
 }
 
+bool
+server_is_down(const struct server *s)
+{
+	return s->down || s->fresh_down;
+}
+
+static bool
+is_open(const struct pg_session *session)
+{
+	return session && pg_session_state(session) != PG_DOWN;
+}
+
+size_t
+server_connections(const struct server *s)
+{
+	size_t n = is_open(s->home);
+
+	for (size_t i = 0; i < s->nvisitors; i++)
+		n += is_open(s->visitors[i].session);
+	return n;
+}
+
 static const char *
 role_name(const struct server *s)
 {

@@ -8,7 +8,7 @@
 -- default: on
 -- cost: cheap
 -- unit: count
--- metric: dbhealth_constraints_not_valid
+-- metric: dbhealth_constraints_not_valid_rows
 -- param.grace: 7d
 -- message: NOT VALID: {detail}
 -- why: The rows that were there when the constraint was added are unproven: they may break it, and the

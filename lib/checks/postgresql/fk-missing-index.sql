@@ -8,7 +8,7 @@
 -- default: on
 -- cost: cheap
 -- unit: count
--- metric: dbhealth_foreign_keys_without_index
+-- metric: dbhealth_foreign_keys_without_index_rows
 -- param.min_rows: 1000
 -- param.max_partitions: 8
 -- message: no index for the foreign key to {target}; about {value} rows

@@ -8,7 +8,7 @@
 -- default: on
 -- cost: cheap
 -- unit: count
--- metric: dbhealth_tables_without_primary_key
+-- metric: dbhealth_tables_without_primary_key_rows
 -- param.min_rows: 1000
 -- param.bookkeeping: ^(databasechangelog|alembic_version|schema_version|schema_migrations)$
 -- message: no primary key ({detail})

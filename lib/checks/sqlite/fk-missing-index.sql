@@ -9,7 +9,7 @@
 -- cost: cheap
 -- unit: count
 -- severity: warning
--- metric: dbhealth_foreign_keys_without_index
+-- metric: dbhealth_foreign_keys_without_index_rows
 -- param.min_rows: 1000
 -- message: {object} has no index for its foreign key to {target}
 -- why: Each DELETE of a parent row, or UPDATE of its key, reads the whole child table while it holds the

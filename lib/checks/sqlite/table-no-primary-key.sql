@@ -9,7 +9,7 @@
 -- cost: cheap
 -- unit: count
 -- severity: warning
--- metric: dbhealth_tables_without_primary_key
+-- metric: dbhealth_tables_without_primary_key_rows
 -- param.min_rows: 1000
 -- message: {object} has no primary key{detail}
 -- why: Without a key no row can be named: duplicates creep in, foreign keys cannot point here, and the

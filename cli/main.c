@@ -3,6 +3,7 @@
 #include "base/str.h"
 #include "cli/cli.h"
 #include "cli/options.h"
+#include "host/host.h"
 #include "pg/plan.h"
 #include "report/report.h"
 #include "sqlite/sqlite_role.h"
@@ -15,7 +16,7 @@
 
 #define DEFAULT_SOCKET "/run/dbhealthd/dbhealthd.sock"
 
-const struct worker_role *const worker_roles[] = { &resolve_role, &sqlite_role, NULL };
+const struct worker_role *const worker_roles[] = { &resolve_role, &sqlite_role, &host_role, NULL };
 
 const struct command *const commands[] = { &command_status, &command_findings, &command_explain,
 	&command_checks, &command_run, &command_check, &command_ack, NULL };

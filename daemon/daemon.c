@@ -10,6 +10,7 @@
 #include "daemon/passed.h"
 #include "daemon/pulse.h"
 #include "daemon/store.h"
+#include "host/host.h"
 #include "monitor/monitor.h"
 #include "pg/plan.h"
 #include "report/metrics.h"
@@ -21,7 +22,7 @@
 
 #define STOP_US (5 * USEC_PER_SEC)
 
-const struct worker_role *const worker_roles[] = { &resolve_role, &sqlite_role, &store_role,
+const struct worker_role *const worker_roles[] = { &resolve_role, &sqlite_role, &host_role, &store_role,
 	&journal_role, NULL };
 
 struct daemon {

@@ -11,6 +11,7 @@ struct bind {
 int bind_parse(const char *sql, enum engine, struct bind *ret, struct err *) _must_check_;
 void bind_done(struct bind *);
 /* Names the engine fills besides params: first_seen (JSON object key -> Unix seconds), baseline,
- * interval (seconds since this check last ran, NULL the first time), not_covered (JSON array of
+ * host (JSON of lib/host/host.h, NULL unless seen), interval (seconds since this check last ran, NULL the first time), not_covered (JSON array of
  * {check,reason,grant}), and every configured key of [database] (lists as JSON arrays). */
 extern const char *const bind_engine_names[]; /* NULL-terminated */
+#define BIND_ENGINE_OWN 5 /* so many at its head are no options of [database] */

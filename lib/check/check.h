@@ -34,6 +34,7 @@ enum need_kind {
 	NEED_PRIVILEGE,   /* privilege (x) or unknown|uncovered */
 	NEED_FLAVOUR,     /* flavour =|!= NAME */
 	NEED_CONFIGURED,  /* configured KEY */
+	NEED_HOST,        /* host */
 };
 enum compare { CMP_NONE = 0, CMP_LT, CMP_LE, CMP_GT, CMP_GE, CMP_EQ, CMP_NE };
 enum compare compare_parse(const char **p); /* moves *p behind the operator */

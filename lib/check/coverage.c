@@ -122,6 +122,13 @@ meet(const struct need *need, const struct facts *facts, struct coverage *ret)
 			return COVER_YES;
 		REASON(ret, "%s is not configured for this database", need->name);
 		return COVER_NOT;
+	case NEED_HOST:
+		if (facts->host)
+			return COVER_YES;
+		REASON(ret,
+		    "its disks are seen only on its own host, over its Unix socket, by a role "
+		    "with pg_monitor");
+		return COVER_NOT;
 	}
 	return COVER_UNKNOWN;
 }

@@ -20,6 +20,7 @@ struct facts {
 	char *login;   /* role we are seen as; for GRANT texts */
 	char *datname;
 	bool superuser, pooled;
+	bool host; /* its file systems are seen from outside: `needs: host` */
 	struct fact_extension *extensions;
 	size_t nextensions;
 	struct fact_privilege *privileges;

@@ -163,7 +163,7 @@ static int
 need_parse(struct need *need, bool when, struct err *e)
 {
 	static const char *const words[] = { "server", "extension", "role", "privilege", "flavour",
-		"configured" };
+		"configured", "host" };
 	const char *p = need->text, *near;
 	_cleanup_free_ char *word = take_word(&p);
 	int r = -EINVAL;
@@ -188,6 +188,9 @@ need_parse(struct need *need, bool when, struct err *e)
 	} else if (streq(word, "configured")) {
 		need->kind = NEED_CONFIGURED;
 		r = take_name(need, &p, e);
+	} else if (streq(word, "host")) {
+		need->kind = NEED_HOST;
+		r = 0;
 	} else {
 		near = str_nearest(word, words, ARRAY_SIZE(words));
 		return err_set(e, -EINVAL, "\"%s\": unknown condition%s%s%s", word,

@@ -62,7 +62,7 @@ struct monitor {
 	struct server **servers;
 	size_t nservers;
 	struct map *server_names; /* restored: "sysid:port" -> name */
-	struct worker_pool *resolve, *sqlite, *scrub;
+	struct worker_pool *resolve, *sqlite, *scrub, *host;
 	bool retain_due;      /* restored findings may be of what is not watched any more */
 	struct map *restored; /* "KIND s:SCOPE/CHECK" -> JSON, until the scope appears */
 	int64_t started_us, started_wall_us;
@@ -118,6 +118,7 @@ int server_attach(struct monitor *, struct database *, struct err *);
 void server_detach(struct database *);
 void server_start(struct server *);
 struct server *server_free(struct server *);
+const char *server_host_facts(const struct server *); /* JSON of lib/host, or NULL */
 struct scope *server_scope(struct server *);
 const struct facts *server_facts(const struct server *);
 json_t *server_json(const struct server *) _must_check_;

@@ -623,11 +623,13 @@ make_pools(struct monitor *m, struct err *err)
 {
 	static const struct worker_limits resolve = { .processes = 4, .queue = 4096, .keep = true };
 	static const struct worker_limits sqlite = { .processes = 8, .queue = 65536, .keep = true };
+	static const struct worker_limits host = { .processes = 2, .queue = 4096, .keep = false };
 	static const struct worker_limits scrub = { .processes = 1, .queue = 65536, .keep = false };
 
 	if (worker_pool_new(m->base, "resolve", &resolve, &m->resolve, err) < 0 ||
 	    worker_pool_new(m->base, "sqlite", &sqlite, &m->sqlite, err) < 0 ||
-	    worker_pool_new(m->base, "sqlite", &scrub, &m->scrub, err) < 0)
+	    worker_pool_new(m->base, "sqlite", &scrub, &m->scrub, err) < 0 ||
+	    worker_pool_new(m->base, "host", &host, &m->host, err) < 0)
 		return err->code;
 	return 0;
 }
@@ -693,6 +695,7 @@ monitor_free(struct monitor *m)
 	worker_pool_free(m->resolve);
 	worker_pool_free(m->sqlite);
 	worker_pool_free(m->scrub);
+	worker_pool_free(m->host);
 	while (m->waiters)
 		waiter_end(m, m->waiters);
 	for (size_t i = 0; i < m->nservers; i++)

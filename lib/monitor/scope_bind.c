@@ -7,6 +7,16 @@
 #include <math.h>
 
 static const char *
+host_facts(const struct scope *s)
+{
+	const struct database *d = s->owner;
+
+	if (s->is_server)
+		return server_host_facts(s->owner);
+	return d->server ? server_host_facts(d->server) : NULL;
+}
+
+static const char *
 bind_value(const struct checkup *c, const char *name, char **owned)
 {
 	const struct settings *set = c->settings;
@@ -27,6 +37,8 @@ bind_value(const struct checkup *c, const char *name, char **owned)
 		           ? NULL
 		           : (*owned = xasprintf(
 		                  "%.3f", (double)(clock_now_us() - c->last_us) / USEC_PER_SEC));
+	if (streq(name, "host"))
+		return host_facts(c->scope);
 	if (streq(name, "not_covered"))
 		return *owned = scope_not_covered_json(c->scope);
 	return conf_database_get(c->scope->conf, name);

@@ -177,6 +177,7 @@ server_heartbeat(struct server *s)
 	}
 	server_refresh_plan(s);
 	server_list_databases(s);
+	server_host_tick(s);
 	server_visits_tick(s);
 	server_home_pump(s);
 }
@@ -280,6 +281,7 @@ server_free(struct server *s)
 		return NULL;
 	event_free(s->retry);
 	pg_session_free(s->home);
+	server_host_done(s);
 	if (s->home_run)
 		pg_run_abort(s->home_run, "stopped");
 	for (size_t i = 0; i < s->nvisitors; i++) {
@@ -321,6 +323,7 @@ static bool
 is_idle(const struct server *s)
 {
 	if (s->home_run || s->home_queue || s->resolving || s->listing ||
+	    server_host_is_busy(s) ||
 	    pg_session_in_flight(s->home) > 0)
 		return false;
 	for (size_t i = 0; i < s->nvisitors; i++)

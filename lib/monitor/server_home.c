@@ -290,13 +290,14 @@ server_tell_head(struct database *d)
 	const struct server *s = d->server;
 
 	if (d->facts.role != s->facts.role || d->facts.version[0] != s->facts.version[0] ||
-	    d->facts.version[1] != s->facts.version[1])
+	    d->facts.version[1] != s->facts.version[1] || d->facts.host != s->facts.host)
 		d->facts_generation++;
 	d->facts.engine = ENGINE_POSTGRESQL;
 	d->facts.role = s->facts.role;
 	memcpy(d->facts.version, s->facts.version, sizeof(d->facts.version));
 	d->facts.pooled = s->pooled;
 	d->facts.superuser = s->facts.superuser;
+	d->facts.host = s->facts.host;
 	free(d->facts.login);
 	d->facts.login = xstrdup(s->facts.login);
 	free(d->facts.datname);
@@ -329,6 +330,7 @@ home_up(struct server *s)
 		server_speak_now(s);
 	}
 	server_list_databases(s);
+	server_host_begin(s);
 	server_home_pump(s);
 	server_visits_pump(s);
 }
@@ -636,7 +638,7 @@ home_run_part(struct server *s)
 void
 server_home_pump(struct server *s)
 {
-	if (!s->home_queue || s->home_run)
+	if (!s->home_queue || s->home_run || s->host.holds)
 		return;
 	if (s->link == LINK_UP) {
 		if (pg_session_in_flight(s->home) == 0 && head_ask(s) < 0)

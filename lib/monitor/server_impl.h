@@ -24,6 +24,16 @@ struct visitor {
 	int64_t used_us;
 };
 
+/* What is known of the host that it runs on. */
+struct server_host {
+	struct worker_job *job;
+	char *directory; /* of its data, NULL: not told */
+	char *facts;     /* JSON of lib/host, NULL: not seen */
+	int64_t facts_us, looked_us;
+	bool asking;
+	bool holds; /* one-shot: the first run waits for the first look */
+};
+
 struct server {
 	struct monitor *m; /* borrowed */
 	struct scope scope;
@@ -50,6 +60,7 @@ struct server {
 	bool closing_failed; /* the session is closed for what s->failure says */
 	struct pg_run *home_run;
 	struct part *home_queue;
+	struct server_host host;
 	char *head[10];
 	unsigned failures;
 	bool down, settled;
@@ -104,6 +115,12 @@ void server_visits_pump(struct server *);
 void server_visits_tick(struct server *);     /* once a second */
 void server_visits_forget(struct database *); /* it leaves the server: no session is kept for it */
 void server_database_reached(struct database *);
+
+/* server_host.c */
+void server_host_begin(struct server *); /* the home session is up */
+void server_host_tick(struct server *);  /* once a second, while it is */
+bool server_host_is_busy(const struct server *);
+void server_host_done(struct server *);
 
 /* server_members.c */
 void server_list_databases(struct server *);

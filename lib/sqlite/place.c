@@ -2,17 +2,16 @@
  * Where the database lies: path and kind, owners and rights, the files beside it, its file system.
  */
 #include "base/clock.h"
+#include "base/disk.h"
 #include "base/str.h"
 #include "sqlite/gather.h"
 
 #include <fcntl.h>
 #include <libgen.h>
 #include <limits.h>
-#include <linux/magic.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <sys/stat.h>
-#include <sys/statfs.h>
 #include <sys/statvfs.h>
 #include <sys/sysmacros.h>
 
@@ -210,145 +209,26 @@ gather_place(const char *path, struct file_facts *f)
 
 /* ---- file system ---- */
 
-static const struct {
-	unsigned long magic;
-	const char *name;
-	bool network;
-} fs_types[] = {
-	{ EXT4_SUPER_MAGIC, "ext4", false },
-	{ XFS_SUPER_MAGIC, "xfs", false },
-	{ BTRFS_SUPER_MAGIC, "btrfs", false },
-	{ TMPFS_MAGIC, "tmpfs", false },
-	{ RAMFS_MAGIC, "ramfs", false },
-	{ OVERLAYFS_SUPER_MAGIC, "overlay", false },
-	{ F2FS_SUPER_MAGIC, "f2fs", false },
-	{ MSDOS_SUPER_MAGIC, "vfat", false },
-	{ EXFAT_SUPER_MAGIC, "exfat", false },
-	{ SQUASHFS_MAGIC, "squashfs", false },
-	{ 0x2fc12fc1, "zfs", false },
-	{ 0x5346544e, "ntfs", false },
-	{ NFS_SUPER_MAGIC, "nfs", true },
-	{ CIFS_SUPER_MAGIC, "cifs", true },
-	{ SMB2_SUPER_MAGIC, "smb2", true },
-	{ SMB_SUPER_MAGIC, "smb", true },
-	{ V9FS_MAGIC, "9p", true },
-	{ FUSE_SUPER_MAGIC, "fuse", true },
-	{ CEPH_SUPER_MAGIC, "ceph", true },
-	{ AFS_SUPER_MAGIC, "afs", true },
-	{ AFS_FS_MAGIC, "afs", true },
-	{ CODA_SUPER_MAGIC, "coda", true },
-	{ OCFS2_SUPER_MAGIC, "ocfs2", true },
-	{ 0x01161970, "gfs2", true },
-};
-
-static bool
-has_option(const char *options, const char *option)
-{
-	_cleanup_free_ char *copy = xstrdup(options);
-	char *save = NULL;
-
-	for (char *p = strtok_r(copy, ",", &save); p; p = strtok_r(NULL, ",", &save))
-		if (streq(p, option))
-			return true;
-	return false;
-}
-
-/* mountinfo writes blanks, tabs, newlines and backslashes as \ooo. */
-static void
-unescape_octal(char *s)
-{
-	char *to = s;
-
-	while (*s) {
-		if (s[0] == '\\' && s[1] >= '0' && s[1] <= '3' && s[2] && s[3]) {
-			*to++ = (char)((s[1] - '0') * 64 + (s[2] - '0') * 8 + (s[3] - '0'));
-			s += 4;
-		} else {
-			*to++ = *s++;
-		}
-	}
-	*to = '\0';
-}
-
-/*
- * ID PARENT MAJOR:MINOR ROOT POINT OPTIONS [FIELDS ...] - TYPE SOURCE SUPER-OPTIONS.  The options
- * of the mount are our own view (a sandbox shows everything read-only), those behind the source
- * are the file system's.
- */
-static void
-read_mount(char *line, struct file_facts *f)
-{
-	char *save = NULL, *tail = strstr(line, " - "), *point, *type;
-
-	if (!tail)
-		return;
-	*tail = '\0';
-	tail += 3;
-	strtok_r(line, " ", &save);
-	strtok_r(NULL, " ", &save);
-	file_facts_set_text(f, FACT_DEVICE, strtok_r(NULL, " ", &save) ?: "");
-	strtok_r(NULL, " ", &save);
-	point = strtok_r(NULL, " ", &save);
-	if (point) {
-		unescape_octal(point);
-		file_facts_set_text(f, FACT_FS_MOUNT, point);
-	}
-	type = strtok_r(tail, " ", &save);
-	if (type) {
-		file_facts_set_text(f, FACT_FS_TYPE, type);
-		if (str_starts(type, "fuse."))
-			file_facts_set_int(f, FACT_FS_NETWORK, 1);
-	}
-	strtok_r(NULL, " ", &save);
-	tail = strtok_r(NULL, " \n", &save);
-	file_facts_set_int(f, FACT_FS_READONLY, tail && has_option(tail, "ro"));
-}
-
-static void
-find_mount(uint64_t id, struct file_facts *f)
-{
-	FILE *file = fopen("/proc/self/mountinfo", "re");
-	_cleanup_free_ char *line = NULL;
-	size_t cap = 0;
-
-	if (!file)
-		return;
-	while (getline(&line, &cap, file) > 0) {
-		if (strtoull(line, NULL, 10) == id) {
-			read_mount(line, f);
-			break;
-		}
-	}
-	fclose(file);
-}
-
 void
 gather_file_system(struct file_facts *f)
 {
-	const char *path = f->resolved;
-	struct statfs fs;
-	struct statx sx;
-	int64_t unit;
+	struct disk disk = { 0 };
 
-	if (!path || statfs(path, &fs) < 0)
+	if (!f->resolved || disk_of_path(f->resolved, &disk) < 0)
 		return;
-	file_facts_set_int(f, FACT_FS_NETWORK, 0);
-	for (size_t i = 0; i < ARRAY_SIZE(fs_types); i++) {
-		if (fs_types[i].magic != (unsigned long)fs.f_type)
-			continue;
-		file_facts_set_text(f, FACT_FS_TYPE, fs_types[i].name);
-		file_facts_set_int(f, FACT_FS_NETWORK, fs_types[i].network);
+	file_facts_set_int(f, FACT_FS_NETWORK, disk.network);
+	file_facts_set_int(f, FACT_FS_READONLY, disk.readonly);
+	file_facts_set_int(f, FACT_FS_TOTAL_BYTES, disk.total_bytes);
+	file_facts_set_int(f, FACT_FS_FREE_BYTES, disk.free_bytes);
+	if (disk.total_inodes > 0) {
+		file_facts_set_int(f, FACT_FS_TOTAL_INODES, disk.total_inodes);
+		file_facts_set_int(f, FACT_FS_FREE_INODES, disk.free_inodes);
 	}
-	unit = fs.f_frsize > 0 ? fs.f_frsize : fs.f_bsize;
-	file_facts_set_int(f, FACT_FS_TOTAL_BYTES, (int64_t)fs.f_blocks * unit);
-	file_facts_set_int(f, FACT_FS_FREE_BYTES, (int64_t)fs.f_bavail * unit);
-	if (fs.f_files > 0) {
-		file_facts_set_int(f, FACT_FS_TOTAL_INODES, (int64_t)fs.f_files);
-		file_facts_set_int(f, FACT_FS_FREE_INODES, (int64_t)fs.f_ffree);
-	}
-	file_facts_set_int(f, FACT_FS_READONLY, (fs.f_flags & ST_RDONLY) != 0);
-	/* The mount's own number: a path alone may lie under several. */
-	if (statx(AT_FDCWD, path, AT_STATX_DONT_SYNC, STATX_MNT_ID, &sx) == 0 &&
-	    (sx.stx_mask & STATX_MNT_ID))
-		find_mount(sx.stx_mnt_id, f);
+	if (disk.type)
+		file_facts_set_text(f, FACT_FS_TYPE, disk.type);
+	if (disk.mount)
+		file_facts_set_text(f, FACT_FS_MOUNT, disk.mount);
+	if (disk.device)
+		file_facts_set_text(f, FACT_DEVICE, disk.device);
+	disk_done(&disk);
 }

@@ -1,12 +1,14 @@
 """Checks of a whole server, each on a server of its own that may be broken: WAL, slots, archiving,
 wraparound."""
 import contextlib
+import os
+import pwd
 import subprocess
 
 import pytest
 
 from proof import look, mend
-from support import Cluster, Folder, Template, wait_until
+from support import Cli, Cluster, Folder, Template, wait_until
 from support.cluster import bindir, run
 
 
@@ -169,3 +171,67 @@ def test_expected_role(cluster):
     assert look(standby, "postgres", "server-role", keys={"expect_role": "primary"}) == []
     with contextlib.suppress(Exception):
         standby.remove()
+
+
+@pytest.fixture()
+def small_disk(folder):
+    """The folder of a server "c" as a file system of 400 MB, seen by everybody on this host."""
+    mount = folder.sub("c", user="postgres")
+    owner = pwd.getpwnam("postgres")
+    done = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size=400m,mode=755,uid={owner.pw_uid},gid={owner.pw_gid}", "none", mount],
+                          text=True, capture_output=True, check=False)
+    if done.returncode != 0:
+        pytest.skip("no right to mount here")
+    yield mount
+    subprocess.run(["umount", "-l", mount], check=True)
+
+
+def on_disk(template, folder, own, mount):
+    template.copy(mount / "data")
+    c = own(Cluster(template, folder, mount.name, data=mount / "data", settings=SMALL))
+    c.create_role()
+    return c
+
+
+def fill(mount, left):
+    """A file that leaves so many bytes."""
+    fs = os.statvfs(mount)
+    with open(mount / "big", "wb") as f:
+        os.posix_fallocate(f.fileno(), 0, fs.f_bavail * fs.f_frsize - left)
+
+
+def test_disk_of_a_server_fills_up(small_wal, folder, own, small_disk):
+    c = on_disk(small_wal, folder, own, small_disk)
+    assert look(c, "postgres", "disk-space-low") == []
+    fill(small_disk, 40 << 20)
+    f, = look(c, "postgres", "disk-space-low")
+    assert (f["object"], f["severity"]) == (str(small_disk), "warning")
+    assert 0.09 < f["value"] <= 0.101 and f["unit"] == "ratio" and "the WAL and the data" in f["message"]
+    assert look(c, "postgres", "disk-space-low", warning_bytes="10MB", critical_bytes="10MB") == [], "enough bytes"
+    subprocess.run(["sh", "-c", f["remedies"][0]["text"].replace("sudo ", "")], check=True, stdout=subprocess.DEVNULL)
+    (small_disk / "big").unlink()
+    fill(small_disk, 12 << 20)
+    assert look(c, "postgres", "disk-space-low")[0]["severity"] == "critical"
+    # A role that may not see where the data are cannot be told of their disk: not covered, not ok.
+    c.sql("CREATE ROLE plain LOGIN")
+    answer = Cli(folder, "-o", "json", "check", "--check", "disk-space-low", c.dsn("postgres", user="plain")).json
+    assert answer["findings"] == answer["unknown"] == [] and [n["check"] for n in answer["not_covered"]] == ["disk-space-low"]
+    (small_disk / "big").unlink()
+    assert look(c, "postgres", "disk-space-low") == []
+
+
+def test_slot_keeps_a_share_of_the_disk(small_wal, folder, own, small_disk):
+    c = on_disk(small_wal, folder, own, small_disk)
+    c.sql("SELECT pg_create_physical_replication_slot('gone', true)")
+    make_wal(c, 8)
+    assert look(c, "postgres", "repl-slot-retained") == []
+    kept = int(c.one("SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn) FROM pg_replication_slots"))
+    fill(small_disk, kept * 3)
+    f, = look(c, "postgres", "repl-slot-retained")
+    assert (f["object"], f["severity"]) == ("gone", "warning") and "left on its disk" in f["detail"]
+    (small_disk / "big").unlink()
+    fill(small_disk, int(kept * 1.5))
+    f, = look(c, "postgres", "repl-slot-retained")
+    assert f["severity"] == "critical"
+    assert mend(c, "postgres", f)
+    assert look(c, "postgres", "repl-slot-retained") == []

@@ -28,10 +28,11 @@ lib/finding	base/.*|check/.*|jansson\.h
 lib/worker	base/.*|$event
 lib/pg	base/.*|worker/.*|libpq-fe\.h|libpq/[a-z-]+\.h|postgres_ext\.h|openssl/[a-z0-9]+\.h|jansson\.h|$event
 lib/sqlite	base/.*|worker/.*|sqlite3\.h|jansson\.h
+lib/host	base/.*|worker/.*|jansson\.h
 lib/report	base/.*|check/.*|finding/.*|jansson\.h
-lib/monitor	(base|conf|check|finding|worker|pg|sqlite|report)/.*|jansson\.h|$event
-daemon	(base|conf|check|finding|worker|pg|sqlite|report|monitor)/.*|jansson\.h|sqlite3\.h|systemd/sd-[a-z]+\.h|event2/.*
-cli	(base|conf|check|finding|worker|pg|sqlite|report|monitor)/.*|jansson\.h|$event
+lib/monitor	(base|conf|check|finding|worker|pg|sqlite|host|report)/.*|jansson\.h|$event
+daemon	(base|conf|check|finding|worker|pg|sqlite|host|report|monitor)/.*|jansson\.h|sqlite3\.h|systemd/sd-[a-z]+\.h|event2/.*
+cli	(base|conf|check|finding|worker|pg|sqlite|host|report|monitor)/.*|jansson\.h|$event
 T
 
 # A folder that has no line above would escape.

@@ -314,7 +314,7 @@ lint_bind_names(void)
 {
 	int faults = 0;
 
-	for (size_t i = 4; bind_engine_names[i]; i++)
+	for (size_t i = BIND_ENGINE_OWN; bind_engine_names[i]; i++)
 		if (!conf_database_has_key(bind_engine_names[i])) {
 			printf(":%s: [database] has no such option\n", bind_engine_names[i]);
 			faults++;

@@ -13,8 +13,10 @@
 -- metric: dbhealth_wal_directory_bytes
 -- param.warning_factor: 2
 -- param.critical_factor: 5
+-- param.critical_share: 50%
 -- message: pg_wal holds {value}, {factor} times what its settings ask for: {detail}
 -- why: Something keeps WAL from being removed. When the file system of pg_wal is full the server stops.
+--   Beyond its settings and more than half of that file system, where that is seen, is critical.
 -- spares: anything below max_wal_size + wal_keep_size + 2 segments; a short rise, as in a large load.
 -- fix: Mend what keeps the WAL: a failing archive_command (archiver-failing), a replication slot nobody
 --   reads (repl-slot-retained). The next checkpoint then removes it. Never delete files of pg_wal.
@@ -46,12 +48,14 @@ WITH size AS (
 )
 SELECT '' AS object, bytes AS value,
     CASE WHEN factor >= :critical_factor::float8 THEN 'critical'
+        WHEN factor > 1 AND bytes > :critical_share::numeric * (:host::jsonb #>> '{wal,total}')::numeric THEN 'critical'
         WHEN factor >= :warning_factor::float8 THEN 'warning' END AS severity,
     CASE WHEN by_archiver THEN 'archiving fails'
         WHEN by_slot THEN pg_catalog.format('slot %s keeps %s, %s', name, pg_catalog.pg_size_pretty(kept),
             CASE WHEN active THEN 'its consumer is behind' ELSE 'nobody reads it' END)
         ELSE 'no slot and no failing archiver explains it; a checkpoint is behind' END
-    || pg_catalog.format('; settings ask for %s', pg_catalog.pg_size_pretty(wanted)) AS detail,
+    || pg_catalog.format('; settings ask for %s', pg_catalog.pg_size_pretty(wanted))
+    || coalesce(pg_catalog.format('; %s left on the disk', pg_catalog.pg_size_pretty((:host::jsonb #>> '{wal,free}')::numeric)), '') AS detail,
     pg_catalog.round(factor::numeric, 1) AS factor,
     E'SELECT slot_name, active, wal_status, restart_lsn FROM pg_replication_slots ORDER BY restart_lsn;\n'
     'SELECT last_archived_time, last_failed_wal, last_failed_time FROM pg_stat_archiver;' AS remedy,

@@ -104,8 +104,13 @@ struct server *monitor_find_server(const struct monitor *, const char *name);
 void monitor_restore_scope(struct monitor *, struct scope *);
 /* Status of a database: its own checks and its server's. */
 enum status database_status(const struct database *);
+const char *database_role_text(const struct database *); /* NULL: not known */
 enum status database_probe_status(const struct database *, enum probe);
 json_t *database_run_json(const struct waiter *) _must_check_;
+
+/* health.c */
+void monitor_save_health(struct monitor *);
+void monitor_forget_saved_health(struct monitor *); /* from the store, not from memory */
 
 /* sqlite_watch.c */
 const struct scope_ops *sqlite_watch_ops(void);

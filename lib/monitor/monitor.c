@@ -695,11 +695,11 @@ monitor_free(struct monitor *m)
 	worker_pool_free(m->resolve);
 	worker_pool_free(m->sqlite);
 	worker_pool_free(m->scrub);
-	worker_pool_free(m->host);
 	while (m->waiters)
 		waiter_end(m, m->waiters);
 	for (size_t i = 0; i < m->nservers; i++)
 		server_free(m->servers[i]);
+	worker_pool_free(m->host); /* each server cancelled its own job */
 	for (size_t i = 0; i < m->ndatabases; i++)
 		database_free(m->databases[i]);
 	sched_done(&m->sched);
@@ -761,6 +761,7 @@ monitor_start(struct monitor *m)
 	m->started_us = clock_now_us();
 	findings_retain(m->findings, is_still_wanted, m, true, clock_wall_us());
 	monitor_findings_changed(m);
+	monitor_forget_saved_health(m);
 	for (size_t i = 0; i < m->nservers; i++) {
 		monitor_restore_scope(m, server_scope(m->servers[i]));
 		server_start(m->servers[i]);
@@ -785,6 +786,7 @@ monitor_save(struct monitor *m)
 		scope_save(server_scope(m->servers[i]), true);
 	for (size_t i = 0; i < m->ndatabases; i++)
 		scope_save(&m->databases[i]->scope, true);
+	monitor_save_health(m);
 	monitor_findings_changed(m);
 }
 

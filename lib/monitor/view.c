@@ -173,8 +173,8 @@ findings_count_json(const struct database *d, const struct map *tally)
 	return o;
 }
 
-static const char *
-role_text(const struct database *d)
+const char *
+database_role_text(const struct database *d)
 {
 	switch (d->facts.role) {
 	case FACT_PRIMARY:
@@ -209,7 +209,7 @@ database_json(const struct database *d, const struct map *tally)
 	json_object_set_new(o, "datname", report_string(d->datname));
 	json_object_set_new(o, "server_version",
 	    report_string(d->server ? server_version(d->server) : d->server_version));
-	json_object_set_new(o, "role", report_string(role_text(d)));
+	json_object_set_new(o, "role", report_string(database_role_text(d)));
 	json_object_set_new(o, "status", report_string(status_names[database_status(d)]));
 	json_object_set_new(o, "labels", labels_json(d->conf));
 	json_object_set_new(o, "note", report_string(d->conf->note));
@@ -461,64 +461,6 @@ monitor_checks(const struct monitor *m, const char *id)
 	}
 	json_object_set_new(o, "checks", a);
 	return o;
-}
-
-/* ---- health ---- */
-
-static bool
-has_verdict(const struct database *d)
-{
-	if (d->server)
-		return server_settled(d->server) && scope_has_verdict(server_scope(d->server));
-	return scope_has_verdict(&d->scope);
-}
-
-int
-monitor_health(
-    const struct monitor *m, const char *name, unsigned probes, const char *role, json_t **ret)
-{
-	const struct database *d = monitor_find_shown(m, name);
-	enum status worst = STATUS_OK;
-	const char *have;
-	bool good;
-	json_t *o;
-
-	if (!d)
-		return 404;
-	if (!probes)
-		probes = 1u << PROBE_CONNECTIVITY;
-	for (enum probe p = 0; p < PROBE_N; p++)
-		if (probes & (1u << p))
-			worst = status_worse(worst, database_probe_status(d, p));
-	have = role_text(d);
-	good = has_verdict(d) && worst != STATUS_CRITICAL && worst != STATUS_UNKNOWN &&
-	       (!role || (have && streq(role, have)));
-	o = json_object();
-	json_object_set_new(o, "name", report_string(name));
-	json_object_set_new(
-	    o, "status", report_string(has_verdict(d) ? status_names[worst] : "unknown"));
-	json_object_set_new(o, "role", report_string(have));
-	json_object_set_new(o, "healthy", json_boolean(good));
-	if (!has_verdict(d))
-		json_object_set_new(o, "retry_after", json_integer(2));
-	*ret = o;
-	return good ? 200 : 503;
-}
-
-bool
-monitor_is_ready(const struct monitor *m)
-{
-	if (clock_now_us() - m->started_us > 15 * USEC_PER_SEC)
-		return true;
-	if (m->rules->conf->ndatabases == 0 && !m->discovered_once)
-		return false;
-	for (size_t i = 0; i < m->nservers; i++)
-		if (!server_is_listed(m->servers[i]))
-			return false;
-	for (size_t i = 0; i < m->ndatabases; i++)
-		if (!has_verdict(m->databases[i]))
-			return false;
-	return true;
 }
 
 void

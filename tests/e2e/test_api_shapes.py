@@ -171,6 +171,28 @@ def test_health(cluster, daemon):
     assert int(answer.headers["Retry-After"]) > 0
 
 
+def test_health_is_kept_over_a_clean_restart(cluster, daemon):
+    """A load balancer must not drop a node because its monitor was restarted."""
+    server = cluster()
+    d = daemon(databases={"all": {"dsn": server.dsn(), "databases": "*"}}, defaults={"timeout": "20s"})
+    path = "/v1/databases/all%2Fpostgres/health"
+    wait_until(lambda: d.request("GET", path).status == 200, 15, "a verdict")
+    d.stop()
+    server.freeze()
+    try:
+        d.start(wait="alive")
+        answer = d.request("GET", path)   # nothing can be known of it yet but what was kept
+        assert (answer.status, answer.json["role"]) == (200, "primary")
+        assert d.request("GET", path + "?role=standby").status == 503
+        assert d.request("GET", "/v1/databases/nobody/health").status == 404
+        d.kill9()
+        d.start(wait="alive")
+        answer = d.request("GET", path)   # nothing was kept at the crash, no member is listed yet
+        assert answer.status == 503 and int(answer.headers["Retry-After"]) > 0
+    finally:
+        server.resume()
+
+
 def test_names_are_segments(cluster, daemon):
     server = cluster()
     server.createdb("odd name", "sales")

@@ -251,7 +251,32 @@ on_cursor(const char *outlet, void *arg)
 	return store_cursor(d->store, outlet);
 }
 
-static const struct outlet_callbacks outlet_callbacks = { on_delivered, on_cursor };
+static void
+on_again_event(uint64_t sequence, const char *json, void *arg)
+{
+	struct daemon *d = arg;
+
+	outlets_again(d->outlets, sequence, json);
+}
+
+static void
+on_again_end(bool ok, bool all, void *arg)
+{
+	struct daemon *d = arg;
+
+	outlets_again_end(d->outlets, ok, all);
+}
+
+static void
+on_again(const char *outlet, uint64_t after, void *arg)
+{
+	struct daemon *d = arg;
+
+	(void)outlet;
+	store_read_again(d->store, after, on_again_event, on_again_end, d);
+}
+
+static const struct outlet_callbacks outlet_callbacks = { on_delivered, on_cursor, on_again };
 
 /* ---- life ---- */
 

@@ -1,99 +1,18 @@
-/* The queues before the places to tell, and how each of them wants an entry. */
-#include "daemon/outlet.h"
+/*
+ * The loop's side of the outlets: what is told waits in a queue, goes to the worker a job at a
+ * time, and a place that was away is brought up to date from the store.
+ */
 #include "base/clock.h"
-#include "base/str.h"
-#include "base/text.h"
-#include "daemon/store_wire.h"
-#include <jansson.h>
+#include "daemon/outlet_private.h"
+#include "daemon/outlet_queue.h"
 #include <stdio.h>
-#include <sys/queue.h>
-#include <sys/stat.h>
 
 #define JOB_BYTES ((size_t)64 << 10)
 #define RETRY_US  USEC_PER_SEC
+/* The store could not be read, or has not written yet what we miss. */
+#define AGAIN_RETRY_US (5 * USEC_PER_SEC)
 /* Who does not read is waited for: a writer killed in the middle of a line would leave half of it. */
 #define WRITE_US (INT64_C(30) * 86400 * USEC_PER_SEC)
-
-struct outlet_type {
-	const char *name; /* of the cursor in the store */
-	uint32_t job;
-	void (*render)(struct str *, const json_t *, bool under_journald);
-};
-
-/* ---- how it looks ---- */
-
-static const char *
-field(const json_t *o, const char *name)
-{
-	const char *s = json_string_value(json_object_get(o, name));
-
-	return s ? s : "";
-}
-
-/* Under journald the stream itself has time and priority: "<4>" is how a line says the latter. */
-static void
-render_text(struct str *out, const json_t *o, bool under_journald)
-{
-	_cleanup_free_ char *safe = show_text(field(o, "MESSAGE"));
-	char stamp[CLOCK_RFC3339_SIZE];
-
-	if (under_journald) {
-		str_addf(out, "<%s>%s\n", field(o, "PRIORITY"), safe);
-		return;
-	}
-	clock_rfc3339(strtoll(field(o, ENTRY_TIME), NULL, 10), stamp);
-	str_addf(out, "%s %s\n", stamp, safe);
-}
-
-static void
-render_json(struct str *out, const json_t *o, bool under_journald)
-{
-	_cleanup_free_ char *text = json_dumps(o, JSON_COMPACT);
-
-	(void)under_journald;
-	str_addf(out, "%s\n", text ? text : "{}");
-}
-
-static void
-render_fields(struct str *out, const json_t *o, bool under_journald)
-{
-	_cleanup_str_ struct str fields = { 0 };
-	const char *name;
-	json_t *value;
-	uint32_t size;
-
-	(void)under_journald;
-	json_object_foreach ((json_t *)(uintptr_t)o, name, value) {
-		_cleanup_free_ char *pair = NULL;
-
-		/* journald's own */
-		if (*name == '_')
-			continue;
-		pair = xasprintf("%s=%s", name, json_string_value(value));
-		wire_add(&fields, pair);
-	}
-	size = (uint32_t)fields.len;
-	str_addn(out, (const char *)&size, sizeof(size));
-	str_addn(out, str_text(&fields), fields.len);
-}
-
-const char *const outlet_format_names[OUTLET_FORMAT_N] = { "journal", "text", "json" };
-
-static const struct outlet_type types[OUTLET_FORMAT_N] = {
-	[OUTLET_JOURNAL] = { "journal", OUTLET_SEND, render_fields },
-	[OUTLET_TEXT] = { "stderr", OUTLET_WRITE, render_text },
-	[OUTLET_JSON] = { "stderr", OUTLET_WRITE, render_json },
-};
-
-/* ---- queue ---- */
-
-struct entry {
-	TAILQ_ENTRY(entry) link;
-	uint64_t sequence; /* of a transition; 0: of something else */
-	size_t len;
-	char *bytes;
-};
-TAILQ_HEAD(entry_list, entry);
 
 struct outlets {
 	struct event_base *base; /* borrowed */
@@ -105,11 +24,18 @@ struct outlets {
 	struct worker_pool *pool;
 	struct worker_job *job; /* borrowed; NULL: none runs */
 	struct event *turn;
-	struct entry_list queue; /* the first nsent are with the worker */
-	size_t nqueue, bytes, nsent, dropped;
-	uint64_t dropped_ever;
-	uint64_t seen;      /* newest transition that was queued, passed over or dropped */
+	int64_t turn_us; /* when it is set to */
+	struct outlet_queue queue;
+	uint64_t told;      /* newest transition that the worker has told */
+	uint64_t taken;     /* newest that was queued or passed over */
+	uint64_t seen;      /* newest there is */
 	uint64_t delivered; /* what on_delivered has been told */
+	bool counting;      /* taken is a transition of this life: numbers follow on */
+	/* Some found no room: they are taken from the store, in order, when the queue is low. */
+	bool behind, asking, again_full;
+	size_t again_rows;
+	int64_t again_us; /* not before */
+	uint64_t dropped; /* those that were said */
 };
 
 static void
@@ -117,99 +43,203 @@ set_turn(struct outlets *o, int64_t after_us)
 {
 	struct timeval tv = { .tv_sec = after_us / USEC_PER_SEC,
 		.tv_usec = after_us % USEC_PER_SEC };
+	int64_t at_us = clock_now_us() + after_us;
 
-	if (!o->job && !event_pending(o->turn, EV_TIMEOUT, NULL))
-		event_add(o->turn, &tv);
+	if (event_pending(o->turn, EV_TIMEOUT, NULL) && o->turn_us <= at_us)
+		return;
+	o->turn_us = at_us;
+	event_add(o->turn, &tv);
 }
 
-static void
+/* ---- into the queue ---- */
+
+static bool
 enqueue(struct outlets *o, uint64_t sequence, const json_t *entry)
 {
 	_cleanup_str_ struct str bytes = { 0 };
-	struct entry *e;
+	bool added;
 
 	o->type->render(&bytes, entry, o->under_journald);
-	o->seen = MAX(o->seen, sequence);
-	if (o->nqueue >= OUTLET_QUEUE_MAX || o->bytes + bytes.len > OUTLET_QUEUE_BYTES) {
-		o->dropped++;
-		o->dropped_ever++;
+	added = outlet_queue_add(&o->queue, sequence, str_text(&bytes), bytes.len);
+	set_turn(o, 0);
+	return added;
+}
+
+static enum severity
+entry_severity(const json_t *entry, const char *name)
+{
+	enum severity severity = SEVERITY_NONE;
+
+	severity_parse(entry_field(entry, name), &severity);
+	return severity;
+}
+
+/* Of what is info only events are ever told singly, to those who want to hear of info. */
+static bool
+is_wanted(const struct outlets *o, const json_t *entry)
+{
+	enum severity worst = MAX(entry_severity(entry, "DBHEALTH_SEVERITY"),
+	    entry_severity(entry, "DBHEALTH_PREVIOUS_SEVERITY"));
+
+	if (worst < SEVERITY_WARNING && !entry_is_event(entry))
+		return false;
+	return worst >= o->level;
+}
+
+/* False: no room; the store will be asked for it. */
+static bool
+take_transition(struct outlets *o, uint64_t sequence, const char *json)
+{
+	json_t *entry = json_loads(json, 0, NULL);
+	bool ok = !entry || !is_wanted(o, entry) || enqueue(o, sequence, entry);
+
+	json_decref(entry);
+	if (!ok)
+		return false;
+	o->taken = sequence;
+	o->counting = true;
+	return true;
+}
+
+void
+outlets_event(struct outlets *o, uint64_t sequence, const char *json)
+{
+	uint64_t cursor = o->on.cursor(o->type->name, o->arg);
+
+	if (sequence <= cursor || sequence <= o->seen)
 		return;
-	}
-	e = xcalloc(1, sizeof(*e));
-	e->sequence = sequence;
-	e->len = bytes.len;
-	e->bytes = str_take(&bytes);
-	TAILQ_INSERT_TAIL(&o->queue, e, link);
-	o->nqueue++;
-	o->bytes += e->len;
+	o->seen = sequence;
+	o->taken = MAX(o->taken, cursor);
+	if (!o->behind && !take_transition(o, sequence, json))
+		o->behind = true;
 	set_turn(o, 0);
 }
 
-static void
-enqueue_text(struct outlets *o, uint64_t sequence, const char *json)
+void
+outlets_say(struct outlets *o, char *take_json)
 {
-	json_t *entry = json_loads(json, 0, NULL);
+	json_t *entry = json_loads(take_json, 0, NULL);
 
 	if (entry)
-		enqueue(o, sequence, entry);
+		enqueue(o, 0, entry);
 	json_decref(entry);
+	free(take_json);
 }
+
+void
+outlets_log(enum log_level level, const char *line, void *outlets)
+{
+	outlets_say(outlets, entry_log(level, line));
+}
+
+/* ---- from the store, late ---- */
+
+static void
+catch_up(struct outlets *o)
+{
+	if (!o->behind || o->asking || !outlet_queue_is_low(&o->queue))
+		return;
+	if (clock_now_us() < o->again_us) {
+		set_turn(o, o->again_us - clock_now_us());
+		return;
+	}
+	o->asking = true;
+	o->again_full = false;
+	o->again_rows = 0;
+	o->on.again(o->type->name, o->taken, o->arg);
+}
+
+void
+outlets_again(struct outlets *o, uint64_t sequence, const char *json)
+{
+	o->again_rows++;
+	if (o->again_full || sequence <= o->taken)
+		return;
+	/* The store keeps only so many that nobody was told of. */
+	if (o->counting)
+		o->queue.dropped += (size_t)(sequence - o->taken - 1);
+	if (take_transition(o, sequence, json))
+		return;
+	o->taken = MAX(o->taken, sequence - 1);
+	o->again_full = true;
+}
+
+void
+outlets_again_end(struct outlets *o, bool ok, bool all)
+{
+	o->asking = false;
+	if (!ok || (o->again_rows == 0 && !all)) {
+		o->again_us = clock_now_us() + AGAIN_RETRY_US;
+	} else if (o->again_rows == 0) {
+		/* These never came to the disk, which the store has said. */
+		o->queue.dropped += (size_t)(o->seen - MIN(o->seen, o->taken));
+		o->taken = o->seen;
+	}
+	o->behind = o->taken < o->seen;
+	set_turn(o, 0);
+}
+
+/* ---- to the worker ---- */
 
 static void
 say_dropped(struct outlets *o)
 {
-	_cleanup_free_ char *json = NULL;
-	size_t n = o->dropped;
+	size_t n = o->queue.dropped;
 
-	if (n == 0 || o->nqueue > OUTLET_QUEUE_MAX / 2 || o->bytes > OUTLET_QUEUE_BYTES / 2)
+	if (n == 0 || !outlet_queue_is_low(&o->queue))
 		return;
-	o->dropped = 0;
-	json = entry_note(ENTRY_DROPPED, NULL, n,
-	    "%zu entries were dropped: %s was not read for a while; see dbhealth findings", n,
-	    o->type->name);
-	enqueue_text(o, 0, json);
+	o->queue.dropped = 0;
+	o->dropped += n;
+	outlets_say(o, entry_note(ENTRY_DROPPED, NULL, n,
+	                   "entries dropped: %zu; %s took none for a while; what is open: dbhealth "
+	                   "findings",
+	                   n, o->type->said));
 }
 
 static void
-report_delivered(struct outlets *o, uint64_t sequence)
+report_delivered(struct outlets *o)
 {
-	/* passed over or dropped: with nothing left before it, that is as good as told */
-	if (o->nqueue == 0)
-		sequence = MAX(sequence, o->seen);
-	if (sequence <= o->delivered)
+	/* passed over: with nothing left before it, that is as good as told */
+	if (o->queue.n == 0)
+		o->told = MAX(o->told, o->taken);
+	if (o->told <= o->delivered)
 		return;
-	o->delivered = sequence;
-	o->on.on_delivered(o->type->name, sequence, o->arg);
+	o->delivered = o->told;
+	o->on.on_delivered(o->type->name, o->told, o->arg);
+}
+
+static void
+on_told(uint32_t type, const char *payload, size_t len, void *arg)
+{
+	struct outlets *o = arg;
+	uint64_t sequence;
+
+	(void)payload;
+	(void)len;
+	if (type != OUTLET_TOLD || o->queue.nsent == 0)
+		return;
+	sequence = outlet_queue_pop(&o->queue);
+	o->told = MAX(o->told, sequence);
 }
 
 static void
 on_sent(enum worker_end end, const struct err *err, void *arg)
 {
 	struct outlets *o = arg;
-	struct entry *e, *next;
-	uint64_t sequence = 0;
 
 	(void)err;
 	o->job = NULL;
 	if (end == WORKER_CANCELLED)
 		return;
+	o->queue.nsent = 0;
+	report_delivered(o);
 	if (end != WORKER_DONE) {
-		o->nsent = 0;
 		set_turn(o, RETRY_US);
 		return;
 	}
-	for (e = TAILQ_FIRST(&o->queue); e && o->nsent > 0; e = next, o->nsent--) {
-		next = TAILQ_NEXT(e, link);
-		sequence = MAX(sequence, e->sequence);
-		TAILQ_REMOVE(&o->queue, e, link);
-		o->nqueue--;
-		o->bytes -= e->len;
-		free(e->bytes);
-		free(e);
-	}
-	report_delivered(o, sequence);
 	say_dropped(o);
-	if (o->nqueue > 0)
+	catch_up(o);
+	if (o->queue.n > 0)
 		set_turn(o, 0);
 }
 
@@ -218,73 +248,36 @@ on_turn(evutil_socket_t fd, short what, void *arg)
 {
 	struct outlets *o = arg;
 	_cleanup_str_ struct str payload = { 0 };
-	struct entry *e;
-	int r;
+	struct outlet_entry *e;
 
 	(void)fd;
 	(void)what;
+	catch_up(o);
 	if (o->job)
 		return;
-	o->nsent = 0;
-	TAILQ_FOREACH (e, &o->queue, link) {
-		if (o->nsent > 0 && payload.len + e->len > JOB_BYTES)
+	TAILQ_FOREACH (e, &o->queue.list, link) {
+		uint32_t len = (uint32_t)e->len;
+
+		if (o->queue.nsent > 0 && payload.len + e->len > JOB_BYTES)
 			break;
+		str_addn(&payload, (const char *)&len, sizeof(len));
 		str_addn(&payload, e->bytes, e->len);
-		o->nsent++;
+		o->queue.nsent++;
 	}
-	if (o->nsent == 0) {
-		report_delivered(o, 0);
+	if (o->queue.nsent == 0) {
+		report_delivered(o);
+		say_dropped(o);
 		return;
 	}
-	r = worker_submit(
-	    o->pool, o->type->job, payload.s, payload.len, WRITE_US, 0, NULL, on_sent, o, &o->job);
-	if (r < 0) {
+	if (worker_submit(o->pool, o->type->job, payload.s, payload.len, WRITE_US, 0, on_told,
+	        on_sent, o, &o->job) < 0) {
 		o->job = NULL;
-		o->nsent = 0;
+		o->queue.nsent = 0;
 		set_turn(o, RETRY_US);
 	}
 }
 
-/* ---- public ---- */
-
-int
-outlet_format_parse(const char *s, enum outlet_format *ret)
-{
-	for (int i = 0; i < OUTLET_FORMAT_N; i++)
-		if (streq(s, outlet_format_names[i])) {
-			*ret = (enum outlet_format)i;
-			return 0;
-		}
-	return -EINVAL;
-}
-
-static bool
-stderr_is_journald(void)
-{
-	const char *stream = getenv("JOURNAL_STREAM");
-	_cleanup_free_ char *is = NULL;
-	struct stat st;
-
-	if (!stream || fstat(STDERR_FILENO, &st) < 0)
-		return false;
-	is = xasprintf("%llu:%llu", (unsigned long long)st.st_dev, (unsigned long long)st.st_ino);
-	return streq(is, stream);
-}
-
-enum outlet_format
-outlet_format_default(void)
-{
-	return stderr_is_journald() ? OUTLET_JOURNAL : OUTLET_TEXT;
-}
-
-char *const *
-outlet_names(enum outlet_format format)
-{
-	static char journal[] = "journal", stream[] = "stderr";
-	static char *const names[OUTLET_FORMAT_N][2] = { { journal }, { stream }, { stream } };
-
-	return names[format];
-}
+/* ---- life ---- */
 
 int
 outlets_new(struct event_base *base, enum outlet_format format, enum severity journal_level,
@@ -299,14 +292,14 @@ outlets_new(struct event_base *base, enum outlet_format format, enum severity jo
 		return r;
 	o = xcalloc(1, sizeof(*o));
 	o->base = base;
-	o->type = &types[format];
+	o->type = &outlet_types[format];
 	o->on = *on;
 	o->arg = arg;
 	o->pool = pool;
-	o->under_journald = stderr_is_journald();
+	o->under_journald = outlet_is_journald();
 	o->turn = evtimer_new(base, on_turn, o);
-	TAILQ_INIT(&o->queue);
-	outlets_set_level(o, journal_level);
+	o->level = journal_level;
+	outlet_queue_init(&o->queue);
 	*ret = o;
 	return 0;
 }
@@ -314,70 +307,31 @@ outlets_new(struct event_base *base, enum outlet_format format, enum severity jo
 struct outlets *
 outlets_free(struct outlets *o)
 {
-	struct entry *e;
-
 	if (!o)
 		return NULL;
 	worker_pool_free(o->pool);
 	event_free(o->turn);
-	while ((e = TAILQ_FIRST(&o->queue))) {
-		TAILQ_REMOVE(&o->queue, e, link);
-		free(e->bytes);
-		free(e);
-	}
+	outlet_queue_done(&o->queue);
 	free(o);
 	return NULL;
 }
 
-/* info findings are never told singly, whatever the level. */
 void
 outlets_set_level(struct outlets *o, enum severity journal_level)
 {
-	o->level = MAX(journal_level, SEVERITY_WARNING);
-}
-
-static enum severity
-entry_severity(const json_t *entry, const char *name)
-{
-	enum severity severity = SEVERITY_NONE;
-
-	severity_parse(field(entry, name), &severity);
-	return severity;
-}
-
-void
-outlets_event(struct outlets *o, uint64_t sequence, const char *json)
-{
-	json_t *entry;
-
-	if (sequence <= o->on.cursor(o->type->name, o->arg))
-		return;
-	entry = json_loads(json, 0, NULL);
-	if (entry && (entry_severity(entry, "DBHEALTH_SEVERITY") >= o->level ||
-	                 entry_severity(entry, "DBHEALTH_PREVIOUS_SEVERITY") >= o->level))
-		enqueue(o, sequence, entry);
-	o->seen = MAX(o->seen, sequence);
-	set_turn(o, 0);
-	json_decref(entry);
-}
-
-void
-outlets_say(struct outlets *o, char *take_json)
-{
-	enqueue_text(o, 0, take_json);
-	free(take_json);
-}
-
-void
-outlets_log(enum log_level level, const char *line, void *outlets)
-{
-	outlets_say(outlets, entry_log(level, line));
+	o->level = journal_level;
 }
 
 size_t
 outlets_queued(const struct outlets *o)
 {
-	return o->nqueue;
+	return o->queue.n;
+}
+
+struct outlet_stats
+outlets_stats(const struct outlets *o)
+{
+	return (struct outlet_stats){ o->type->name, o->queue.n, o->dropped + o->queue.dropped };
 }
 
 static void
@@ -388,12 +342,7 @@ on_deadline(evutil_socket_t fd, short what, void *arg)
 	*(bool *)arg = true;
 }
 
-struct outlet_stats
-outlets_stats(const struct outlets *o)
-{
-	return (struct outlet_stats){ o->type->name, o->nqueue, o->dropped_ever };
-}
-
+/* What the store has still to give is not waited for: the next life tells it. */
 int
 outlets_flush(struct outlets *o, int64_t deadline_us)
 {
@@ -403,9 +352,11 @@ outlets_flush(struct outlets *o, int64_t deadline_us)
 	struct event *timer = evtimer_new(o->base, on_deadline, &over);
 
 	event_add(timer, &tv);
-	while (!over && (o->nqueue > 0 || event_pending(o->turn, EV_TIMEOUT, NULL)))
+	while (!over && (o->queue.n > 0 || o->job ||
+	                    (!o->behind && event_pending(o->turn, EV_TIMEOUT, NULL))))
 		if (event_base_loop(o->base, EVLOOP_ONCE) != 0)
 			break;
 	event_free(timer);
-	return o->nqueue == 0 ? 0 : -ETIMEDOUT;
+	report_delivered(o);
+	return o->queue.n == 0 ? 0 : -ETIMEDOUT;
 }

@@ -5,7 +5,8 @@
 #include <event2/event.h>
 /*
  * Places to tell, one table of them.  Each has a bounded queue, a worker that may block on whoever
- * reads, and a last delivered sequence in the store.  Nothing here ever waits.
+ * reads, and a last delivered sequence in the store, from which it is told later what found no room
+ * in the queue.  Nothing here ever waits.
  */
 enum outlet_format { OUTLET_JOURNAL = 0, OUTLET_TEXT, OUTLET_JSON, OUTLET_FORMAT_N };
 extern const char *const outlet_format_names[OUTLET_FORMAT_N];  /* "journal" "text" "json" */
@@ -21,6 +22,9 @@ struct outlet_callbacks {
 	void (*on_delivered)(const char *outlet, uint64_t sequence, void *arg);
 	/* What it had been told in the last life: store_cursor. */
 	uint64_t (*cursor)(const char *outlet, void *arg);
+	/* It missed those after that sequence: store_read_again, whose rows and end come back by
+	 * outlets_again and outlets_again_end. */
+	void (*again)(const char *outlet, uint64_t after, void *arg);
 };
 int outlets_new(struct event_base *, enum outlet_format, enum severity journal_level,
     const struct outlet_callbacks *, void *arg, struct outlets **ret, struct err *) _must_check_;
@@ -29,6 +33,8 @@ void outlets_set_level(struct outlets *, enum severity journal_level); /* after 
 
 /* A transition from the store's on_event; those already told, or below the level, are passed over. */
 void outlets_event(struct outlets *, uint64_t sequence, const char *json);
+void outlets_again(struct outlets *, uint64_t sequence, const char *json);
+void outlets_again_end(struct outlets *, bool ok, bool all);
 /* Any other entry; taken. */
 void outlets_say(struct outlets *, char *take_json);
 /* A log_sink_fn: diagnostics go the same way, so lines do not mix. */
@@ -42,10 +48,13 @@ struct outlet_stats outlets_stats(const struct outlets *);
 /* For the end: runs the loop until all is told or the deadline (monotonic) has passed. */
 int outlets_flush(struct outlets *, int64_t deadline_us);
 size_t outlets_queued(const struct outlets *); /* entries that wait to be told */
-/* A place that is not read: so many entries wait at most, the rest is counted and said. */
-#define OUTLET_QUEUE_MAX   4000
-#define OUTLET_QUEUE_BYTES ((size_t)2 << 20)
 
 /* Of `--worker journal`. */
 extern const struct worker_role journal_role;
-enum { OUTLET_WRITE = 1 /* bytes for standard error */, OUTLET_SEND /* entries for journald */ };
+enum {
+	/* To the worker: entries, each a 32-bit length and that many bytes. */
+	OUTLET_WRITE = 1, /* lines for standard error */
+	OUTLET_SEND,      /* fields for journald */
+	/* From it: the next of them is told. */
+	OUTLET_TOLD,
+};

@@ -2,6 +2,7 @@
 #include "base/log.h"
 #include "conf/conf.h"
 #include "finding/finding.h"
+#include <jansson.h>
 /*
  * What is told, as one JSON object of journal fields (names and values are texts): the same for the
  * journal, for JSON lines, for text, and for the store, which keeps transitions in this form.
@@ -26,8 +27,8 @@ enum entry_kind {       /* last two digits of MESSAGE_ID */
 #define ENTRY_MESSAGE_MAX 300                    /* bytes */
 #define ENTRY_TIME        "__REALTIME_TIMESTAMP" /* microseconds, as journalctl -o json has it */
 
-/* Worth an entry of its own: info findings never are, so they need not be stored for outlets. */
-bool transition_is_news(const struct transition *);
+/* Something that happened, told once (MESSAGE_ID 0a). */
+bool entry_is_event(const json_t *);
 /* labels: of the database in the configuration; may be none. */
 char *entry_transition(
     const struct transition *, const struct conf_pair *labels, size_t nlabels) _must_check_;
@@ -41,5 +42,9 @@ char *entry_summary(const char *server, const char *database, const char *text) 
 /* Everything else; reason may be NULL, count 0. */
 char *entry_note(enum entry_kind, const char *reason, size_t count, const char *fmt, ...)
     _printf_(4, 5) _must_check_;
+/* changes: in short words, one each, most important first; none: nothing changed. */
+char *entry_reloaded(char *const *changes) _must_check_;
+/* errors: as --check-config says them, the first first. */
+char *entry_rejected(char *const *errors) _must_check_;
 char *entry_acknowledged(const struct finding *, const char *who) _must_check_;
 char *entry_log(enum log_level, const char *line) _must_check_;

@@ -10,7 +10,10 @@
 #include <sys/uio.h>
 #include <systemd/sd-journal.h>
 
-#define FIELDS_MAX 128
+#define FIELDS_MAX      128
+#define JOURNALD_SOCKET "/run/systemd/journal/socket"
+#define PAUSE_MIN_MS    50
+#define PAUSE_MAX_MS    1000
 
 /* Another process may have made the shared description non-blocking: then wait by poll. */
 static void
@@ -33,6 +36,31 @@ write_all(const char *s, size_t len)
 	}
 }
 
+/* journald's socket has no file while systemd makes it anew; libsystemd takes that for "no journal"
+ * and drops the entry without a word. */
+static int
+send_fields(const struct iovec *iov, int n)
+{
+	if (access(JOURNALD_SOCKET, F_OK) < 0)
+		return -ENOENT;
+	return sd_journal_sendv(iov, n);
+}
+
+/* Blocks while journald reads nothing, and goes on when it is there again. */
+static void
+send_patiently(const struct iovec *iov, int n)
+{
+	int pause_ms = PAUSE_MIN_MS, r;
+
+	while ((r = send_fields(iov, n)) < 0) {
+		/* This entry will never do; the others may. */
+		if (r == -EINVAL || r == -E2BIG || r == -EBADMSG)
+			return;
+		poll(NULL, 0, pause_ms);
+		pause_ms = MIN(2 * pause_ms, PAUSE_MAX_MS);
+	}
+}
+
 static int
 send_entry(const char *payload, size_t len)
 {
@@ -48,38 +76,35 @@ send_entry(const char *payload, size_t len)
 		iov[n++] = (struct iovec){ field, strlen(field) };
 	}
 	if (n > 0)
-		sd_journal_sendv(iov, n);
+		send_patiently(iov, n);
 	for (int i = 0; i < n; i++)
 		free(iov[i].iov_base);
 	return w.left == 0 ? 0 : -EPROTO;
 }
 
-/* Entries follow one another as length and fields. */
-static int
-send_entries(const char *payload, size_t len)
-{
-	uint32_t size;
-
-	while (len >= sizeof(size)) {
-		memcpy(&size, payload, sizeof(size));
-		if (size > len - sizeof(size) || send_entry(payload + sizeof(size), size) < 0)
-			return -EPROTO;
-		payload += sizeof(size) + size;
-		len -= sizeof(size) + size;
-	}
-	return len == 0 ? 0 : -EPROTO;
-}
-
 static int
 serve(uint32_t type, const char *payload, size_t len)
 {
-	if (type == OUTLET_WRITE)
-		write_all(payload, len);
-	else if (type == OUTLET_SEND)
-		return send_entries(payload, len);
-	else
+	uint32_t size;
+
+	if (type != OUTLET_WRITE && type != OUTLET_SEND)
 		return -EPROTO;
-	return 0;
+	while (len >= sizeof(size)) {
+		memcpy(&size, payload, sizeof(size));
+		payload += sizeof(size);
+		len -= sizeof(size);
+		if (size > len)
+			return -EPROTO;
+		if (type == OUTLET_WRITE)
+			write_all(payload, size);
+		else if (send_entry(payload, size) < 0)
+			return -EPROTO;
+		if (worker_send(OUTLET_TOLD, NULL, 0) < 0)
+			return -EPIPE;
+		payload += size;
+		len -= size;
+	}
+	return len == 0 ? 0 : -EPROTO;
 }
 
 /* systemd asks every process of the unit to stop; the last words are still to come. */

@@ -3,15 +3,13 @@
  * the worker, one batch at a time, and repeats a batch until it is written.  Outlets hear of a
  * transition when its batch is on the disk, or when it is clear that it cannot get there.
  */
-#include "daemon/store.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "base/map.h"
+#include "daemon/store_private.h"
 #include "daemon/store_wire.h"
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/file.h>
-#include <sys/queue.h>
 
 #define PART_BYTES     ((size_t)512 << 10)
 #define RECORD_BYTES   ((size_t)400 << 10) /* one row; a larger one is a mistake of ours */
@@ -20,53 +18,9 @@
 #define RETRY_FIRST_US (5 * USEC_PER_SEC)
 #define RETRY_MAX_US   (60 * USEC_PER_SEC)
 #define WRITE_US       (10 * USEC_PER_SEC)
-#define READ_US        (60 * USEC_PER_SEC)
 
-struct pending_event {
-	TAILQ_ENTRY(pending_event) link;
-	uint64_t sequence; /* 0: not given yet */
-	int64_t wall_us;
-	char *id, *json;
-};
-TAILQ_HEAD(pending_list, pending_event);
-
-struct row {
-	char *kind, *key, *json; /* json NULL: forget */
-};
-struct cursor {
-	uint64_t sequence;
-	bool dirty;
-};
-
-struct store {
-	struct event_base *base; /* borrowed */
-	struct worker_pool *pool;
-	struct worker_job *job; /* borrowed; NULL: none runs */
-	struct store_callbacks on;
-	void *arg;
-	char *dir, *outlets; /* outlets: joined by commas */
-	int lock_fd;
-	struct event *turn; /* begins to read, or to write a batch */
-	struct map *rows;   /* struct row by kind and key, not yet in a batch */
-	struct map *cursors;
-	struct pending_list events, sending; /* sending: in the batch, nobody told yet */
-	size_t nevents, bytes;
-	uint64_t last; /* sequence given out */
-	bool loaded, flushing, full_said;
-	bool answered, failed, moved; /* by the job under way */
-	bool crashed;                 /* the worker, since the last success */
-	unsigned reads, failures;
-	char *trouble; /* why writing fails; NULL: it does not */
-	int64_t retry_us;
-	/* the batch under way; NULL parts: none */
-	struct str *parts;
-	size_t nparts, part;
-	int64_t batch;
-	bool sync;
-};
-
-static void
-set_turn(struct store *s, int64_t after_us)
+void
+store_set_turn(struct store *s, int64_t after_us)
 {
 	struct timeval tv = { .tv_sec = after_us / USEC_PER_SEC,
 		.tv_usec = after_us % USEC_PER_SEC };
@@ -108,8 +62,8 @@ event_list_free(struct pending_list *list)
 
 /* ---- trouble ---- */
 
-static void
-set_trouble(struct store *s, const char *why)
+void
+store_set_trouble(struct store *s, const char *why)
 {
 	bool news = !s->trouble;
 
@@ -121,8 +75,8 @@ set_trouble(struct store *s, const char *why)
 		s->on.on_trouble(s->trouble, s->arg);
 }
 
-static void
-clear_trouble(struct store *s)
+void
+store_clear_trouble(struct store *s)
 {
 	if (!s->trouble)
 		return;
@@ -241,9 +195,10 @@ static void
 batch_failed(struct store *s, const char *why)
 {
 	s->part = 0;
-	set_trouble(s, why);
+	store_set_trouble(s, why);
 	tell_sending(s);
-	set_turn(s, s->retry_us);
+	store_set_turn(s, s->retry_us);
+	store_again_begin(s); /* what was written before can be read all the same */
 }
 
 static void
@@ -280,8 +235,8 @@ batch_begin(struct store *s)
 		part_send(s);
 }
 
-static void
-take_moved(struct store *s, const char *payload, size_t len)
+void
+store_take_moved(struct store *s, const char *payload, size_t len)
 {
 	struct wire w = { payload, len };
 	_cleanup_free_ char *path = wire_take(&w);
@@ -299,7 +254,7 @@ on_write_message(uint32_t type, const char *payload, size_t len, void *arg)
 	struct wire w = { payload, len };
 
 	if (type == STORE_MOVED) {
-		take_moved(s, payload, len);
+		store_take_moved(s, payload, len);
 	} else if (type == STORE_DONE) {
 		s->answered = true;
 		s->part++;
@@ -311,7 +266,7 @@ on_write_message(uint32_t type, const char *payload, size_t len, void *arg)
 
 		s->answered = s->failed = true;
 		if (!s->moved)
-			set_trouble(s, why ? why : "no reason given");
+			store_set_trouble(s, why ? why : "no reason given");
 	}
 }
 
@@ -326,7 +281,7 @@ on_write_end(enum worker_end end, const struct err *err, void *arg)
 	if (end == WORKER_CRASHED && !s->crashed) {
 		s->crashed = true;
 		s->part = 0;
-		set_turn(s, 0);
+		store_set_turn(s, 0);
 		return;
 	}
 	if (end != WORKER_DONE || !s->answered) {
@@ -337,7 +292,8 @@ on_write_end(enum worker_end end, const struct err *err, void *arg)
 		s->part = 0;
 		tell_sending(s);
 		/* moved: into the new, empty one at once */
-		set_turn(s, s->moved ? 0 : s->retry_us);
+		store_set_turn(s, s->moved ? 0 : s->retry_us);
+		store_again_begin(s);
 		return;
 	}
 	if (s->part < s->nparts) {
@@ -346,100 +302,11 @@ on_write_end(enum worker_end end, const struct err *err, void *arg)
 	}
 	batch_free(s);
 	s->crashed = false;
-	clear_trouble(s);
+	store_clear_trouble(s);
 	tell_sending(s);
 	if (store_queued(s) > 0)
-		set_turn(s, 0);
-}
-
-/* ---- loading ---- */
-
-static void
-take_cursor(struct store *s, const char *outlet, const char *sequence)
-{
-	struct cursor *c = map_get(s->cursors, outlet);
-
-	if (c)
-		c->sequence = strtoull(sequence, NULL, 10);
-}
-
-static void
-on_read_message(uint32_t type, const char *payload, size_t len, void *arg)
-{
-	struct store *s = arg;
-	struct wire w = { payload, len };
-	_cleanup_free_ char *a = NULL, *b = NULL, *c = NULL;
-
-	if (type == STORE_MOVED) {
-		take_moved(s, payload, len);
-		return;
-	}
-	a = wire_take(&w);
-	b = wire_take(&w);
-	c = wire_take(&w);
-	if (!a || !b || !c)
-		return;
-	if (type == STORE_ROW)
-		s->on.on_row(a, b, c, s->arg);
-	else if (type == STORE_CURSOR)
-		take_cursor(s, a, b);
-	else if (type == STORE_EVENT)
-		s->on.on_event(strtoull(a, NULL, 10), b, s->arg);
-	else if (type == STORE_FAILED && !s->moved)
-		set_trouble(s, a);
-	else if (type == STORE_READ_END) {
-		s->last = strtoull(a, NULL, 10);
-		s->answered = true;
-	}
-}
-
-static void read_begin(struct store *);
-
-static void
-on_read_end(enum worker_end end, const struct err *err, void *arg)
-{
-	struct store *s = arg;
-	bool ok = end == WORKER_DONE && s->answered;
-
-	s->job = NULL;
-	if (end == WORKER_CANCELLED)
-		return;
-	if (!ok && s->moved && s->reads < 2) {
-		set_turn(s, 0);
-		return;
-	}
-	if (!ok) {
-		if (!s->trouble)
-			set_trouble(s, err ? err->msg : "the store's worker gave no answer");
-		/* Numbers that no earlier life can have used. */
-		s->last = (uint64_t)MAX(clock_wall_us(), 0) / 1000;
-	} else {
-		clear_trouble(s);
-	}
-	s->loaded = true;
-	s->on.on_loaded(s->arg);
-	if (store_queued(s) > 0)
-		set_turn(s, s->trouble ? s->retry_us : 0);
-}
-
-static void
-read_begin(struct store *s)
-{
-	_cleanup_str_ struct str frame = { 0 };
-	struct err e;
-	int r;
-
-	s->reads++;
-	s->answered = s->moved = false;
-	wire_add(&frame, s->dir);
-	wire_add(&frame, s->outlets);
-	r = worker_submit(s->pool, STORE_READ, frame.s, frame.len, READ_US, 0, on_read_message,
-	    on_read_end, s, &s->job);
-	if (r >= 0)
-		return;
-	s->job = NULL;
-	err_set(&e, r, "%s", strerror(-r));
-	on_read_end(WORKER_FAILED, &e, s);
+		store_set_turn(s, 0);
+	store_again_begin(s);
 }
 
 static void
@@ -452,11 +319,13 @@ on_turn(evutil_socket_t fd, short what, void *arg)
 	if (s->job)
 		return;
 	if (!s->loaded)
-		read_begin(s);
+		store_load(s);
 	else if (s->parts)
 		part_send(s);
 	else
 		batch_begin(s);
+	if (!s->job)
+		store_again_begin(s);
 }
 
 /* ---- public ---- */
@@ -524,7 +393,7 @@ store_open(struct event_base *base, const char *dir, char *const *outlets,
 	TAILQ_INIT(&s->events);
 	TAILQ_INIT(&s->sending);
 	s->turn = evtimer_new(base, on_turn, s);
-	set_turn(s, 0);
+	store_set_turn(s, 0);
 	*ret = s;
 	return 0;
 }
@@ -555,7 +424,7 @@ wake(struct store *s, bool urgent)
 {
 	if (s->job || !s->loaded || s->parts)
 		return;
-	set_turn(s, s->trouble ? s->retry_us : urgent || s->flushing ? 0 : LINGER_US);
+	store_set_turn(s, s->trouble ? s->retry_us : urgent || s->flushing ? 0 : LINGER_US);
 }
 
 /* What finds none is lost to the next life, never to this one. */
@@ -661,7 +530,7 @@ store_flush(struct store *s, int64_t deadline_us)
 
 	s->flushing = true;
 	event_add(timer, &tv);
-	set_turn(s, 0);
+	store_set_turn(s, 0);
 	/* one attempt is enough for an end */
 	while (!over && store_queued(s) > 0 && (s->job || s->failures == failures))
 		if (event_base_loop(s->base, EVLOOP_ONCE) != 0)

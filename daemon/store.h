@@ -41,6 +41,16 @@ void store_delivered(struct store *, const char *outlet, uint64_t sequence);
 /* What the outlet had told when it was last stored; valid from the first on_event on. */
 uint64_t store_cursor(const struct store *, const char *outlet);
 /*
+ * The first STORE_AGAIN_MAX transitions after that sequence that are on the disk, once more, for an
+ * outlet that could not keep them; one request at a time.  on_end: ok: they could be read; all:
+ * none that on_event has told still waits to be written.
+ */
+#define STORE_AGAIN_MAX 500
+typedef void (*store_again_fn)(uint64_t sequence, const char *json, void *arg);
+typedef void (*store_again_end_fn)(bool ok, bool all, void *arg);
+void store_read_again(
+    struct store *, uint64_t after, store_again_fn on_event, store_again_end_fn on_end, void *arg);
+/*
  * For the end: runs the loop until all is written, or can't be, or the deadline (monotonic) has
  * passed.  0, -ETIMEDOUT, or -EIO.
  */

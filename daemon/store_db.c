@@ -418,6 +418,18 @@ store_db_events(struct store_db *db, store_db_row_fn on_row, struct err *e)
 }
 
 int
+store_db_events_after(
+    struct store_db *db, int64_t sequence, int64_t most, store_db_row_fn on_row, struct err *e)
+{
+	_cleanup_free_ char *sql =
+	    xasprintf("SELECT sequence, json, '' FROM event WHERE sequence > %lld"
+	              " ORDER BY sequence LIMIT %lld",
+	        (long long)sequence, (long long)most);
+
+	return each_row(db, sql, on_row, e);
+}
+
+int
 store_db_last(struct store_db *db, int64_t *ret, struct err *e)
 {
 	return query_int(db,

@@ -29,6 +29,8 @@ typedef void (*store_db_row_fn)(const char *a, const char *b, const char *c);
 int store_db_rows(struct store_db *, store_db_row_fn, struct err *);    /* kind key json */
 int store_db_cursors(struct store_db *, store_db_row_fn, struct err *); /* outlet sequence "" */
 int store_db_events(struct store_db *, store_db_row_fn, struct err *);  /* sequence json "" */
+int store_db_events_after(
+    struct store_db *, int64_t sequence, int64_t most, store_db_row_fn, struct err *);
 int store_db_last(struct store_db *, int64_t *ret, struct err *);
 /* Transitions that every outlet was told of are kept so long and so many; others so many. */
 #define STORE_EVENT_AGE_US      (INT64_C(30) * 86400 * 1000000)

@@ -111,6 +111,27 @@ read_all(struct wire *w, struct err *e)
 	return 0;
 }
 
+/* What an open batch has is not on the disk, and is not asked for. */
+static int
+read_again(struct wire *w, struct err *e)
+{
+	_cleanup_free_ char *dir = wire_take(w), *outlets = wire_take(w);
+	int64_t after;
+	int r;
+
+	if (!dir || !outlets || wire_take_int(w, &after) < 0)
+		return err_set(e, -EPROTO, "malformed request");
+	if (here.db)
+		store_db_rollback(here.db);
+	here.batch = here.parts = 0;
+	r = open_for(dir, outlets, e);
+	if (r == 0)
+		r = store_db_events_after(here.db, after, STORE_AGAIN_MAX, send_event, e);
+	if (r == 0)
+		answer(STORE_READ_END, "", "", "");
+	return r;
+}
+
 /* ---- write ---- */
 
 static int
@@ -203,6 +224,8 @@ serve(uint32_t type, const char *payload, size_t len)
 		r = read_all(&w, &e);
 	else if (type == STORE_WRITE)
 		r = write_part(&w, &e);
+	else if (type == STORE_AGAIN)
+		r = read_again(&w, &e);
 	else
 		return -EPROTO;
 	if (r < 0)

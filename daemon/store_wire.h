@@ -17,6 +17,8 @@ enum store_type {
 	STORE_LOST,   /* parts of this batch went down with another process: all of it again */
 	STORE_FAILED, /* reason */
 	STORE_MOVED,  /* path, reason; before the answer proper */
+	/* To the worker: folder, outlets, sequence; EVENT, READ_END or FAILED. */
+	STORE_AGAIN,
 };
 #define STORE_LAST 1 /* commit */
 #define STORE_SYNC 2 /* and on the disk before DONE: somebody is told of it */

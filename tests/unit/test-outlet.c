@@ -3,6 +3,8 @@
 #include "base/str.h"
 #include "base/text.h"
 #include "daemon/outlet.h"
+#include "daemon/outlet_queue.h"
+#include "daemon/store.h"
 #include <fcntl.h>
 #include <jansson.h>
 #include <sched.h>
@@ -239,6 +241,48 @@ test_notes(void **state)
 	json_decref(o);
 }
 
+static void
+test_configuration_entries(void **state)
+{
+	static char a[] = "d.conf:3: [daemon] listen: \x1b[2J",
+	            b[] = "d.conf:9: [database x] dsn: no";
+	static char added[] = "orders added", changed[] = "app: new dsn";
+	char *none[] = { NULL }, *errors[] = { a, b, NULL }, *changes[] = { added, changed, NULL };
+	char *many[401] = { NULL };
+	json_t *o;
+
+	(void)state;
+	for (size_t i = 0; i < 400; i++)
+		many[i] = b;
+	for (int i = 0; i < 4; i++) {
+		_cleanup_free_ char *text = i == 0   ? entry_rejected(errors)
+		                            : i == 1 ? entry_reloaded(changes)
+		                            : i == 2 ? entry_reloaded(none)
+		                                     : entry_rejected(many);
+		static const struct {
+			const char *id, *priority, *count, *message;
+		} expect[] = {
+			{ "08", "4", "2",
+			    "configuration rejected, nothing changes: 2 faults: d.conf:3: [daemon] "
+			    "listen: \\x1b[2J; d.conf:9: [database x] dsn: no (dbhealthd "
+			    "--check-config)" },
+			{ "07", "6", "2", "configuration reloaded: orders added; app: new dsn" },
+			{ "07", "6", "0", "configuration reloaded: nothing changed" },
+			{ "08", "4", "400", NULL },
+		};
+
+		o = json_loads(text, 0, NULL);
+		assert_string_equal(get(o, "MESSAGE_ID") + 30, expect[i].id);
+		assert_string_equal(get(o, "PRIORITY"), expect[i].priority);
+		assert_string_equal(get(o, "DBHEALTH_COUNT"), expect[i].count);
+		if (expect[i].message)
+			assert_string_equal(get(o, "MESSAGE"), expect[i].message);
+		assert_true(strlen(get(o, "MESSAGE")) <= ENTRY_MESSAGE_MAX);
+		assert_true(strlen(get(o, "DBHEALTH_REASON")) <= TEXT_MAX_BYTES);
+		json_decref(o);
+	}
+}
+
 /* ---- through the worker ---- */
 
 struct place {
@@ -246,7 +290,10 @@ struct place {
 	struct outlets *outlets;
 	int stderr_fd, reader; /* what fd 2 was, and the reading end of what it is */
 	uint64_t cursor, delivered;
+	uint64_t store_first, store_last, again_after;
 };
+
+static void on_again(const char *, uint64_t, void *);
 
 static uint64_t
 on_cursor(const char *outlet, void *arg)
@@ -268,7 +315,7 @@ on_delivered(const char *outlet, uint64_t sequence, void *arg)
 static void
 place_open(struct place *p, enum outlet_format format, enum severity level, uint64_t cursor)
 {
-	static const struct outlet_callbacks on = { on_delivered, on_cursor };
+	static const struct outlet_callbacks on = { on_delivered, on_cursor, on_again };
 	struct err e;
 	int fds[2];
 
@@ -317,6 +364,18 @@ event_json(enum severity from, enum severity to)
 	struct transition t = { to > SEVERITY_NONE ? TRANSITION_OPENED : TRANSITION_RESOLVED, &f,
 		from, to, f.since_wall_us, "cleared" };
 
+	return entry_transition(&t, NULL, 0);
+}
+
+static char *
+numbered_json(uint64_t n)
+{
+	_cleanup_free_ char *object = xasprintf("pid %llu", (unsigned long long)n);
+	struct finding f = finding_make();
+	struct transition t = { TRANSITION_OPENED, &f, SEVERITY_NONE, SEVERITY_CRITICAL,
+		f.since_wall_us, NULL };
+
+	f.object = object;
 	return entry_transition(&t, NULL, 0);
 }
 
@@ -399,57 +458,174 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 	++*(int *)arg;
 }
 
-/* Nobody reads: the loop turns on, the queue ends at its bound, what is lost is counted and said. */
+/* ---- a place that is away, and the store behind it ---- */
+
+/* As the store gives them: so many at a time, later, in order; the oldest it may have let go. */
 static void
-test_stuck_pipe(void **state)
+on_again_turn(evutil_socket_t fd, short what, void *arg)
 {
-	enum { TOLD = OUTLET_QUEUE_MAX + 1500 };
-	_cleanup_free_ char *critical = event_json(SEVERITY_NONE, SEVERITY_CRITICAL);
+	struct place *p = arg;
+	uint64_t from = MAX(p->again_after + 1, p->store_first), n = 0;
+
+	(void)fd;
+	(void)what;
+	for (uint64_t i = from; i <= p->store_last && n < STORE_AGAIN_MAX; i++, n++) {
+		_cleanup_free_ char *json = numbered_json(i);
+
+		outlets_again(p->outlets, i, json);
+	}
+	outlets_again_end(p->outlets, true, true);
+}
+
+static void
+on_again(const char *outlet, uint64_t after, void *arg)
+{
+	struct place *p = arg;
+
+	assert_string_equal(outlet, "stderr");
+	p->again_after = after;
+	event_base_once(p->base, -1, EV_TIMEOUT, on_again_turn, p, NULL);
+}
+
+struct heard {
+	unsigned transitions, notes, dropped;
+	uint64_t last;
+};
+
+/* Whole lines, transitions in order, each once. */
+static void
+hear(const struct str *out, struct heard *ret)
+{
+	_cleanup_free_ char *text = xstrdup(str_text(out));
+	char *save = NULL;
+
+	*ret = (struct heard){ 0 };
+	for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+		const char *said = strchr(line, ' ');
+		unsigned long long n;
+		unsigned dropped;
+
+		assert_non_null(said);
+		if (sscanf(said, " orders: CRITICAL lock-blocked pid %llu:", &n) == 1) {
+			assert_non_null(strstr(line, "(dbhealth explain 3f9a1c)"));
+			assert_true(n > ret->last);
+			ret->last = n;
+			ret->transitions++;
+		} else if (sscanf(said, " entries dropped: %u;", &dropped) == 1) {
+			ret->dropped += dropped;
+		} else {
+			assert_string_equal(said, " a diagnostic");
+			ret->notes++;
+		}
+	}
+}
+
+/*
+ * Nobody reads: the loop turns on, the queue ends at its bound.  Then somebody does: transitions come
+ * in order and each once, from the store what found no room; of the rest the oldest were dropped,
+ * which is counted and said.
+ */
+static void
+stuck_pipe(uint64_t told, uint64_t pruned, struct heard *ret)
+{
 	_cleanup_str_ struct str out = { 0 };
-	int64_t begin = clock_now_us(), give_up = in_seconds(20);
+	int64_t begin = clock_now_us(), give_up = in_seconds(30);
 	struct event *tick;
 	struct place p;
-	unsigned dropped = 0, lines = 0;
-	char *save = NULL, *text;
 	int ticks = 0;
 
-	(void)state;
 	place_open(&p, OUTLET_TEXT, SEVERITY_WARNING, 0);
 	tick = event_new(p.base, -1, EV_PERSIST, on_tick, &ticks);
 	event_add(tick, &(struct timeval){ .tv_usec = 1000 });
-	for (uint64_t i = 1; i <= TOLD; i++) {
-		outlets_event(p.outlets, i, critical);
+	p.store_first = 1;
+	for (uint64_t i = 1; i <= told; i++) {
+		_cleanup_free_ char *json = numbered_json(i);
+
+		outlets_event(p.outlets, i, json);
+		p.store_last = i;
+		if (i % 2)
+			outlets_log(LOG_LEVEL_WARNING, "a diagnostic", p.outlets);
 		if (i % 100 == 0)
 			event_base_loop(p.base, EVLOOP_NONBLOCK);
 	}
+	p.store_first = pruned + 1;
 	while (ticks < 20)
 		event_base_loop(p.base, EVLOOP_ONCE);
-	assert_true(clock_now_us() - begin < 5 * USEC_PER_SEC);
+	assert_true(clock_now_us() - begin < 10 * USEC_PER_SEC);
 	assert_int_equal(outlets_flush(p.outlets, clock_now_us() + 20000), -ETIMEDOUT);
-	assert_true(p.delivered < TOLD);
-	/* it is read again: everything that was kept comes, in whole lines */
-	while (clock_now_us() < give_up &&
-	       (p.delivered < TOLD || outlets_flush(p.outlets, clock_now_us())))
+	assert_true(outlets_queued(p.outlets) <= OUTLET_QUEUE_MAX);
+	assert_true(p.delivered < told);
+	while (clock_now_us() < give_up && (p.delivered < told || outlets_queued(p.outlets) > 0))
 		event_base_loop(p.base, EVLOOP_ONCE), place_read(&p, &out);
 	place_read(&p, &out);
 	event_free(tick);
 	place_close(&p);
-	assert_int_equal(p.delivered, TOLD);
-	text = str_take(&out);
-	for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
-		const char *said = strchr(line, ' ');
+	assert_int_equal(p.delivered, told);
+	hear(&out, ret);
+}
 
-		assert_non_null(said);
-		if (sscanf(said, " %u entries were dropped", &dropped) == 1)
-			continue;
-		assert_non_null(strstr(line, "(dbhealth explain 3f9a1c)"));
-		assert_true(str_starts(line, "2026-03-01T09:12:00.123Z orders: "));
-		lines++;
+static void
+test_stuck_pipe(void **state)
+{
+	const unsigned told = OUTLET_QUEUE_MAX + 1500;
+	struct heard heard;
+
+	(void)state;
+	stuck_pipe(told, 0, &heard);
+	assert_int_equal(heard.transitions, told);
+	assert_int_equal(heard.notes + heard.dropped, told / 2);
+	assert_true(heard.dropped > 0);
+	/* the store itself keeps only so many: what is gone there is counted too */
+	stuck_pipe(told, OUTLET_QUEUE_MAX + 1000, &heard);
+	assert_true(heard.transitions < told);
+	assert_int_equal(heard.last, told);
+	assert_int_equal(heard.transitions + heard.notes + heard.dropped, told + told / 2);
+}
+
+static void
+test_queue(void **state)
+{
+	struct outlet_queue q;
+
+	(void)state;
+	outlet_queue_init(&q);
+	for (uint64_t i = 0; i < OUTLET_QUEUE_MAX; i++) /* every tenth is a transition */
+		assert_true(outlet_queue_add(&q, i % 10 ? 0 : i + 1, "x", 1));
+	q.nsent = 3;
+	assert_false(outlet_queue_is_low(&q));
+	/* who gives way: the oldest that is in no store and not with the worker */
+	assert_true(outlet_queue_add(&q, 0, "new", 3));
+	assert_int_equal(q.n, OUTLET_QUEUE_MAX);
+	assert_int_equal(q.dropped, 1);
+	assert_int_equal(outlet_queue_pop(&q), 1);
+	assert_int_equal(q.nsent, 2);
+	for (size_t i = 0; i < OUTLET_QUEUE_MAX * 9 / 10; i++)
+		outlet_queue_add(&q, 1000000 + i, "x", 1);
+	assert_int_equal(q.dropped, OUTLET_QUEUE_MAX * 9 / 10 - 1);
+	/* nothing gives way for more: the store has it, or it is lost and counted */
+	assert_false(outlet_queue_add(&q, 2000000, "x", 1));
+	assert_int_equal(q.dropped, OUTLET_QUEUE_MAX * 9 / 10 - 1);
+	assert_false(outlet_queue_add(&q, 0, "x", 1));
+	assert_int_equal(q.dropped, OUTLET_QUEUE_MAX * 9 / 10);
+	for (uint64_t last = 0, n = 0; q.n > 0; n++) {
+		uint64_t sequence = outlet_queue_pop(&q);
+
+		assert_true(n < 2 || sequence > last);
+		last = sequence;
 	}
-	free(text);
-	assert_true(dropped > 0);
-	assert_true(lines >= OUTLET_QUEUE_MAX);
-	assert_int_equal(lines + dropped, TOLD);
+	assert_int_equal(q.bytes, 0);
+	/* by bytes */
+	{
+		_cleanup_free_ char *half = xcalloc(1, OUTLET_QUEUE_BYTES / 2);
+
+		assert_true(outlet_queue_add(&q, 0, half, OUTLET_QUEUE_BYTES / 2));
+		assert_true(outlet_queue_is_low(&q));
+		assert_true(outlet_queue_add(&q, 0, half, OUTLET_QUEUE_BYTES / 2));
+		assert_true(outlet_queue_add(&q, 7, half, OUTLET_QUEUE_BYTES / 2));
+		assert_int_equal(q.n, 2);
+		assert_int_equal(q.bytes, OUTLET_QUEUE_BYTES);
+	}
+	outlet_queue_done(&q);
 }
 
 static void
@@ -487,7 +663,7 @@ no_delivered(const char *outlet, uint64_t sequence, void *arg)
 static int
 journal_child(void)
 {
-	static const struct outlet_callbacks on = { no_delivered, no_cursor };
+	static const struct outlet_callbacks on = { no_delivered, no_cursor, NULL };
 	struct sockaddr_un sun = { .sun_family = AF_UNIX,
 		.sun_path = "/run/systemd/journal/socket" };
 	_cleanup_free_ char *critical = event_json(SEVERITY_NONE, SEVERITY_CRITICAL);
@@ -556,8 +732,10 @@ main(int argc, char **argv)
 		cmocka_unit_test(test_kinds_of_entries),
 		cmocka_unit_test(test_message_is_short_and_safe),
 		cmocka_unit_test(test_notes),
+		cmocka_unit_test(test_configuration_entries),
 		cmocka_unit_test(test_text_and_levels),
 		cmocka_unit_test(test_json_lines),
+		cmocka_unit_test(test_queue),
 		cmocka_unit_test(test_stuck_pipe),
 		cmocka_unit_test(test_reader_gone),
 		cmocka_unit_test(test_journald),

@@ -282,6 +282,63 @@ test_old_transitions_go(void **state)
 	folder_remove(dir);
 }
 
+struct again {
+	uint64_t first, last;
+	unsigned rows, ends;
+	bool ok, all;
+};
+
+static void
+on_again_row(uint64_t sequence, const char *json, void *arg)
+{
+	struct again *a = arg;
+
+	assert_true(sequence > a->last && *json == '{');
+	a->first = a->rows++ ? a->first : sequence;
+	a->last = sequence;
+}
+
+static void
+on_again_end(bool ok, bool all, void *arg)
+{
+	struct again *a = arg;
+
+	a->ends++;
+	a->ok = ok;
+	a->all = all;
+}
+
+/* What an outlet had no room for comes again, so many at a time, also what was just written. */
+static void
+test_transitions_again(void **state)
+{
+	char *dir = folder_make();
+	_cleanup_free_ char *path = xasprintf("%s/state.db", dir);
+	struct again a = { 0 };
+	struct life l;
+
+	(void)state;
+	life_begin(&l, dir);
+	life_end(&l, true);
+	sql(path, "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 700)"
+	          " INSERT INTO event SELECT i, 'n-' || i, 9e15, '{}' FROM n");
+	life_begin(&l, dir);
+	store_put(l.store, "big", "x", "{}");
+	store_transition(l.store, "f-701", clock_wall_us(), "{}");
+	for (unsigned i = 0; i < 3; i++) {
+		a.rows = 0;
+		store_read_again(l.store, a.last, on_again_row, on_again_end, &a);
+		wait_for(&l, a.ends == i + 1);
+		assert_true(a.ok && a.all);
+		assert_int_equal(a.rows, i == 0 ? STORE_AGAIN_MAX : i == 1 ? 201 : 0);
+	}
+	assert_int_equal(a.last, 701);
+	store_read_again(l.store, 0, on_again_row, on_again_end, &a);
+	life_end(&l, false); /* the end of all comes first: nobody is called any more */
+	assert_int_equal(a.ends, 3);
+	folder_remove(dir);
+}
+
 static pid_t
 worker_pid(void)
 {
@@ -812,6 +869,7 @@ main(int argc, char **argv)
 		cmocka_unit_test(test_rows_come_back),
 		cmocka_unit_test(test_told_after_stored_and_once),
 		cmocka_unit_test(test_old_transitions_go),
+		cmocka_unit_test(test_transitions_again),
 		cmocka_unit_test(test_large_batch_survives_its_worker),
 		cmocka_unit_test(test_second_daemon),
 		cmocka_unit_test(test_damaged_state_is_moved_aside),

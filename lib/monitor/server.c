@@ -322,8 +322,7 @@ server_free(struct server *s)
 static bool
 is_idle(const struct server *s)
 {
-	if (s->home_run || s->home_queue || s->resolving || s->listing ||
-	    server_host_is_busy(s) ||
+	if (s->home_run || s->home_queue || s->resolving || s->listing || server_host_is_busy(s) ||
 	    pg_session_in_flight(s->home) > 0)
 		return false;
 	for (size_t i = 0; i < s->nvisitors; i++)

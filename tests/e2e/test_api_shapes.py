@@ -95,7 +95,7 @@ REFUSED = [
     ("GET", "/v1/checks/nobody", 404), ("GET", "/", 404), ("GET", "/v2/status", 404),
     ("GET", "/v1/history", 404), ("GET", "/v1/events", 404), ("GET", "/v1/silences", 404),
     ("POST", "/v1/silences", 404), ("DELETE", "/v1/silences/1", 404), ("GET", "/v1/accepts", 404),
-    ("GET", "/metrics", 404), ("PUT", "/v1/status", 405), ("POST", "/v1/status", 405),
+    ("GET", "/metrics/x", 404), ("POST", "/metrics", 405), ("PUT", "/v1/status", 405), ("POST", "/v1/status", 405),
     ("DELETE", "/v1/findings", 405), ("OPTIONS", "/v1/status", 405), ("PATCH", "/healthz", 405),
     ("GET", "/v1/databases/orders/probes/schema/run", 405), ("GET", "/v1/findings/00/ack", 405),
     ("POST", "/v1/databases/nobody/probes/schema/run", 404),

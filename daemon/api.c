@@ -11,6 +11,7 @@
 #include "base/unit.h"
 #include "daemon/api_request.h"
 #include "daemon/api_socket.h"
+#include "daemon/api_tcp.h"
 #include "daemon/http.h"
 #include "daemon/metrics_page.h"
 #include "daemon/process_metrics.h"
@@ -51,6 +52,7 @@ struct api {
 	struct monitor *monitor;
 	const struct conf *conf;
 	struct http_server *http;
+	struct api_tcp *tcp; /* NULL: not listening there */
 	struct metrics_page *metrics;
 	void (*more_metrics)(struct exposition *, void *arg); /* of our owner; or NULL */
 	void *more_metrics_arg;
@@ -370,8 +372,9 @@ static void
 own_metrics(struct exposition *e, void *arg)
 {
 	const struct api *api = arg;
-	const struct http_stats s = http_server_stats(api->http);
+	struct http_stats s = http_server_stats(api->http);
 
+	api_tcp_add_stats(api->tcp, &s);
 	process_metrics_add(e);
 	family_add(exposition_family(
 	               e, FAMILY_GAUGE, "dbhealth_api_clients", "Connections to the API now."),
@@ -551,21 +554,21 @@ post_ack(struct api *api, struct http_request *r, const struct api_request *q)
 static const struct route {
 	const char *method, *path; /* `*` is one segment, looked up by the handler */
 	void (*handle)(struct api *, struct http_request *, const struct api_request *);
-	bool writes;
+	enum { READS, WRITES, READS_OPENLY /* over TCP too, without listen_api */ } right;
 	const char *keys[8]; /* of the query */
 } routes[] = {
-	{ "GET", "v1/status", get_status, false, { NULL } },
-	{ "GET", "v1/databases/*", get_database, false, { NULL } },
-	{ "GET", "v1/databases/*/health", get_health, false, { "probes", "role" } },
-	{ "GET", "v1/findings", get_findings, false,
+	{ "GET", "v1/status", get_status, READS, { NULL } },
+	{ "GET", "v1/databases/*", get_database, READS, { NULL } },
+	{ "GET", "v1/databases/*/health", get_health, READS_OPENLY, { "probes", "role" } },
+	{ "GET", "v1/findings", get_findings, READS,
 	    { "server", "database", "probe", "check", "severity", "state", "limit", "cursor" } },
-	{ "GET", "v1/checks", get_checks, false, { NULL } },
-	{ "GET", "v1/checks/*", get_check, false, { NULL } },
-	{ "POST", "v1/databases/*/probes/*/run", post_run, true, { "wait" } },
-	{ "POST", "v1/findings/*/ack", post_ack, true, { NULL } },
-	{ "GET", "metrics", get_metrics, false, { NULL } },
-	{ "GET", "healthz", get_healthz, false, { NULL } },
-	{ "GET", "readyz", get_readyz, false, { NULL } },
+	{ "GET", "v1/checks", get_checks, READS, { NULL } },
+	{ "GET", "v1/checks/*", get_check, READS, { NULL } },
+	{ "POST", "v1/databases/*/probes/*/run", post_run, WRITES, { "wait" } },
+	{ "POST", "v1/findings/*/ack", post_ack, WRITES, { NULL } },
+	{ "GET", "metrics", get_metrics, READS_OPENLY, { NULL } },
+	{ "GET", "healthz", get_healthz, READS_OPENLY, { NULL } },
+	{ "GET", "readyz", get_readyz, READS_OPENLY, { NULL } },
 };
 
 static bool
@@ -595,8 +598,43 @@ find_route(const struct api_request *q, const char *method, struct str *allowed)
 	return NULL;
 }
 
+/* False when the request was answered: the client has no right to the call. */
+static bool
+may_call(const struct api *api, struct http_request *r, const struct route *route, bool tcp)
+{
+	if (tcp && route->right == WRITES) {
+		http_reply_error(r, 403, NULL, "nothing is written over TCP; use the Unix socket");
+		return false;
+	}
+	if (tcp && route->right == READS && !api->conf->daemon.listen_api) {
+		http_reply_error(r, 403, NULL,
+		    "only /metrics and health are served over TCP; set listen_api = yes for more");
+		return false;
+	}
+	if (route->right == WRITES &&
+	    !peer_may_write(http_request_socket(r), api->has_admin ? &api->admin_gid : NULL)) {
+		http_reply_error(r, 403, NULL,
+		    "writing needs root, the daemon's user or a member of "
+		    "admin_group");
+		return false;
+	}
+	return true;
+}
+
+static bool
+knows_keys(struct http_request *r, const struct route *route, const struct api_request *q)
+{
+	for (size_t i = 0; i < q->nkeys; i++) {
+		if (route_has_key(route, q->keys[i].name))
+			continue;
+		http_reply_error(r, 400, NULL, "unknown query key %.100s", q->keys[i].name);
+		return false;
+	}
+	return true;
+}
+
 static void
-dispatch(struct api *api, struct http_request *r, const struct api_request *q)
+dispatch(struct api *api, struct http_request *r, const struct api_request *q, bool tcp)
 {
 	_cleanup_str_ struct str allowed = { 0 };
 	const struct route *route = find_route(q, http_request_method(r), &allowed);
@@ -612,24 +650,12 @@ dispatch(struct api *api, struct http_request *r, const struct api_request *q)
 		http_reply_error(r, 404, NULL, "no such call");
 		return;
 	}
-	for (size_t i = 0; i < q->nkeys; i++) {
-		if (route_has_key(route, q->keys[i].name))
-			continue;
-		http_reply_error(r, 400, NULL, "unknown query key %.100s", q->keys[i].name);
-		return;
-	}
-	if (route->writes &&
-	    !peer_may_write(http_request_socket(r), api->has_admin ? &api->admin_gid : NULL)) {
-		http_reply_error(r, 403, NULL,
-		    "writing needs root, the daemon's user or a member of "
-		    "admin_group");
-		return;
-	}
-	route->handle(api, r, q);
+	if (may_call(api, r, route, tcp) && knows_keys(r, route, q))
+		route->handle(api, r, q);
 }
 
 static void
-on_request(struct http_request *r, void *arg)
+answer(struct api *api, struct http_request *r, bool tcp)
 {
 	struct api_request q = { 0 };
 	struct err e = { 0 };
@@ -637,8 +663,23 @@ on_request(struct http_request *r, void *arg)
 	if (api_request_parse(http_request_target(r), &q, &e) < 0)
 		http_reply_error(r, 400, NULL, "%s", e.msg);
 	else
-		dispatch(arg, r, &q);
+		dispatch(api, r, &q, tcp);
 	api_request_done(&q);
+}
+
+static void
+on_request(struct http_request *r, void *arg)
+{
+	answer(arg, r, false);
+}
+
+static void
+on_tcp_request(struct http_request *r, void *arg)
+{
+	struct api *api = arg;
+
+	if (api_tcp_is_for_us(api->tcp, r))
+		answer(api, r, true);
 }
 
 /* ---- life ---- */
@@ -707,6 +748,8 @@ api_new(struct event_base *base, struct monitor *monitor, const struct conf *con
 		remember_file(api, conf->daemon.socket);
 	if (r == 0)
 		r = http_server_new(base, TAKE_FD(fd), &limits, on_request, api, &api->http, e);
+	if (r == 0)
+		r = api_tcp_new(base, conf, &limits, on_tcp_request, api, &api->tcp, e);
 	if (r < 0) {
 		api_free(api);
 		return r;
@@ -728,6 +771,7 @@ api_free(struct api *api)
 		wait_free(w);
 	}
 	http_server_free(api->http);
+	api_tcp_free(api->tcp);
 	metrics_page_free(api->metrics);
 	api_changed(api);
 	if (api->path && lstat(api->path, &st) == 0 && st.st_dev == api->device &&
@@ -747,6 +791,7 @@ api_set_monitor(struct api *api, struct monitor *monitor, const struct conf *con
 		wait_give_up(TAILQ_FIRST(&api->waits));
 	api->monitor = monitor;
 	api->conf = conf;
+	api_tcp_set_conf(api->tcp, conf);
 	metrics_page_set_monitor(api->metrics, monitor);
 	if (find_admin(api, conf, &e) < 0)
 		log_warning("%s; only root and our own user may write", e.msg);
@@ -764,4 +809,5 @@ void
 api_pause(struct api *api)
 {
 	http_server_pause(api->http);
+	api_tcp_pause(api->tcp);
 }

@@ -82,6 +82,8 @@ struct http_server {
 	size_t nconns;
 	bool paused, full;
 	struct http_stats stats;
+	bool (*admit)(const struct sockaddr *, void *arg); /* NULL: everybody */
+	void *admit_arg;
 	int64_t problem_logged_us;
 };
 
@@ -400,11 +402,15 @@ on_accept(
     struct evconnlistener *listener, evutil_socket_t fd, struct sockaddr *sa, int len, void *arg)
 {
 	struct http_server *s = arg;
-	struct http_conn *c = xcalloc(1, sizeof(*c));
+	struct http_conn *c;
 
 	(void)listener;
-	(void)sa;
 	(void)len;
+	if (s->admit && !s->admit(sa, s->admit_arg)) {
+		close(fd);
+		return;
+	}
+	c = xcalloc(1, sizeof(*c));
 	c->server = s;
 	c->bev = bufferevent_socket_new(s->base, fd, BEV_OPT_CLOSE_ON_FREE);
 	c->timer = evtimer_new(s->base, on_timer, c);
@@ -483,6 +489,14 @@ http_server_new(struct event_base *base, int take_listen_fd, const struct http_l
 	return 0;
 }
 
+void
+http_server_set_admission(
+    struct http_server *s, bool (*admit)(const struct sockaddr *, void *arg), void *arg)
+{
+	s->admit = admit;
+	s->admit_arg = arg;
+}
+
 struct http_server *
 http_server_free(struct http_server *s)
 {
@@ -545,6 +559,12 @@ const char *
 http_request_host(const struct http_request *r)
 {
 	return r->head.host;
+}
+
+bool
+http_request_is_old(const struct http_request *r)
+{
+	return r->head.old;
 }
 
 const char *

@@ -33,6 +33,9 @@ typedef void (*http_handler_fn)(struct http_request *, void *arg);
 /* Takes the listening socket.  SIGPIPE becomes ignored in the process. */
 int http_server_new(struct event_base *, int take_listen_fd, const struct http_limits *,
     http_handler_fn, void *arg, struct http_server **ret, struct err *) _must_check_;
+/* Who may connect at all: others are closed at once.  Asked anew for each. */
+void http_server_set_admission(
+    struct http_server *, bool (*admit)(const struct sockaddr *, void *arg), void *arg);
 /* Cuts every connection; requests not replied to are gone without notice. */
 struct http_server *http_server_free(struct http_server *);
 /* No new connections; those that are open end with their answer. */
@@ -50,6 +53,7 @@ struct http_stats http_server_stats(const struct http_server *);
 const char *http_request_method(const struct http_request *);
 const char *http_request_target(const struct http_request *); /* as sent, without fragment */
 const char *http_request_host(const struct http_request *);   /* NULL: not told */
+bool http_request_is_old(const struct http_request *);        /* HTTP/1.0 */
 const char *http_request_accept(const struct http_request *); /* NULL: not told */
 int http_request_socket(const struct http_request *);         /* for credentials */
 /* An opaque word of the handler's, NULL at first. */

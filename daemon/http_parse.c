@@ -53,7 +53,8 @@ parse_request_line(struct http_head *h, char *line, const char **ret_why)
 		return refuse(400, "no request line", ret_why);
 	if (!streq(version, "HTTP/1.1") && !streq(version, "HTTP/1.0"))
 		return refuse(400, "HTTP/1.1 is spoken here", ret_why);
-	h->keep_alive = streq(version, "HTTP/1.1");
+	h->old = streq(version, "HTTP/1.0");
+	h->keep_alive = !h->old;
 	target[strcspn(target, "#")] = '\0';
 	h->method = xstrdup(line);
 	h->target = xstrdup(target);

@@ -6,6 +6,7 @@
 struct http_head {
 	char *method, *target; /* owned; NULL until complete */
 	char *host, *accept;   /* owned; NULL: not sent; several Accept fields are one list */
+	bool old;              /* HTTP/1.0 */
 	bool keep_alive;
 	bool expects_continue; /* a body is awaited behind "Expect: 100-continue" */
 	bool parsed;           /* the head is complete and taken from the input */

@@ -1,5 +1,6 @@
 /* From merged sections to one validated configuration; every fault is told, not only the first. */
 #include "conf/conf.h"
+#include "base/net.h"
 #include "base/str.h"
 #include "conf/expand.h"
 #include "conf/merge.h"
@@ -88,10 +89,15 @@ report_missing(struct loader *l, const struct merged_section *s)
 }
 
 static bool
-is_loopback(const char *listen)
+all_loopback(char *const *listen)
 {
-	return str_starts(listen, "127.") || str_starts(listen, "[::1]:") ||
-	       str_starts(listen, "::1:");
+	struct net_address a;
+
+	for (; listen && *listen; listen++)
+		if (net_address_parse(*listen, &a) < 0 ||
+		    !net_is_loopback((struct sockaddr *)&a.sa))
+			return false;
+	return true;
 }
 
 static void
@@ -102,7 +108,7 @@ read_daemon(struct loader *l, const struct merged_section *s)
 	for (size_t i = 0; i < s->nentries; i++)
 		free(read_entry(l, s, &s->entries[i], d));
 	d->socket_group_set = merged_find(s, "socket_group") != NULL;
-	if (d->listen && !is_loopback(d->listen) && !d->listen_allow)
+	if (!d->listen_allow && !all_loopback(d->listen))
 		fail(l, s, merged_find(s, "listen"),
 		    "an address other than loopback needs listen_allow");
 }

@@ -24,8 +24,8 @@ struct conf_pair {
 	char *name, *value;
 };
 struct conf_daemon {
-	char *socket, *socket_group, *admin_group, *listen, *state_dir;
-	char **listen_hosts, **listen_allow;
+	char *socket, *socket_group, *admin_group, *state_dir;
+	char **listen, **listen_hosts, **listen_allow;
 	bool socket_group_set, listen_api, sample_keys;
 	int64_t max_clients;
 	enum severity journal_level;
@@ -83,6 +83,7 @@ struct conf {
 	char *checks_dir;     /* `checks.d` beside the main file */
 	char **not_in_effect; /* "FILE:LINE: [section] key: not in effect in this version" */
 };
+#define CONF_LISTEN_MAX   8
 #define CONF_DEFAULT_FILE "/etc/dbhealthd/dbhealthd.conf"
 /* path NULL: the default file, which may be absent.  All faults go to errors; -EINVAL if any. */
 int conf_load(const char *path, struct conf **ret, struct err_list *errors) _must_check_;

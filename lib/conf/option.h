@@ -40,7 +40,7 @@ enum conf_type {
 	TYPE_SOCKET_PATH, /* char *, short enough for sockaddr_un */
 	TYPE_NAME,        /* char *, as database names are written */
 	TYPE_GROUP,       /* char *, a group of this system */
-	TYPE_LISTEN,      /* char *, ADDRESS:PORT */
+	TYPE_LISTEN,      /* char **, ADDRESS:PORT */
 	TYPE_URL,         /* char * */
 	TYPE_THRESHOLD,   /* char *, ">= 0.8" */
 	TYPE_LIST,        /* char **, commas between */

@@ -1,9 +1,9 @@
 /* Texts of each type: what is accepted, and what they mean. */
 #include "conf/parse.h"
 #include "base/clock.h"
+#include "base/net.h"
 #include "base/str.h"
 #include "base/unit.h"
-#include <arpa/inet.h>
 #include <ctype.h>
 #include <grp.h>
 #include <inttypes.h>
@@ -268,64 +268,33 @@ parse_relations(const struct conf_option *o, const char *s, struct conf_value *v
 	return 0;
 }
 
-/* Either family, without a name that would have to be resolved. */
-static bool
-is_address(const char *s, int *ret_bits)
-{
-	unsigned char buf[sizeof(struct in6_addr)];
-
-	if (inet_pton(AF_INET, s, buf) == 1)
-		*ret_bits = 32;
-	else if (inet_pton(AF_INET6, s, buf) == 1)
-		*ret_bits = 128;
-	else
-		return false;
-	return true;
-}
-
 static int
 parse_networks(const struct conf_option *o, const char *s, struct conf_value *v, struct err *e)
 {
 	char **list = v->list = strv_split_commas(s);
 
 	(void)o;
-	for (size_t i = 0; list && list[i]; i++) {
-		_cleanup_free_ char *address = xstrdup(list[i]);
-		char *slash = strchr(address, '/');
-		int64_t bits = 0;
-		int max;
-
-		if (slash)
-			*slash = '\0';
-		if (!is_address(address, &max) ||
-		    (slash && (read_int(slash + 1, &bits) < 0 || bits < 0 || bits > max)))
+	for (size_t i = 0; list && list[i]; i++)
+		if (net_network_check(list[i]) < 0)
 			return err_set(e, -EINVAL,
 			    "\"%.60s\" is no network; write 10.0.0.0/8 or 2001:db8::/32", list[i]);
-	}
 	return 0;
 }
 
 static int
 parse_listen(const struct conf_option *o, const char *s, struct conf_value *v, struct err *e)
 {
-	_cleanup_free_ char *copy = xstrdup(s);
-	char *colon = strrchr(copy, ':'), *address = copy;
-	int64_t port = 0;
-	int bits;
+	char **list = v->list = strv_split_commas(s);
+	struct net_address address;
 
 	(void)o;
-	(void)v;
-	if (colon) {
-		*colon = '\0';
-		if (*address == '[' && colon > address && colon[-1] == ']') {
-			colon[-1] = '\0';
-			address++;
-		}
-	}
-	if (!colon || !is_address(address, &bits) || read_int(colon + 1, &port) < 0 || port < 1 ||
-	    port > 65535)
-		return err_set(e, -EINVAL,
-		    "\"%.60s\" is no ADDRESS:PORT; write 127.0.0.1:9630 or [::1]:9630", s);
+	for (size_t i = 0; list && list[i]; i++)
+		if (net_address_parse(list[i], &address) < 0)
+			return err_set(e, -EINVAL,
+			    "\"%.60s\" is no ADDRESS:PORT; write 127.0.0.1:9630 or [::1]:9630",
+			    list[i]);
+	if (strv_len(list) > CONF_LISTEN_MAX)
+		return err_set(e, -E2BIG, "more than %d addresses", CONF_LISTEN_MAX);
 	return 0;
 }
 
@@ -451,7 +420,7 @@ static const struct type {
 	[TYPE_SOCKET_PATH] = { STORE_TEXT, parse_socket_path },
 	[TYPE_NAME] = { STORE_TEXT, parse_name },
 	[TYPE_GROUP] = { STORE_TEXT, parse_group },
-	[TYPE_LISTEN] = { STORE_TEXT, parse_listen },
+	[TYPE_LISTEN] = { STORE_LIST, parse_listen },
 	[TYPE_URL] = { STORE_TEXT, parse_url },
 	[TYPE_THRESHOLD] = { STORE_TEXT, parse_threshold },
 	[TYPE_LIST] = { STORE_LIST, parse_list },

@@ -595,6 +595,8 @@ test_listen_outside_needs_allow(void **state)
 
 	expect_errors(state, "[daemon]\nlisten = 0.0.0.0:9630\n",
 	    "main.conf:2: [daemon] listen: an address other than loopback needs listen_allow\n");
+	expect_errors(state, "[daemon]\nlisten = 127.0.0.1:9630, [::ffff:10.0.0.1]:9630\n",
+	    "main.conf:2: [daemon] listen: an address other than loopback needs listen_allow\n");
 	write_text(state, "main.conf",
 	    "[daemon]\nlisten = [::]:9630\nlisten_allow = ::1, 10.0.0.0/8\n"
 	    "[database a]\ndsn = service=orders\nexpect_migration = 1a\nscrub_slice = 1min\n"
@@ -602,8 +604,6 @@ test_listen_outside_needs_allow(void **state)
 	c = load(state);
 	got = join(state, c->not_in_effect);
 	assert_string_equal(got,
-	    "main.conf:2: [daemon] listen: not in effect in this version\n"
-	    "main.conf:3: [daemon] listen_allow: not in effect in this version\n"
 	    "main.conf:6: [database a] expect_migration: not in effect in this version\n"
 	    "main.conf:7: [database a] scrub_slice: not in effect in this version\n"
 	    "main.conf:8: [silence night]: not in effect in this version\n"
@@ -867,7 +867,7 @@ test_help(void **state)
 	_cleanup_free_ char *help = conf_help();
 	static const char *const lines[] = {
 		"\n  socket (path; default /run/dbhealthd/dbhealthd.sock; applied by a restart)\n",
-		"\n  listen (address:port; applied by a restart; not in effect in this version)\n",
+		"\n  listen (list of address:port; applied by a restart)\n",
 		"\n  pool_size (number: 1 to 1000; default 1; environment DB_POOL_SIZE)\n",
 		"\n  dsn (DSN; required)\n",
 		"\n        example: param.min_rows = 5000\n",

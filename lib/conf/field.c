@@ -181,11 +181,12 @@ option_copy_fields(enum conf_kind kind, void *to, const void *from)
 {
 	for (size_t i = 0; i < conf_noptions; i++) {
 		const struct conf_option *o = &conf_options[i];
-		const void *field = (const char *)from + o->field;
 		_cleanup_(conf_value_done) struct conf_value v = { 0 };
+		const void *field;
 
 		if (o->kind != kind || o->field == OPT_NO_FIELD || o->type == TYPE_DSN)
 			continue;
+		field = (const char *)from + o->field;
 		switch (storage_of(o)) {
 		case STORE_FLAG:
 			v.flag = *(const bool *)field;

@@ -22,20 +22,18 @@ check_name(const struct check *c, const struct sql_token *t, struct err *e)
 	    near ? "; did you mean :" : "", near ? near : "", near ? "?" : "");
 }
 
-int
-body_statement(const struct check *c, const char *sql, char **ret, int *ret_line, struct err *e)
+/* *ret_end: behind the last token that counts; *at: what the scan has come to. */
+static int
+scan_statement(const struct check *c, struct sql_scan *scan, const char **ret_end, const char **at,
+    struct err *e)
 {
-	struct sql_scan scan;
 	struct sql_token t;
-	const char *end = sql; /* behind the last token that counts */
 	bool ended = false, any = false;
 	int r;
 
-	sql_scan_init(&scan, sql, c->engine);
-	*ret_line = 0;
 	for (;;) {
-		r = sql_scan_next(&scan, &t, e);
-		*ret_line = sql_scan_line(&scan, r < 0 ? scan.p : t.s);
+		r = sql_scan_next(scan, &t, e);
+		*at = r < 0 ? scan->p : t.s;
 		if (r < 0)
 			return r;
 		if (t.kind == SQL_END)
@@ -58,11 +56,25 @@ body_statement(const struct check *c, const char *sql, char **ret, int *ret_line
 		if (t.kind == SQL_PARAM && (r = check_name(c, &t, e)) < 0)
 			return r;
 		any = true;
-		end = t.s + t.len;
+		*ret_end = t.s + t.len;
 	}
-	*ret_line = 0;
-	if (!any)
-		return err_set(e, -EINVAL, "no statement");
+	*at = scan->start;
+	return any ? 0 : err_set(e, -EINVAL, "no statement");
+}
+
+int
+body_statement(const struct check *c, const char *sql, char **ret, int *ret_line, struct err *e)
+{
+	struct sql_scan scan;
+	const char *end = sql, *at = sql;
+	int r;
+
+	sql_scan_init(&scan, sql, c->engine);
+	r = scan_statement(c, &scan, &end, &at, e);
+	/* Once: counting lines for each token would cost their product. */
+	*ret_line = sql_scan_line(&scan, at);
+	if (r < 0)
+		return r;
 	*ret = xstrndup(sql, (size_t)(end - sql));
 	return 0;
 }

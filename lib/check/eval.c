@@ -140,15 +140,24 @@ cell(const struct eval *e, const struct row *row, enum column_role role, size_t 
 	return i < 0 ? NULL : row->cells[i];
 }
 
-static void
-note_bad(struct eval *e, const struct row *row, const char *column, const char *what)
+static char *
+short_object(const struct row *row)
 {
 	_cleanup_free_ char *shown = show_text(row->object);
 
+	return text_ellipsis(shown, 100);
+}
+
+static void
+note_bad(struct eval *e, const struct row *row, const char *column, const char *what)
+{
+	_cleanup_free_ char *object = NULL;
+
 	if (e->nbad++ > 0)
 		return;
+	object = short_object(row);
 	result_unknown(
-	    &e->bad, REASON_NO_VALUE, "%s %s%s%.100s", column, what, *shown ? " for " : "", shown);
+	    &e->bad, REASON_NO_VALUE, "%s %s%s%s", column, what, *object ? " for " : "", object);
 }
 
 /* A row that says which right is missing; false when it does not. */
@@ -157,16 +166,16 @@ note_grant(struct eval *e, const struct row *row)
 {
 	size_t len, value_len;
 	const char *grant = cell(e, row, COLUMN_GRANT, &len);
-	_cleanup_free_ char *text = NULL, *shown = NULL;
+	_cleanup_free_ char *text = NULL, *object = NULL;
 	size_t used = strlen(e->bad.grant);
 
 	if (!grant || len == 0 || cell(e, row, COLUMN_VALUE, &value_len))
 		return false;
 	text = text_from_peer(grant, len, sizeof(e->bad.grant));
-	shown = show_text(row->object);
+	object = short_object(row);
 	if (e->nbad++ == 0 || e->bad.reason != REASON_PRIVILEGE) {
-		result_unknown(&e->bad, REASON_PRIVILEGE, "a right is missing%s%.100s",
-		    *shown ? " for " : "", shown);
+		result_unknown(&e->bad, REASON_PRIVILEGE, "a right is missing%s%s",
+		    *object ? " for " : "", object);
 		used = 0;
 	}
 	/* Whole statements only; those that do not fit any more come up once the first were run. */

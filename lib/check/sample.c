@@ -1,5 +1,6 @@
 /* One judged row, and what a run gave. */
 #include "check/sample.h"
+#include "base/text.h"
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -70,12 +71,17 @@ result_done(struct result *r)
 void
 result_unknown(struct result *r, enum reason reason, const char *fmt, ...)
 {
+	_cleanup_free_ char *text = NULL;
+	char raw[2 * sizeof(r->text)];
 	va_list ap;
 
+	/* Formatted aside: an argument may be the old text. */
+	va_start(ap, fmt);
+	vsnprintf(raw, sizeof(raw), fmt, ap);
+	va_end(ap);
+	text = text_from_peer(raw, strlen(raw), sizeof(r->text) - 1);
 	result_done(r);
 	r->state = RESULT_UNKNOWN;
 	r->reason = reason;
-	va_start(ap, fmt);
-	vsnprintf(r->text, sizeof(r->text), fmt, ap);
-	va_end(ap);
+	memcpy(r->text, text, strlen(text) + 1);
 }

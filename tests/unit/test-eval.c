@@ -227,6 +227,14 @@ test_not_a_value(void **state)
 		                : "unknown no_value: value is not a finite number for a");
 		assert_false(b.result.has_value);
 	}
+	{ /* a long name is shortened between two characters, not within one */
+		_cleanup_free_ char *rows = xasprintf("object|value\na%0100d|~", 0), *got = NULL;
+
+		for (char *c = strchr(rows, '0'); *c == '0'; c += 2)
+			memcpy(c, "\xc3\xa9", 2);
+		got = run_with(&b, rows, NULL);
+		assert_string_equal(got + strlen(got) - 5, "\xc3\xa9...");
+	}
 	/* what can be judged is, the rest makes it unknown */
 	expect(&b, "object|value\na|1\nb|~\nc|~\nd|2",
 	    "unknown no_value: value is NULL for b and 1 more of 4 rows, a warning 1, d warning 2");

@@ -51,8 +51,11 @@ verdict_text(struct str *out, const json_t *result, const struct report_options 
 static void
 add_part(struct str *out, const char *text)
 {
-	if (*text)
-		str_addf(out, "%s%s", out->len > 0 ? ", " : "", text);
+	if (*text) {
+		_cleanup_free_ char *shown = show_text(text);
+
+		str_addf(out, "%s%s", out->len > 0 ? ", " : "", shown);
+	}
 }
 
 static const char *
@@ -93,7 +96,7 @@ database_facts(const json_t *db)
 
 		add_part(&out, s);
 	}
-	if (isfinite(tables)) {
+	if (fabs(tables) < 1e15) {
 		_cleanup_free_ char *n = layout_count((int64_t)tables);
 		_cleanup_free_ char *s = xasprintf("%s table%s", n, tables == 1 ? "" : "s");
 
@@ -218,10 +221,12 @@ report_findings_text(const json_t *findings, const struct report_options *o)
 	layout_verdict(&out, status_names[report_status_of(sorted)], o->colour, host,
 	    counts.len ? str_text(&counts) : "no open findings");
 	json_array_foreach (sorted, i, f) {
+		_cleanup_free_ char *id = NULL;
+
 		str_addc(&out, '\n');
 		block_finding(&out, f, &b, o);
-		str_addf(&out, "  Explain: dbhealth explain %.*s\n",
-		    block_id_digits(sorted, layout_get(f, "id")), layout_get(f, "id"));
+		id = layout_id(f, block_id_digits(sorted, layout_get(f, "id")));
+		str_addf(&out, "  Explain: dbhealth explain %s\n", id);
 	}
 	json_decref(sorted);
 	return str_take(&out);

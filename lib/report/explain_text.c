@@ -68,7 +68,7 @@ interval_text(struct str *out, const json_t *c)
 	str_addf(out, "%s probe", layout_get(c, "probe"));
 	if (!isfinite(s))
 		return;
-	every = duration_format((int64_t)(MIN(s, 1e9) * 1e6));
+	every = duration_format((int64_t)(MAX(MIN(s, 1e9), 0) * 1e6));
 	str_addf(out, ", every %s", every);
 }
 
@@ -171,7 +171,7 @@ open_line(struct str *out, const json_t *f, int digits, const struct report_opti
 {
 	enum unit unit = UNIT_COUNT;
 	double value = layout_get_number(f, "value");
-	_cleanup_free_ char *v = NULL, *age = NULL;
+	_cleanup_free_ char *v = NULL, *age = NULL, *id = layout_id(f, digits);
 	const char *where = layout_get(f, "database");
 
 	(void)unit_parse(layout_get(f, "unit"), &unit);
@@ -188,7 +188,7 @@ open_line(struct str *out, const json_t *f, int digits, const struct report_opti
 	str_addc(out, ' ');
 	layout_cell(out, age, MAX(text_columns(age), (size_t)5)); /* the id is never cut off */
 	str_addc(out, ' ');
-	str_addf(out, "%.*s\n", digits, layout_get(f, "id"));
+	str_addf(out, "%s\n", id);
 }
 
 static void
@@ -239,14 +239,17 @@ change_key(struct str *out, const json_t *check, const char *object)
 		return;
 	}
 	if (*limit) {
-		str_addf(out, "  warning = %s\n", limit);
+		_cleanup_free_ char *shown = show_text(limit);
+
+		str_addf(out, "  warning = %s\n", shown);
 		return;
 	}
 	json_object_foreach ((json_t *)params, name, value) {
-		_cleanup_free_ char *shown =
-		    show_text(json_string_value(value) ? json_string_value(value) : "");
+		_cleanup_free_ char *key = show_text(name),
+		                    *shown = show_text(
+		                        json_string_value(value) ? json_string_value(value) : "");
 
-		str_addf(out, "  param.%s = %s\n", name, shown);
+		str_addf(out, "  param.%s = %s\n", key, shown);
 		return;
 	}
 	str_add(out, "  enabled = no\n");
@@ -343,7 +346,7 @@ report_finding_text(const json_t *finding, const json_t *check, const json_t *da
 	const char *why = layout_get(finding, "why");
 	_cleanup_str_ struct str out = { 0 };
 	_cleanup_free_ char *id = layout_short(layout_get(finding, "check"), 40);
-	_cleanup_free_ char *seen = NULL;
+	_cleanup_free_ char *whole = show_text(layout_get(finding, "id")), *seen = NULL;
 
 	block_finding(&out, finding, &b, o);
 	str_addc(&out, '\n');
@@ -366,7 +369,7 @@ report_finding_text(const json_t *finding, const json_t *check, const json_t *da
 	}
 	change_text(&out, check, layout_get(finding, "check"), layout_get(finding, "database"),
 	    layout_get(finding, "object"), o);
-	str_addf(&out, "\nID       %s\n", layout_get(finding, "id"));
+	str_addf(&out, "\nID       %s\n", whole);
 	str_addf(&out, "CHECK    dbhealth explain %s\n", id);
 	return str_take(&out);
 }
@@ -413,14 +416,15 @@ report_checks_text(const json_t *checks, const struct report_options *o)
 	str_addf(&out, "%zu checks; what one means: dbhealth explain ID\n", n);
 	for (size_t i = 0; i < n; i++) {
 		_cleanup_free_ char *id = show_text(layout_get(v[i], "id"));
-		_cleanup_free_ char *line = NULL;
+		_cleanup_free_ char *line = NULL, *shown = NULL;
 		size_t w = text_columns(id);
 
 		if (!streq(engine, layout_get(v[i], "engine")) ||
 		    !streq(probe, layout_get(v[i], "probe"))) {
 			engine = layout_get(v[i], "engine");
 			probe = layout_get(v[i], "probe");
-			str_addf(&out, "\n%s, %s\n", engine_word(v[i]), probe);
+			shown = show_text(probe);
+			str_addf(&out, "\n%s, %s\n", engine_word(v[i]), shown);
 		}
 		line = xasprintf("  %s%*s", id, w < 32 ? (int)(34 - w) : 2, "");
 		layout_prose(&out, line, 36, layout_get(v[i], "title"));

@@ -417,6 +417,14 @@ layout_command(struct str *out, size_t indent, const char *command)
 	}
 }
 
+char *
+layout_id(const json_t *finding, int digits)
+{
+	_cleanup_free_ char *id = xstrndup(layout_get(finding, "id"), (size_t)MAX(digits, 0));
+
+	return show_text(id);
+}
+
 void
 layout_verbatim(struct str *out, size_t indent, const char *text)
 {

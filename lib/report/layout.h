@@ -13,6 +13,8 @@ int64_t layout_get_time(const json_t *, const char *key);  /* wall microseconds,
 /* Bytes of s that fit into so many columns; at least one character of a text that is not empty. */
 size_t layout_fit(const char *s, size_t columns);
 void layout_pad(struct str *, size_t columns);
+/* What a person types to name this finding: so many digits of its id, made safe; owned. */
+char *layout_id(const json_t *finding, int digits) _must_check_;
 /* A cell of so many columns, filled with blanks; longer text is shortened with "...". */
 void layout_cell(struct str *, const char *text, size_t columns);
 /* Text made safe and at most so many columns, shortened with "..."; owned. */

@@ -486,6 +486,7 @@ static void
 open_findings_text(
     struct str *out, const json_t *status, const json_t *findings, const struct report_options *o)
 {
+	_cleanup_free_ char *id = NULL;
 	const struct block_options b = { .database = o->only == NULL, .age = true };
 	const json_t *f, *first = NULL;
 	json_t *unknown = unknown_checks(status, o->only);
@@ -504,8 +505,8 @@ open_findings_text(
 	json_decref(unknown);
 	if (!first)
 		return;
-	str_addf(out, "\nNext: dbhealth explain %.*s    (each finding: dbhealth findings)\n",
-	    block_id_digits(findings, layout_get(first, "id")), layout_get(first, "id"));
+	id = layout_id(first, block_id_digits(findings, layout_get(first, "id")));
+	str_addf(out, "\nNext: dbhealth explain %s    (each finding: dbhealth findings)\n", id);
 }
 
 char *

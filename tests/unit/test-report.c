@@ -492,6 +492,47 @@ test_colour_only_when_asked(void **state)
 	json_decref(findings);
 }
 
+/* Words and ids that only a broken or hostile daemon sends, and a server's own version. */
+static void
+test_hostile_words(void **state)
+{
+	static const char bad[] = "x\x1b[2J\xc2\x9b\xe2\x80\xae";
+	struct report_options o = { .verbose = 2, .now_wall_us = 1 };
+	json_t *finding = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s}", "id", bad, "severity", bad,
+	    "state", bad, "check", bad, "object", "", "database", bad);
+	json_t *check = json_pack("{s:s, s:s, s:s, s:{s:s}, s:{s:s}, s:s}", "id", bad, "probe", bad,
+	    "engine", bad, "thresholds", "warning", bad, "params", bad, bad, "title", "t");
+	json_t *database =
+	    json_pack("{s:s, s:s, s:s, s:s, s:{s:s, s:f}}", "name", "a", "engine", "postgresql",
+	        "server_version", bad, "role", bad, "facts", "journal_mode", bad, "tables", 1e300);
+	json_t *findings = json_pack("[O]", finding), *checks = json_pack("[O]", check);
+	json_t *result = json_pack(
+	    "{s:[O], s:O, s:s}", "databases", database, "findings", findings, "status", bad);
+	char *const texts[] = {
+		report_check_text(result, &o),
+		report_status_text(result, findings, &o),
+		report_findings_text(findings, &o),
+		report_explain_text(checks, findings, &o),
+		report_finding_text(finding, check, database, &o),
+		report_checks_text(checks, &o),
+		report_sql_text(checks),
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
+		_cleanup_free_ char *safe = show_text_lines(texts[i]);
+
+		assert_string_equal(texts[i], safe);
+		free(texts[i]);
+	}
+	json_decref(finding);
+	json_decref(check);
+	json_decref(database);
+	json_decref(findings);
+	json_decref(checks);
+	json_decref(result);
+}
+
 int
 main(void)
 {
@@ -504,6 +545,7 @@ main(void)
 		cmocka_unit_test(test_nagios),
 		cmocka_unit_test(test_nagios_is_bounded),
 		cmocka_unit_test(test_hostile_names),
+		cmocka_unit_test(test_hostile_words),
 		cmocka_unit_test(test_json_keeps_every_key),
 		cmocka_unit_test(test_dump),
 		cmocka_unit_test(test_exit_codes),

@@ -32,6 +32,9 @@ UNIT_SRC   := $(wildcard tests/unit/test-*.c)
 CHECKS     := $(sort $(wildcard lib/checks/*/*.sql))
 obj         = $(patsubst %.c,$(B)/%.o,$(1))
 UNIT_BIN   := $(patsubst tests/unit/%.c,$(B)/unit/%,$(UNIT_SRC))
+FUZZ_SRC   := $(wildcard tests/fuzz/fuzz-*.c)
+FUZZ_BIN   := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(FUZZ_SRC))
+REPLAY_BIN := $(patsubst tests/fuzz/fuzz-%.c,$(B)/fuzz/replay-%,$(FUZZ_SRC))
 
 all: $(B)/dbhealthd $(B)/dbhealth
 
@@ -49,6 +52,16 @@ $(filter $(B)/unit/test-notify%,$(UNIT_BIN)): $(call obj,daemon/notify.c daemon/
 $(B)/unit/%: $(B)/tests/unit/%.o $(B)/libdbhealth.a
 	@mkdir -p $(@D)
 	$(CC) $(LINK) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LIBS) -lcmocka
+# A harness under libFuzzer (clang, SAN=fuzzer-no-link,...), and as a replay of its corpus.
+$(B)/fuzz/programs.a: $(call obj,$(filter-out %/main.c,$(DAEMON_SRC) $(CLI_SRC)))
+	@mkdir -p $(@D)
+	rm -f $@ && ar rcs $@ $^
+FUZZ_WITH = $(B)/tests/fuzz/fuzz.o $(B)/fuzz/programs.a $(B)/libdbhealth.a
+$(B)/fuzz/fuzz-%: $(B)/tests/fuzz/fuzz-%.o $(FUZZ_WITH)
+	$(CC) $(LINK) -fsanitize=fuzzer -o $@ $^ $(LIBS) -lpthread
+$(B)/fuzz/replay-%: $(B)/tests/fuzz/fuzz-%.o $(B)/tests/fuzz/replay.o $(FUZZ_WITH)
+	@mkdir -p $(@D)
+	$(CC) $(LINK) -o $@ $^ $(LIBS) -lpthread
 $(B)/tools/%: $(B)/tests/tools/%.o $(B)/libdbhealth.a
 	@mkdir -p $(@D)
 	$(CC) $(LINK) -o $@ $^ $(LIBS)
@@ -73,7 +86,7 @@ $(B)/gen/catalogue.c: lib/check/embed.awk $(CHECKS) $(B)/gen/checks.list
 	awk -f lib/check/embed.awk $(CHECKS) >$@.tmp && mv $@.tmp $@
 
 libs: $(B)/libdbhealth.a
-tests: $(UNIT_BIN)
+tests: $(UNIT_BIN) $(REPLAY_BIN)
 
 # ---- the README's two commands: they install what is missing ----
 run:
@@ -109,8 +122,15 @@ bench:
 	@conf/install-packages.sh build test bench
 	@$(MAKE) --no-print-directory -s -j2 all $(BENCH_BIN)
 	@B=$(B) /usr/bin/python3 -B tests/bench/bench.py $(if $(QUICK),--quick) $(PART)
+# Each fuzzer for SECONDS; FUZZ names some of them.
+SECONDS ?= 60
+fuzz:
+	@conf/install-packages.sh build fuzz
+	@$(MAKE) --no-print-directory -s -j2 B=build/fuzz CC=clang SAN=fuzzer-no-link,address,undefined,float-cast-overflow fuzzers
+	@B=build/fuzz tests/fuzz/run.sh $(SECONDS) $(FUZZ)
+fuzzers: $(FUZZ_BIN)
 format:
-	clang-format -i $(LIB_SRC) $(DAEMON_SRC) $(CLI_SRC) $(UNIT_SRC) $(wildcard tests/bench/*.c */*.h */*/*.h)
+	clang-format -i $(LIB_SRC) $(DAEMON_SRC) $(CLI_SRC) $(UNIT_SRC) $(FUZZ_SRC) $(wildcard tests/bench/*.c */*.h */*/*.h)
 print-cflags: $(B)/gen/flags
 	@printf '%s\n' '$(subst ','\'',$(ALL_CFLAGS))'
 clean:
@@ -152,6 +172,6 @@ uninstall:
 	 $(foreach m,$(MANUALS),$(MAN)/man$(subst .,,$(suffix $(m)))/$(notdir $(m)))
 	rm -rf $(DOC)
 FORCE:
-.PHONY: all libs tests run test unit e2e lint check asan bench format print-cflags clean install uninstall FORCE
+.PHONY: all libs tests fuzz fuzzers run test unit e2e lint check asan bench format print-cflags clean install uninstall FORCE
 .SECONDARY:
 -include $(wildcard $(B)/*/*.d $(B)/*/*/*.d)

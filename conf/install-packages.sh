@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs the Debian packages that a purpose needs: build, test, lint, systemd, bench (several
+# Installs the Debian packages that a purpose needs: build, test, lint, systemd, bench, fuzz (several
 # may be named).
 # Asks the package manager for nothing when all are there.
 set -eu
@@ -12,6 +12,7 @@ test="postgresql libcmocka-dev python3 python3-pytest python3-pytest-timeout pyt
 systemd="debootstrap systemd-container python3 util-linux"
 lint="clang clang-format clang-tidy cppcheck mandoc shellcheck"
 bench="prometheus-postgres-exporter prometheus-sql-exporter check-postgres"
+fuzz="clang libclang-rt-dev llvm"
 
 missing=
 for purpose in "$@"; do
@@ -21,7 +22,8 @@ for purpose in "$@"; do
 	lint) list=$lint ;;
 	systemd) list=$systemd ;;
 	bench) list=$bench ;;
-	*) echo "usage: $0 build|test|lint|systemd|bench ..." >&2; exit 64 ;;
+	fuzz) list=$fuzz ;;
+	*) echo "usage: $0 build|test|lint|systemd|bench|fuzz ..." >&2; exit 64 ;;
 	esac
 	for package in $list; do
 		status=$(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null) || status=absent

@@ -30,7 +30,27 @@ unit() {
 			grep -vE '^ok ' "$out" | tail -n 60
 		fi
 	done
+	replay
 	rm -f "$out"
+}
+
+# What fuzzers found and what they need to begin with, through the same harnesses.
+replay() {
+	local name status
+	for source in tests/fuzz/fuzz-*.c; do
+		name=$(basename "$source" .c)
+		name=${name#fuzz-}
+		timeout 120 "$B/fuzz/replay-$name" "tests/fuzz/corpus/$name" >"$out" 2>&1 </dev/null
+		status=$?
+		if [ $status -eq 0 ]; then
+			passed=$((passed + 1))
+			echo "fuzz corpus $name: $(tail -n 1 "$out")"
+		else
+			failed=$((failed + 1))
+			echo "fuzz corpus $name: FAILED (exit $status)"
+			tail -n 40 "$out"
+		fi
+	done
 }
 
 python=/usr/bin/python3 # Debian's, which sees Debian's modules

@@ -6,8 +6,8 @@ passed=0 failed=0
 out=$(mktemp)
 trap 'rm -f "$out"' EXIT
 jobs=$(nproc)
-mapfile -t sources < <(find lib daemon cli tests/unit tests/tools tests/bench -name '*.c' 2>/dev/null | sort)
-mapfile -t headers < <(find lib daemon cli tests/unit tests/tools -name '*.h' 2>/dev/null | sort)
+mapfile -t sources < <(find lib daemon cli tests/unit tests/fuzz tests/tools tests/bench -name '*.c' 2>/dev/null | sort)
+mapfile -t headers < <(find lib daemon cli tests/unit tests/fuzz tests/tools -name '*.h' 2>/dev/null | sort)
 declare -a only=("$@")
 
 step() { # step NAME COMMAND...

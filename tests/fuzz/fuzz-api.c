@@ -52,8 +52,7 @@ LLVMFuzzerInitialize(int *argc, char ***argv)
 	struct err_list errors = { 0 };
 	struct conf *conf = NULL;
 	struct err e = { 0 };
-	int fd = -1;
-	bool made;
+	int fd;
 
 	(void)argc;
 	(void)argv;
@@ -68,7 +67,8 @@ LLVMFuzzerInitialize(int *argc, char ***argv)
 		fuzz_fail(__FILE__, __LINE__, "the configuration", errors.v[0]);
 	base = event_base_new();
 	snprintf(address.sun_path, sizeof(address.sun_path), "%s", conf->daemon.socket);
-	CHECK(api_listen(conf, &fd, &made, &e) == 0);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	CHECK(bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0 && listen(fd, 10) == 0);
 	CHECK(
 	    monitor_new(base, conf, catalogue_new(), &options, &on, NULL, &monitor, &errors) == 0);
 	CHECK(api_new(base, monitor, monitor_conf(monitor), fd, &api, &e) == 0);

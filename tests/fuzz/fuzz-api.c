@@ -9,6 +9,7 @@
 #include "daemon/api.h"
 #include "daemon/http.h"
 #include "fuzz.h"
+#include "host/host.h"
 #include "pg/plan.h"
 #include "sqlite/sqlite_role.h"
 #include "worker/frame.h"
@@ -19,7 +20,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
-const struct worker_role *const worker_roles[] = { &resolve_role, &sqlite_role, NULL };
+const struct worker_role *const worker_roles[] = { &resolve_role, &sqlite_role, &host_role, NULL };
 
 /* No process is made here. */
 int

@@ -7,6 +7,7 @@
 #include "check/series.h"
 #include "daemon/outlet_entry.h"
 #include "fuzz.h"
+#include "host/host.h"
 #include "monitor/monitor.h"
 #include "pg/plan.h"
 #include "report/report.h"
@@ -16,7 +17,7 @@
 
 #include <math.h>
 
-const struct worker_role *const worker_roles[] = { &resolve_role, &sqlite_role, NULL };
+const struct worker_role *const worker_roles[] = { &resolve_role, &sqlite_role, &host_role, NULL };
 
 /* In the place of the built-in checks, all of which would be read for each input. */
 const struct embedded_check embedded_checks[] = {

@@ -2,6 +2,7 @@
 entered by its first process's namespaces, stopped and removed whatever happens."""
 import os
 import pathlib
+import secrets
 import shutil
 import signal
 import subprocess
@@ -71,7 +72,7 @@ def make_root(root, cache):
 class Machine:
     def __init__(self, cache=None):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="dbhealthd-boot.", dir="/var/tmp"))
-        self.name = self.folder.name.replace(".", "-")
+        self.name = f"dbhealthd-boot-{secrets.token_hex(4)}"
         self.root = self.folder / "root"
         self.root.mkdir(mode=0o755)
         self.cache = pathlib.Path(cache).resolve() if cache else None

@@ -59,6 +59,21 @@ bad_configuration(struct err_list *errors)
 	return EX_CONFIG;
 }
 
+/*
+ * What systemd gives to the daemon alone cannot be judged here; all else was.  The daemon judges it
+ * itself, and keeps what it has when it is wrong.
+ */
+static int
+good_but_unseen(struct conf *take, struct err_list *errors, const char *file)
+{
+	for (size_t i = 0; errors->unseen[i]; i++)
+		daemon_complain(errors->unseen[i]);
+	printf("%s: good, but for the credentials above, which only the service sees\n", file);
+	err_list_done(errors);
+	conf_free(take);
+	return EX_OK;
+}
+
 static int
 check_config(struct conf *take, const char *file)
 {
@@ -142,8 +157,11 @@ main(int argc, char **argv)
 		    argv[optind]);
 		return EX_USAGE;
 	}
-	if (conf_load_broken(config, &conf, &errors) < 0) {
+	errors.spare_unseen = check;
+	if (conf_load_broken(config, &conf, &errors) < 0 || errors.unseen) {
 		monitor_find_faults(conf, &errors);
+		if (!errors.v)
+			return good_but_unseen(conf, &errors, config ? config : CONF_DEFAULT_FILE);
 		conf_free(conf);
 		return bad_configuration(&errors);
 	}

@@ -11,12 +11,20 @@ struct loader {
 	struct err_list *errors;
 };
 
+static char *
+place_of(const struct merged_section *s, const struct merged_entry *e, const char *what)
+{
+	return xasprintf(
+	    "%s:%d: [%s] %s: %s", e->origin.file, e->origin.line, s->header, e->key, what);
+}
+
 static void
 fail(struct loader *l, const struct merged_section *s, const struct merged_entry *e,
     const char *what)
 {
-	err_list_add(l->errors, "%s:%d: [%s] %s: %s", e->origin.file, e->origin.line, s->header,
-	    e->key, what);
+	_cleanup_free_ char *line = place_of(s, e, what);
+
+	err_list_add(l->errors, "%s", line);
 }
 
 /* SQL is one line once the library has joined it: a -- comment would swallow what follows. */
@@ -45,6 +53,7 @@ read_entry(
 	_cleanup_free_ char *text = NULL, *what = NULL, *accepted = NULL;
 	bool outside = false;
 	struct err err;
+	int r;
 
 	if (o->type == TYPE_SQL) {
 		text = xstrdup(e->value);
@@ -54,8 +63,13 @@ read_entry(
 			    "joined to one; leave it out, or make a check file in checks.d");
 			return NULL;
 		}
-	} else if (conf_expand(e->value, &text, &outside, &err) < 0) {
-		fail(l, s, e, err.msg);
+	} else if ((r = conf_expand(e->value, &text, &outside, &err)) < 0) {
+		if (r == -ENOKEY && l->errors->spare_unseen) {
+			what = place_of(s, e, err.msg);
+			strv_add(&l->errors->unseen, what);
+		} else {
+			fail(l, s, e, err.msg);
+		}
 		return NULL;
 	}
 	if (option_parse(o, text, base, &err) < 0) {
@@ -68,8 +82,7 @@ read_entry(
 		return NULL;
 	}
 	if (o->flags & OPT_LATER) {
-		what = xasprintf("%s:%d: [%s] %s: not in effect in this version", e->origin.file,
-		    e->origin.line, s->header, e->key);
+		what = place_of(s, e, "not in effect in this version");
 		strv_add(&l->conf->not_in_effect, what);
 	}
 	return TAKE_PTR(text);

@@ -7,6 +7,12 @@
  */
 struct err_list { /* every fault, "FILE:LINE: [section] key: what; did you mean X?" */
 	char **v; /* NULL-terminated or NULL */
+	/*
+	 * Set by who only looks: credentials that are not for this process to see are listed here
+	 * instead.  systemd gives them to the daemon, and version 252 not to what ExecReload= runs.
+	 */
+	bool spare_unseen;
+	char **unseen;
 };
 void err_list_add(struct err_list *, const char *fmt, ...) _printf_(2, 3);
 void err_list_done(struct err_list *);

@@ -39,6 +39,7 @@ void
 err_list_done(struct err_list *l)
 {
 	l->v = strv_free(l->v);
+	l->unseen = strv_free(l->unseen);
 }
 
 static void

@@ -71,14 +71,15 @@ add_credential(struct str *out, const char *name, struct err *e)
 		return err_set(
 		    e, -EINVAL, "what is between @{ and } is no credential; write @{NAME}");
 	if (!dir || !*dir)
-		return err_set(e, -ENOENT,
+		return err_set(e, -ENOKEY,
 		    "the credential %.60s: $CREDENTIALS_DIRECTORY is not set; "
 		    "give it by LoadCredential= in the unit",
 		    name);
 	path = xasprintf("%s/%s", dir, name);
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	if (fd < 0)
-		return err_set(e, -errno, "the credential %.60s: %s", name, strerror(errno));
+		return err_set(e, errno == EACCES ? -ENOKEY : -errno, "the credential %.60s: %s",
+		    name, strerror(errno));
 	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
 		return err_set(e, -EINVAL, "the credential %.60s is not a regular file", name);
 	while ((n = read(fd, buf, sizeof(buf))) > 0) {

@@ -65,7 +65,7 @@ tell_down(struct server *s)
 	s->link = LINK_NONE;
 	settle(s);
 	if (news) {
-		log_info("server %s: unreachable: %s: %s", s->scope.name,
+		log_debug("server %s: unreachable: %s: %s", s->scope.name,
 		    pg_cause_names[s->failure.cause], s->failure.err.msg);
 		server_speak_now(s);
 	}
@@ -323,7 +323,7 @@ home_up(struct server *s)
 			scope_ask_again(&s->dbs[i]->scope);
 	settle(s);
 	if (was_down) {
-		log_info("server %s: reachable again", s->scope.name);
+		log_debug("server %s: reachable again", s->scope.name);
 		s->fresh_down = false;
 		s->fresh_failures = 0;
 		s->speak_again = true;
@@ -401,7 +401,7 @@ server_note_fresh(struct server *s, const struct pg_session *session)
 	s->fresh_failures = 0;
 	if (s->fresh_down) {
 		s->fresh_down = false;
-		log_info("server %s: takes new connections again", s->scope.name);
+		log_debug("server %s: takes new connections again", s->scope.name);
 		s->speak_again = true;
 		server_speak_now(s);
 	}

@@ -164,7 +164,7 @@ fresh_tell_down(struct server *s)
 {
 	if (!s->fresh_down) {
 		s->fresh_down = true;
-		log_info("server %s: takes no new connection: %s: %s", s->scope.name,
+		log_debug("server %s: takes no new connection: %s: %s", s->scope.name,
 		    pg_cause_names[s->fresh_failure.cause], s->fresh_failure.err.msg);
 		server_speak_now(s);
 	}

@@ -361,6 +361,51 @@ test_expansion(void **state)
 	assert_string_equal(c->queries[0].sql, "SELECT '${TEST_SECRET} $$'");
 }
 
+/* Whoever only looks is not given the daemon's credentials: no fault, but all else is judged. */
+static void
+test_unseen_credentials(void **state)
+{
+	_cleanup_free_ char *path = xasprintf("%s/main.conf", (const char *)*state);
+	static const char text[] = "[database a]\n"
+	                           "dsn = postgresql://u:@{password}@h/x\n"
+	                           "timeout = 3s\n";
+	_cleanup_free_ char *bad = xasprintf("%stimeoot = 1\n", text);
+	struct err_list errors = { .spare_unseen = true };
+	struct conf *c = NULL;
+
+	unsetenv("CREDENTIALS_DIRECTORY");
+	write_text(state, "main.conf", text);
+	assert_int_equal(conf_load_broken(path, &c, &errors), 0);
+	assert_null(errors.v);
+	assert_int_equal(strv_len(errors.unseen), 1);
+	assert_non_null(
+	    strstr(errors.unseen[0], "main.conf:2: [database a] dsn: the credential password"));
+	assert_int_equal(c->ndatabases, 1);
+	err_list_done(&errors);
+	conf_free(c);
+
+	write_text(state, "main.conf", bad);
+	assert_true(conf_load_broken(path, &c, &errors) < 0);
+	assert_int_equal(strv_len(errors.v), 1);
+	assert_non_null(strstr(errors.v[0], "timeoot"));
+	err_list_done(&errors);
+	conf_free(c);
+
+	/* A name that is wrong is a fault, and so is all of it to the daemon itself. */
+	setenv("CREDENTIALS_DIRECTORY", *state, 1);
+	write_text(state, "main.conf", text);
+	assert_true(conf_load_broken(path, &c, &errors) < 0);
+	assert_null(errors.unseen);
+	err_list_done(&errors);
+	conf_free(c);
+	unsetenv("CREDENTIALS_DIRECTORY");
+	errors.spare_unseen = false;
+	assert_true(conf_load_broken(path, &c, &errors) < 0);
+	assert_int_equal(strv_len(errors.v), 1);
+	err_list_done(&errors);
+	conf_free(c);
+}
+
 static void
 test_secrets_never_shown(void **state)
 {
@@ -898,6 +943,7 @@ main(void)
 		TEST(test_environment_errors),
 		TEST(test_merge_files),
 		TEST(test_expansion),
+		TEST(test_unseen_credentials),
 		TEST(test_secrets_never_shown),
 		TEST(test_errors_of_sections_and_keys),
 		TEST(test_errors_of_values),

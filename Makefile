@@ -2,6 +2,7 @@
 #   make run                a demonstration on a fresh Debian: packages, build, sample databases
 #   make test               packages, build, every test
 #   make check              tests and lints, nothing is installed
+#   make test-systemd       the service in a Debian of its own (root)
 #   make B=build/asan SAN=address,undefined test
 B       ?= build/plain
 SAN     ?=
@@ -98,6 +99,12 @@ test:
 	@$(MAKE) --no-print-directory -s -j2 all tests
 	@B=$(B) tests/run.sh unit e2e
 
+# Boots a Debian in a container and runs the service in it; needs root and a mirror.
+.PHONY: test-systemd
+test-systemd:
+	@if [ "$$(id -u)" != 0 ]; then echo "test-systemd: skipped, booting a container needs root"; else \
+	 conf/install-packages.sh build systemd && \
+	 $(MAKE) --no-print-directory -s -j2 all && B=$(B) tests/systemd/run.py; fi
 # ---- for those who have everything ----
 unit: tests
 	@B=$(B) tests/run.sh unit

@@ -160,10 +160,12 @@ def journal_away(check, m, service):
     after = service.cursor()
     m.sh(f"systemctl stop {units}")
     try:
+        check(service.state("systemd-journald.service") == "inactive", "journald is stopped, and its sockets")
         psql(m, "CREATE TABLE public.audit_log(id bigint PRIMARY KEY)", "orders")
         for _ in range(2):
             service.run_probe("orders", "schema")
-        check(not service.findings(check=CHECK, database="orders"), "journald is not there: probes run, the API answers")
+        check(not service.findings(check=CHECK, database="orders"), "probes run, the API answers")
+        check(service.state("systemd-journald.service") == "inactive", "nothing started it meanwhile")
     finally:
         m.sh(f"systemctl start {units}")
     service.told(after, "03", check=CHECK, database="orders", within=60)

@@ -1,31 +1,37 @@
 #!/bin/sh
-# The built-in check files by the rules of the house; docs/checks.md, the list of facts in the manual
-# and the manual's examples against the program.  With --update the two lists are written anew.
+# The built-in check files by the rules of the house; docs/checks.md, the lists of facts and metrics in
+# the manuals and the manual's examples against the program.  With --update the lists are written anew.
 set -eu
 cd "$(dirname "$0")/../.."
 B=${B:-build/plain}
 manual=docs/dbhealthd-checks.5
+metrics=docs/dbhealthd-metrics.5
 make --no-print-directory -s B="$B" "$B/tools/check-table"
 tool=$B/tools/check-table
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
 "$tool" --table >"$work/checks.md"
-"$tool" --facts >"$work/facts"
-awk -v facts="$work/facts" '
-	/^\.\\" facts end/ { inside = 0 }
-	!inside { print }
-	/^\.\\" facts begin/ { inside = 1; while ((getline line < facts) > 0) print line }
-' "$manual" >"$work/manual"
+fill() { # fill WORD MANUAL: the manual with its list of WORD as the program has it
+	"$tool" "--$1" >"$work/$1"
+	awk -v list="$work/$1" -v word="$1" '
+		index($0, ".\\\" " word " end") == 1 { inside = 0 }
+		!inside { print }
+		index($0, ".\\\" " word " begin") == 1 { inside = 1; while ((getline line < list) > 0) print line }
+	' "$2"
+}
+fill facts "$manual" >"$work/manual"
+fill metrics "$metrics" >"$work/metrics.5"
 
 if [ "${1:-}" = --update ]; then
 	cat "$work/checks.md" >docs/checks.md
 	cat "$work/manual" >"$manual"
+	cat "$work/metrics.5" >"$metrics"
 	exit
 fi
 status=0
 "$tool" || status=1
-for pair in "docs/checks.md checks.md" "$manual manual"; do
+for pair in "docs/checks.md checks.md" "$manual manual" "$metrics metrics.5"; do
 	diff -u "${pair% *}" "$work/${pair#* }" || {
 		echo "${pair% *} differs from the program: tests/lint/checks.sh --update"
 		status=1

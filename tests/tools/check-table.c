@@ -1,7 +1,7 @@
 /*
  * Reads every built-in check as the program does.  Without arguments: prints what breaks the rules
  * of the house, exit 1 when anything does.  With --table: prints the table of docs/checks.md; with
- * --facts: the list of facts for the manual; with --parse: reads a check file from standard input.
+ * --facts and --metrics: the lists for the manuals; with --parse: reads a check file from standard input.
  */
 #include "base/clock.h"
 #include "base/map.h"
@@ -356,24 +356,48 @@ lint_remedies(struct lint *l)
 			fault(l, "remedy.%zu: say what is lost", i + 1);
 }
 
-/* NAME followed by `_unit` somewhere: Prometheus wants base units in names. */
+static bool
+ends_with(const char *s, const char *end)
+{
+	size_t n = strlen(s), m = strlen(end);
+
+	return n >= m && streq(s + n - m, end);
+}
+
+static bool
+is_numeric(const struct check *c)
+{
+	return c->kind == KIND_GAUGE || c->kind == KIND_RATE || c->kind == KIND_RATIO;
+}
+
+/* Prometheus wants base units at the end of names; `_total` is added to those of rates. */
 static void
 lint_metric(struct lint *l, struct map *metrics)
 {
 	static const char *const units[UNIT_N] = { "", "_bytes", "_seconds", "_ratio" };
-	const struct check *c = l->check;
-	const char *owner;
-	size_t len = c->metric ? strlen(c->metric) : 0, unit_len = strlen(units[c->unit]);
+	static const char *const taken[] = { "_total", "_info", "_count", "_sum", "_bucket",
+		"_created", "_milliseconds", "_percent", "_percentage" };
+	const struct check *c = l->check, *owner;
 
+	if (!c->metric && is_numeric(c))
+		fault(l, "metric: missing; numbers are exported");
 	if (!c->metric)
 		return;
 	if (!str_starts(c->metric, "dbhealth_"))
 		fault(l, "metric: %s does not begin with dbhealth_", c->metric);
-	if (len < unit_len || !streq(c->metric + len - unit_len, units[c->unit]))
+	if (!ends_with(c->metric, units[c->unit]))
 		fault(l, "metric: %s does not end with %s", c->metric, units[c->unit]);
-	owner = map_put(metrics, c->metric, c->id);
-	if (owner && !streq(owner, c->id))
-		fault(l, "metric: %s is that of %s", c->metric, owner);
+	for (int u = UNIT_COUNT + 1; u < UNIT_N; u++)
+		if (u != (int)c->unit && ends_with(c->metric, units[u]))
+			fault(l, "metric: %s ends with another unit", c->metric);
+	for (size_t i = 0; i < ARRAY_SIZE(taken); i++)
+		if (ends_with(c->metric, taken[i]))
+			fault(l, "metric: %s: no name ends with %s", c->metric, taken[i]);
+	owner = map_put(metrics, c->metric, (void *)c);
+	if (owner && !streq(owner->id, c->id))
+		fault(l, "metric: %s is that of %s", c->metric, owner->id);
+	if (owner && (owner->kind == KIND_RATE) != (c->kind == KIND_RATE))
+		fault(l, "metric: %s has another type in another engine", c->metric);
 }
 
 static void
@@ -537,6 +561,32 @@ print_facts(void)
 	printf(".El\n");
 }
 
+/* One entry a metric; checks of several engines may share it. */
+static void
+print_metrics(const struct catalogue *cat)
+{
+	_cleanup_strv_ char **done = NULL;
+
+	printf(".Bl -tag -width Ds\n");
+	for (size_t i = 0; i < catalogue_count(cat); i++) {
+		const struct check *c = catalogue_at(cat, i);
+		bool told = false;
+
+		for (char **d = done; d && *d && c->metric; d++)
+			told = told || streq(*d, c->metric);
+		if (!c->metric || told)
+			continue;
+		strv_add(&done, c->metric);
+		printf(".It Cm %s%s\n%s of check\n.Ic %s :\n%s.\n", c->metric,
+		    c->kind == KIND_RATE ? "_total" : "",
+		    c->kind == KIND_RATE ? "Counter"
+		    : is_numeric(c)      ? "Value"
+		                         : "Findings",
+		    c->id, c->title);
+	}
+	printf(".El\n");
+}
+
 static int
 parse_input(void)
 {
@@ -577,7 +627,7 @@ lint_all(const struct catalogue *cat)
 		lint_bodies(&l);
 		lint_params(&l);
 		lint_remedies(&l);
-		/* The map keeps the id of the catalogue's copy, which lives on. */
+		/* The map keeps the catalogue's copy, which lives on. */
 		l.check = catalogue_find(cat, c->engine, c->id);
 		lint_metric(&l, metrics);
 		faults += l.faults;
@@ -597,6 +647,8 @@ main(int argc, char **argv)
 		print_table(cat);
 	else if (streq(mode, "--facts"))
 		print_facts();
+	else if (streq(mode, "--metrics"))
+		print_metrics(cat);
 	else if (streq(mode, "--parse"))
 		faults = parse_input();
 	else

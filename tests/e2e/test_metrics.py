@@ -7,6 +7,7 @@ import time
 import pytest
 
 from support import wait_until
+from support.base import TOP
 from support.metrics import OPENMETRICS, TEXT, metrics, promtool
 
 FAST = {"connectivity_interval": "1s", "performance_interval": "1s", "schema_interval": "1s"}
@@ -15,6 +16,20 @@ CALM = {f"{p}_interval": "1h" for p in ("connectivity", "performance", "schema",
                                         "reconnect")}
 EVIL = ['say "hi"', "new\nline", "back\\slash", "tab\there", "\u202ebidi", "\u009b31m", "emoji\U0001f4a5",
         "{le=\"1\"} 7", "# EOF", "x" * 63]
+
+
+def as_the_manual_says(page):
+    """dbhealthd-metrics(5) has every family with its type, and no other of the fixed ones."""
+    manual = (TOP / "docs/dbhealthd-metrics.5").read_text()
+    listed = re.search(r'^\.\\" families begin.*?^\.\\" families end', manual, re.M | re.S)[0]
+    fixed = set(re.findall(r"^\.It Cm (\S+) Pq (\w+)$", listed, re.M))
+    checks = set(re.findall(r"^\.It Cm (dbhealth_\S+)$", manual, re.M))
+    kinds = dict(re.findall(r"^# TYPE (\S+) (\w+)$", page.text, re.M))
+    kinds["dbhealth_build_info"] = "info"
+    there = set(kinds.items())
+    assert fixed <= there, fixed - there
+    assert {n for n, _ in there - fixed} <= checks, {n for n, _ in there - fixed} - checks
+    assert {n for n, k in there - fixed if k == "counter"} <= {n for n in checks if n.endswith("_total")}
 
 
 def plain(page):
@@ -31,12 +46,18 @@ def test_both_formats_say_the_same(cluster, daemon, sqlite):
     file = sqlite("a.db", "CREATE TABLE t(a INTEGER PRIMARY KEY)")
     d = daemon(databases={"app": {"dsn": c.dsn("app"), "labels": 'env=prod, team=it\'s "ours"'},
                           "main": c.dsn(), "file": file.dsn},
-               defaults=FAST, sections={"query answer": {"databases": "app", "probe": "performance",
-                                                         "sql": "SELECT 42 AS value", "warning": "> 50"}})
+               defaults=FAST, sections={
+                   "query answer": {"databases": "app", "probe": "performance",
+                                    "sql": "SELECT 42 AS value", "warning": "> 50"},
+                   "query broken": {"databases": "app", "probe": "performance",
+                                    "sql": "SELECT 1/0 AS value", "warning": "> 50"}})
     found = d.wait_finding("table-no-primary-key", "public.no_key")
     wait_until(lambda: metrics(d).value("dbhealth_query_value", database="app") == 42, 10 * d.slack,
                "the value of [query answer]")
+    wait_until(lambda: metrics(d).value("dbhealth_check_unknown", database="app", check="broken") == 1,
+               10 * d.slack, "a check that cannot answer")
     text, om = metrics(d), metrics(d, openmetrics=True)
+    as_the_manual_says(text)
     assert text.type == TEXT and om.type == OPENMETRICS and om.text.endswith("\n# EOF\n")
     assert "Content-Encoding" not in text.text and plain(text) == plain(om)
     promtool("check", "metrics", text=text.text)
@@ -250,3 +271,31 @@ def test_two_hundred_clients_cost_one_build(cluster, daemon, sqlite):
     assert metrics(d).value("dbhealth_metrics_builds_total") - before <= took + 2
     if not d.slack > 1:  # a sanitizer keeps what was freed
         assert grown < 4096, f"{grown} kB more"
+
+
+RULES = TOP / "conf/prometheus/dbhealthd.rules.yml"
+
+
+def test_the_rules():
+    promtool("check", "rules", RULES)
+    promtool("test", "rules", RULES.with_name("dbhealthd.test.yml"))
+    named = set(re.findall(r"\bdbhealth_\w+", RULES.read_text()))
+    manual = (TOP / "docs/dbhealthd-metrics.5").read_text()
+    assert named and all(re.search(rf"^\.It Cm {n}\b", manual, re.M) for n in named)
+
+
+def test_what_the_rules_tell_people_to_run(cluster, daemon, cli):
+    """An alert has the label of a database or of a server; its commands take either."""
+    c = cluster()
+    c.createdb("app")
+    d = daemon(databases={"orders": {"dsn": c.dsn("app"), "server": "pg"}}, defaults=FAST)
+    wait_until(lambda: metrics(d).value("dbhealth_up", database="orders", server="pg") == 1,
+               10 * d.slack, "orders is up")
+    c.stop("immediate")
+    wait_until(lambda: metrics(d).value("dbhealth_up", database="orders") == 0, 20 * d.slack, "down")
+    d.wait_finding("conn-up")
+    for name in ("orders", "pg"):
+        told = cli("--socket", d.socket, "explain", f"{name}/conn-up")
+        assert told.status == 0 and "cannot connect" in told.out, told
+        told = cli("--socket", d.socket, "status", name)
+        assert told.status == 2 and "conn-up" in told.out, told

@@ -110,10 +110,15 @@ unit: tests
 	@B=$(B) tests/run.sh unit
 e2e: all
 	@B=$(B) tests/run.sh e2e
-.PHONY: rounds
+.PHONY: rounds soak
 # Servers killed and started again, ROUNDS times: each told once, at no cost.
 rounds: all
 	@B=$(B) /usr/bin/python3 -B tests/soak/rounds.py $(if $(ROUNDS),--rounds $(ROUNDS)) \
+	 $(if $(SEED),--seed $(SEED))
+# Everything goes wrong at random for MINUTES; the same SEED plays the same acts.
+soak: all
+	@/usr/bin/python3 -B -m pytest -p no:cacheprovider -q tests/soak
+	@B=$(B) /usr/bin/python3 -B tests/soak/soak.py $(if $(MINUTES),--minutes $(MINUTES)) \
 	 $(if $(SEED),--seed $(SEED))
 lint:
 	@tests/lint/run.sh

@@ -58,3 +58,22 @@ class Entries:
         return [e for e in self.all()[since:]
                 if kind(e) in kinds
                 and all(e.get(f"DBHEALTH_{k.upper()}", "") == v for k, v in fields.items())]
+
+
+class Open:
+    """Findings that are open by what was told; feed() takes the entries as they come."""
+
+    def __init__(self):
+        self.open, self._at = {}, 0
+
+    def feed(self, entries):
+        for e in entries[self._at:]:
+            finding = e.get("DBHEALTH_FINDING_ID")
+            if not finding or not e.get("DBHEALTH_EVENT_ID"):
+                continue
+            if e["DBHEALTH_SEVERITY"] in ("warning", "critical"):
+                self.open[finding] = e
+            else:
+                self.open.pop(finding, None)
+        self._at = len(entries)
+        return self.open.values()

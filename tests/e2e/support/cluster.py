@@ -213,14 +213,19 @@ class Cluster:
         """(pid, from, to) of each session of user that the server admitted, from its own log.
 
         Seconds since the epoch; `to` is None while it lasts.  Of those that a kill ended the server
-        says nothing: they are gone when it starts (again)."""
+        says nothing: they are gone when it starts (again); of one that it refused after all (no slot is
+        left) only why."""
         line = re.compile(r"^([\d.]+) \[(\d+)\] LOG:  (connection authorized|disconnection): .*?user=(\S+)")
         anew = re.compile(r"^([\d.]+) \[\d+\] LOG:  (starting PostgreSQL|all server processes terminated)")
+        fatal = re.compile(r"^([\d.]+) \[(\d+)\] FATAL:  ")
         open_, done = {}, []
         for text in self.log.read_text(errors="replace").splitlines():
             if m := anew.match(text):
                 done += [(int(p), start, float(m[1])) for p, start in open_.items()]
                 open_ = {}
+                continue
+            if (m := fatal.match(text)) and m[2] in open_:
+                done.append((int(m[2]), open_.pop(m[2]), float(m[1])))
                 continue
             m = line.match(text)
             if not m or m[4] != user:
@@ -231,19 +236,23 @@ class Cluster:
                 done.append((int(m[2]), open_.pop(m[2]), float(m[1])))
         return done + [(int(p), start, None) for p, start in open_.items()]
 
-    def max_connections_seen(self, user="dbhealth", grace=0.1):
-        """Most sessions of user at any one moment.
+    def connections_over_time(self, user="dbhealth", grace=0.1):
+        """(time, sessions of user from then on), at each change.
 
         An overlap up to grace seconds does not count: the server notices a close a little late."""
         edges = []
         for _, start, stop in self.connection_log(user):
             edges.append((start + grace, 1))
             edges.append((max(stop, start + grace) if stop else float("inf"), -1))
-        most = now = 0
-        for _, step in sorted(edges):
+        out, now = [], 0
+        for at, step in sorted(edges):
             now += step
-            most = max(most, now)
-        return most
+            out.append((at, now))
+        return out
+
+    def max_connections_seen(self, user="dbhealth", grace=0.1):
+        """Most sessions of user at any one moment."""
+        return max((n for _, n in self.connections_over_time(user, grace)), default=0)
 
     def log_tail(self, lines=15):
         try:

@@ -3,6 +3,7 @@ import selectors
 import socket
 import struct
 import threading
+import time
 
 from .base import free_port
 
@@ -18,6 +19,7 @@ class Proxy:
         self._pairs = {}
         self._silent = set()
         self._mode = "pass"
+        self._delay = 0
         self._lock = threading.Lock()
         self._selector = selectors.DefaultSelector()
         self._wake_r, self._wake_w = socket.socketpair()
@@ -32,7 +34,7 @@ class Proxy:
     def resume(self):
         """Forwards again; bytes that waited in a freeze go on, silent connections end."""
         with self._lock:
-            self._mode = "pass"
+            self._mode, self._delay = "pass", 0
             for s in self._silent:
                 self._reset(s)
             self._silent.clear()
@@ -43,6 +45,11 @@ class Proxy:
     def freeze(self):
         """Bytes stop in both directions, nothing is closed; new connections hang likewise."""
         self._set("freeze")
+
+    def delay(self, seconds):
+        """Everything that is forwarded comes so much later."""
+        with self._lock:
+            self._delay = seconds
 
     def silent(self):
         """New connections are accepted and never answered; those that exist go on."""
@@ -142,6 +149,7 @@ class Proxy:
         try:
             data = s.recv(65536)
             if data:
+                time.sleep(self._delay)
                 self._pairs[s].sendall(data)
                 return
         except OSError:

@@ -9,6 +9,8 @@
 
 /* Checks that fall due within this part of their interval run together. */
 #define DUE_SLACK_US (1 * USEC_PER_SEC)
+/* Of the interval at which what could not answer is asked again. */
+#define RETRY_DOUBLINGS 16u
 
 struct database *
 scope_database(const struct scope *s)
@@ -318,6 +320,18 @@ scope_scrub_pace(const struct checkup *c)
 	return (struct scrub_pace){ probe_interval(c), c->interval_us };
 }
 
+/*
+ * What could not answer says nothing for hours if it waits for its own turn: it is asked again with
+ * its probe, each time after twice as long.  Not what took too long, nor what only a person mends.
+ */
+static bool
+asks_sooner(const struct checkup *c)
+{
+	return c->status == CHECK_UNKNOWN && c->unknown_runs > 0 && !c->scrub &&
+	       probe_interval(c) < c->interval_us && c->reason != REASON_TIMEOUT &&
+	       c->reason != REASON_BUDGET && c->reason != REASON_PRIVILEGE;
+}
+
 /* Of a check that reads everything the head says the longest time: a small database can be looked
  * at with every turn of its probe. */
 static int64_t
@@ -325,6 +339,9 @@ due_interval(const struct checkup *c)
 {
 	const struct scrub_pace pace = { probe_interval(c), c->interval_us };
 
+	if (asks_sooner(c))
+		return MIN(
+		    c->interval_us, probe_interval(c) << MIN(c->unknown_runs - 1, RETRY_DOUBLINGS));
 	if (c->settings->interval_set || c->check->cost != COST_SCRUB)
 		return c->interval_us;
 	return c->scrub ? pace.shortest_us : scrub_interval_us(&pace, c->duration_us);
@@ -343,7 +360,7 @@ checkup_next(struct checkup *c, struct task *t)
 		c->due_us = second ? now + m->options.sample_us : SCHED_NEVER;
 		return;
 	}
-	if (c->due_us != SCHED_NEVER && c->due_us > now)
+	if (c->due_us != SCHED_NEVER && c->due_us > now && !asks_sooner(c))
 		return; /* a confirming run was asked for, or run now came before its time */
 	c->due_us = sched_slot_us(
 	    m->started_us, due_interval(c), c->slot, c->nslots, c->due_us, now, &t->skipped);

@@ -165,6 +165,21 @@ def test_hostile_file(sqlite, daemon, harm):
     assert f.digest() == before and f.neighbours() == []
 
 
+def test_mended_file_is_well_soon(sqlite, daemon):
+    """A check with a long interval that could not answer does not stay unknown until its next turn."""
+    f = sqlite("app.db", SCRIPT + "; ANALYZE")
+    good = f.path.read_bytes()
+    d = daemon(databases={"app": f.dsn}, defaults=FAST)
+    wait_until(lambda: d.database("app")["status"] == "ok", 25, "a first verdict of all probes")
+    no_database(f)
+    d.wait_finding("sqlite-not-a-database")
+    d.run("app", "performance")
+    assert unknown_checks(d, "app")
+    f.path.write_bytes(good)
+    wait_until(lambda: d.database("app")["status"] == "ok", 30 * d.slack,
+               lambda: f"ok again: {unknown_checks(d, 'app')}")
+
+
 def folder_(path):
     path.mkdir()
 

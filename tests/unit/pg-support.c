@@ -418,7 +418,7 @@ ask_with(struct watched *w, struct asked *a, const struct pg_statement *st, int6
 int
 ask_start(struct watched *w, struct asked *a, const char *sql)
 {
-	return ask_with(w, a, &(struct pg_statement){ .sql = sql }, 8 * USEC_PER_SEC);
+	return ask_with(w, a, &(struct pg_statement){ .sql = sql }, 30 * USEC_PER_SEC);
 }
 
 void

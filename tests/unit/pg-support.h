@@ -72,10 +72,10 @@ int ask_start(struct watched *, struct asked *, const char *sql);
 /* Asks and waits. */
 void ask(struct watched *, struct asked *, const char *sql);
 
-/* Runs the loop until the condition holds; fails the test after ten seconds. */
+/* Runs the loop until the condition holds; fails the test after forty seconds. */
 #define run_until(base, condition)                                                                 \
 	do {                                                                                       \
-		int64_t until_ = clock_now_us() + 10 * USEC_PER_SEC;                               \
+		int64_t until_ = clock_now_us() + 40 * USEC_PER_SEC;                               \
 		while (!(condition)) {                                                             \
 			if (clock_now_us() > until_)                                               \
 				fail_msg("never: %s", #condition);                                 \

@@ -189,6 +189,7 @@ add_file(struct catalogue *cat, int dirfd, const char *file, const char *path, s
 		return r;
 	}
 	c->user = true;
+	sha_id(&(const char *){ text }, 1, c->digest);
 	catalogue_take(cat, c);
 	return 0;
 }

@@ -21,6 +21,13 @@ check_param_get(const struct check_param *params, size_t n, const char *name)
 	return NULL;
 }
 
+bool
+check_same(const struct check *a, const struct check *b)
+{
+	return a->engine == b->engine && a->user == b->user && streq(a->id, b->id) &&
+	       streq(a->digest, b->digest);
+}
+
 struct check *
 check_free(struct check *c)
 {

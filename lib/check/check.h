@@ -1,5 +1,6 @@
 #pragma once
 #include "base/err.h"
+#include "base/sha.h"
 #include "base/unit.h"
 #include "base/words.h"
 #include "check/threshold.h"
@@ -115,8 +116,9 @@ struct check {
 	struct check_body *bodies;
 	size_t nbodies;
 	char *metric, *message, *why, *spares, *fix, *evidence, *doc, *reference; /* or NULL */
-	char *origin;  /* "built-in", or the path, or "[query NAME]" */
-	bool replaces; /* a file of checks.d took the place of a built-in check */
+	char *origin;             /* "built-in", or the path, or "[query NAME]" */
+	bool replaces;            /* a file of checks.d took the place of a built-in check */
+	char digest[SHA_ID_SIZE]; /* of the text of a user's check, "" of a built-in one */
 };
 #define HOLD_ACK INT64_MAX
 
@@ -131,6 +133,8 @@ struct check_query {
 };
 int check_from_query(const struct check_query *, struct check **ret, struct err *) _must_check_;
 struct check *check_free(struct check *); /* returns NULL */
+/* Whether two of one catalogue's life after the other are written the same. */
+bool check_same(const struct check *, const struct check *);
 const char *check_param_get(const struct check_param *, size_t n, const char *name); /* or NULL */
 DEFINE_CLEANUP(struct check *, check_free)
 

@@ -9,6 +9,7 @@
 #include "check/column.h"
 #include "check/growth.h"
 #include "check/keep.h"
+#include "check/rows.h"
 #include "check/sql_scan.h"
 #include <math.h>
 #include <stdio.h>
@@ -37,7 +38,8 @@ struct eval {
 	struct eval_context ctx;
 	struct columns cols;
 	struct keep *keep;
-	struct growths *growths; /* rate, ratio */
+	struct growths *growths; /* rate, ratio; not when judging again */
+	struct rows *rows;       /* to remember, or NULL */
 	struct str object, key;
 	struct object_value values[RESULT_MAX_VALUES]; /* worst ones, in no order */
 	size_t nvalues;
@@ -91,7 +93,7 @@ eval_new(const struct settings *settings, const struct eval_context *ctx)
 	e->max_bytes = user ? EVAL_USER_MAX_BYTES : EVAL_MAX_BYTES;
 	if (!min_whole || number_parse(min_whole, &e->min_whole, NULL) < 0)
 		e->min_whole = 0;
-	if (e->check->kind == KIND_RATE || e->check->kind == KIND_RATIO) {
+	if ((e->check->kind == KIND_RATE || e->check->kind == KIND_RATIO) && !ctx->again) {
 		assert(ctx->series);
 		e->growths = growths_new(ctx->series, ctx->server_start);
 	}
@@ -106,11 +108,14 @@ eval_free(struct eval *e)
 	columns_done(&e->cols);
 	keep_free(e->keep);
 	growths_free(e->growths);
+	rows_free(e->rows);
 	str_done(&e->object);
 	str_done(&e->key);
 	for (size_t i = 0; i < e->nvalues; i++)
 		free(e->values[i].object);
 	result_done(&e->bad);
+	if (e->ctx.release)
+		e->ctx.release(e->ctx.hold);
 	free(e);
 	return NULL;
 }
@@ -123,6 +128,8 @@ eval_columns(struct eval *e, size_t n, const char *const *names)
 	columns_done(&e->cols);
 	columns_init(&e->cols, n, names);
 	e->has_columns = true;
+	rows_free(e->rows);
+	e->rows = e->ctx.remember ? rows_new(n, names) : NULL;
 	missing = columns_missing(&e->cols, e->check);
 	if (missing) {
 		e->broken = true;
@@ -240,6 +247,18 @@ read_reset(const struct eval *e, const struct row *row)
 	return text_from_peer(s ? s : "", len, 60);
 }
 
+/* Growth as it was when the row came. */
+static enum outcome
+read_memory(const struct eval *e, struct row *row)
+{
+	const struct row_memory *m = e->ctx.again;
+
+	row->growth = (struct growth){ .value = m->part, .whole = m->whole, .seconds = NAN };
+	row->value = m->value;
+	row->has_value = !m->waiting && !m->quiet;
+	return m->waiting ? ROW_WAITING : m->quiet ? ROW_QUIET : ROW_JUDGED;
+}
+
 static enum outcome
 read_rate(struct eval *e, struct row *row)
 {
@@ -305,9 +324,9 @@ read_value(struct eval *e, struct row *row)
 		row->has_value = outcome == ROW_JUDGED;
 		break;
 	case KIND_RATE:
-		return read_rate(e, row);
+		return e->ctx.again ? read_memory(e, row) : read_rate(e, row);
 	case KIND_RATIO:
-		return read_ratio(e, row);
+		return e->ctx.again ? read_memory(e, row) : read_ratio(e, row);
 	case KIND_FINDING:
 	case KIND_SCRUB:
 		return read_optional(e, row);
@@ -451,7 +470,8 @@ note_value(struct eval *e, const struct row *row)
 		.counter = row->counter };
 	size_t least = 0;
 
-	if (row->has_value && e->ctx.series && series_has(e->ctx.series, row->object))
+	if (row->has_value && e->ctx.series && !e->ctx.again &&
+	    series_has(e->ctx.series, row->object))
 		series_add(e->ctx.series, row->object, e->ctx.wall_us, row->value);
 	for (size_t i = 0; i < e->nvalues; i++) {
 		if (streq(e->values[i].object, row->object)) {
@@ -489,6 +509,22 @@ count_row(struct eval *e, const size_t *lengths, const char *const *cells)
 	return true;
 }
 
+static void
+remember(struct eval *e, const struct row *row, enum outcome outcome)
+{
+	const struct row_memory m = { .waiting = outcome == ROW_WAITING,
+		.quiet = outcome == ROW_QUIET,
+		.value = row->has_value ? row->value : 0,
+		.part = row->growth.value,
+		.whole = row->growth.whole };
+	double badness = row->has_value ? row->value * e->sign : (double)row->severity;
+
+	if (e->rows)
+		rows_note(e->rows, &m, badness,
+		    e->ctx.tracked && e->ctx.tracked(e->ctx.tracked_arg, row->key),
+		    row->severity != SEVERITY_NONE, row->cells, row->lengths);
+}
+
 bool
 eval_row(struct eval *e, const char *const *cells, const size_t *lengths)
 {
@@ -503,8 +539,11 @@ eval_row(struct eval *e, const char *const *cells, const size_t *lengths)
 	row.object = take_text(&e->object, s ? s : "", len);
 	s = cell(e, &row, COLUMN_KEY, &len);
 	row.key = s ? take_text(&e->key, s, len) : row.object;
-	if (e->settings->ignore && str_glob_any(e->settings->ignore, row.object))
+	if (e->settings->ignore && str_glob_any(e->settings->ignore, row.object)) {
+		if (!e->growths) /* else its counter is not kept, and nothing to judge later */
+			remember(e, &row, ROW_JUDGED);
 		return true;
+	}
 	if (note_grant(e, &row))
 		return true;
 	outcome = read_value(e, &row);
@@ -519,6 +558,7 @@ eval_row(struct eval *e, const char *const *cells, const size_t *lengths)
 		e->njudged++;
 	apply_settings(e->settings, &row);
 	keep_row(e, &row);
+	remember(e, &row, outcome);
 	if (is_numeric(e->check))
 		note_value(e, &row);
 	return true;
@@ -536,7 +576,7 @@ hand_values(struct eval *e, struct result *ret)
 			e->values[j - 1] = v;
 		}
 	for (size_t i = 0; i < e->nvalues; i++)
-		if (e->ctx.series && !isnan(e->values[i].value))
+		if (e->ctx.series && !e->ctx.again && !isnan(e->values[i].value))
 			series_add(
 			    e->ctx.series, e->values[i].object, e->ctx.wall_us, e->values[i].value);
 	memcpy(ret->values, e->values, sizeof(ret->values));
@@ -605,5 +645,10 @@ eval_finish(struct eval *e, const struct result *why, struct result *ret)
 	r.nrows = e->nrows;
 	r.nbreaching = e->nbreaching;
 	hand_values(e, &r);
+	r.settings = e->settings;
+	if (e->rows && rows_count(e->rows) > 0) {
+		rows_conclude(e->rows, &r);
+		r.rows = TAKE_PTR(e->rows);
+	}
 	*ret = r;
 }

@@ -15,6 +15,7 @@
 #define EVAL_MAX_BYTES      ((size_t)16 << 20)
 #define EVAL_USER_MAX_ROWS  ((size_t)10000)
 #define EVAL_USER_MAX_BYTES ((size_t)4 << 20)
+struct row_memory;
 struct eval_context {
 	struct series *series;   /* borrowed; updated by eval_finish */
 	int64_t now_us, wall_us; /* when the run began */
@@ -22,6 +23,12 @@ struct eval_context {
 	const char *item;        /* scrub: key of the item, else NULL */
 	bool (*tracked)(const void *arg, const char *key); /* NULL: none */
 	const void *tracked_arg;
+	bool remember; /* result.rows is to hold what eval_again needs */
+	/* eval_again only: what was made of the row that eval_row is given; series is only read. */
+	const struct row_memory *again;
+	/* Of the settings' owner, when the eval may outlive his interest; told by eval_free. */
+	void *hold;
+	void (*release)(void *hold);
 };
 struct eval;
 struct eval *eval_new(const struct settings *, const struct eval_context *) _must_check_;

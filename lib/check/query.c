@@ -64,6 +64,17 @@ fill(struct check *c, const struct check_query *q, struct err *e)
 	return 0;
 }
 
+static void
+set_digest(struct check *c, const struct check_query *q)
+{
+	const char *parts[] = { q->sql, q->warning, q->critical, q->message, q->unit, q->interval,
+		probe_names[q->probe] };
+
+	for (size_t i = 0; i < ARRAY_SIZE(parts); i++)
+		parts[i] = parts[i] ? parts[i] : "";
+	sha_id(parts, ARRAY_SIZE(parts), c->digest);
+}
+
 int
 check_from_query(const struct check_query *q, struct check **ret, struct err *e)
 {
@@ -83,6 +94,7 @@ check_from_query(const struct check_query *q, struct check **ret, struct err *e)
 		return r;
 	c->kind = c->warning.set || c->critical.set ? KIND_GAUGE : KIND_FINDING;
 	c->severity = c->kind == KIND_FINDING ? SEVERITY_WARNING : SEVERITY_NONE;
+	set_digest(c, q);
 	*ret = TAKE_PTR(c);
 	return 0;
 }

@@ -1,6 +1,7 @@
 /* One judged row, and what a run gave. */
 #include "check/sample.h"
 #include "base/text.h"
+#include "check/rows.h"
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -65,6 +66,7 @@ result_done(struct result *r)
 	for (size_t i = 0; i < r->nvalues; i++)
 		free(r->values[i].object);
 	free(r->value_object);
+	rows_free(r->rows);
 	*r = (struct result){ 0 };
 }
 

@@ -18,6 +18,8 @@ struct sample {
 	struct label *labels;
 	size_t nlabels;
 };
+struct rows;
+struct settings;
 struct sample *sample_free(struct sample *);
 DEFINE_CLEANUP(struct sample *, sample_free)
 struct sample *sample_copy(const struct sample *) _must_check_;
@@ -65,6 +67,8 @@ struct result {
 	bool has_value; /* worst value, for the list of checks */
 	double value;
 	char *value_object; /* of that value, or NULL */
+	struct rows *rows;  /* the rows themselves, when the eval was to remember; or NULL */
+	const struct settings *settings; /* by which it was judged; borrowed from the eval's */
 };
 void result_done(struct result *);
 /* Frees what it holds (it must be zeroed or filled) and makes it unknown. */

@@ -78,6 +78,46 @@ settings_free(struct settings *s)
 	return NULL;
 }
 
+static bool
+strv_equal(char *const *a, char *const *b)
+{
+	size_t n = strv_len(a);
+
+	if (n != strv_len(b))
+		return false;
+	for (size_t i = 0; i < n; i++)
+		if (!streq(a[i], b[i]))
+			return false;
+	return true;
+}
+
+bool
+settings_judge_alike(const struct settings *a, const struct settings *b)
+{
+	return a->enabled == b->enabled && threshold_equal(&a->info, &b->info) &&
+	       threshold_equal(&a->warning, &b->warning) &&
+	       threshold_equal(&a->critical, &b->critical) &&
+	       threshold_equal(&a->clear, &b->clear) &&
+	       memcmp(a->for_us, b->for_us, sizeof(a->for_us)) == 0 &&
+	       a->clear_for_us == b->clear_for_us && a->hold_us == b->hold_us &&
+	       a->window_us == b->window_us && a->max_findings == b->max_findings &&
+	       a->force == b->force && a->cap == b->cap && strv_equal(a->ignore, b->ignore);
+}
+
+bool
+settings_same_params(const struct settings *a, const struct settings *b)
+{
+	if (a->nparams != b->nparams)
+		return false;
+	for (size_t i = 0; i < a->nparams; i++) {
+		const char *other = check_param_get(b->params, b->nparams, a->params[i].name);
+
+		if (!other || !streq(other, a->params[i].value))
+			return false;
+	}
+	return true;
+}
+
 int64_t
 settings_interval_us(const struct settings *s, int64_t probe_us)
 {

@@ -22,6 +22,9 @@ struct settings {
 struct settings *settings_new(const struct check *, size_t max_findings) _must_check_;
 struct settings *settings_copy(const struct settings *) _must_check_;
 struct settings *settings_free(struct settings *);
+/* Whether both judge alike; what they ask (params, interval) does not count. */
+bool settings_judge_alike(const struct settings *, const struct settings *);
+bool settings_same_params(const struct settings *, const struct settings *);
 /*
  * One key of a [check ...] section: info warning critical clear for clear_for hold interval
  * severity max_findings enabled ignore param.NAME; a threshold `none` takes that level away.  A

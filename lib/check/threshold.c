@@ -270,3 +270,16 @@ threshold_value(const struct threshold *t, double baseline)
 		return t->term[0].value * baseline;
 	return t->fallback.op != CMP_NONE ? t->fallback.value : NAN;
 }
+
+static bool
+term_equal(const struct threshold_term *a, const struct threshold_term *b)
+{
+	return a->op == b->op && a->value == b->value && a->times_baseline == b->times_baseline;
+}
+
+bool
+threshold_equal(const struct threshold *a, const struct threshold *b)
+{
+	return a->set == b->set && term_equal(&a->term[0], &b->term[0]) &&
+	       term_equal(&a->term[1], &b->term[1]) && term_equal(&a->fallback, &b->fallback);
+}

@@ -24,6 +24,7 @@ bool threshold_breached(const struct threshold *, double value, double baseline)
  */
 bool threshold_holds(
     const struct threshold *limit, const struct threshold *clear, double value, double baseline);
+bool threshold_equal(const struct threshold *, const struct threshold *);
 /* ">= 80 %" for people; owned. */
 char *threshold_format(const struct threshold *, enum unit) _must_check_;
 /* As configuration reads it; owned; "" when not set. */

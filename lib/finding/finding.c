@@ -112,6 +112,41 @@ findings_drop(
 }
 
 void
+findings_limit(struct findings *fs, const char *scope, const struct settings *s, int64_t now_us,
+    int64_t wall_us)
+{
+	struct group *g = group_find(fs, scope, s->check->id);
+	size_t iter = 0;
+	void *value;
+
+	while (g && map_next(g->by_key, &iter, NULL, &value)) {
+		struct entry *e = value;
+		enum severity to = s->force != SEVERITY_NONE ? s->force : e->f.severity;
+
+		if (e->f.state == FINDING_RESOLVED)
+			continue;
+		if (s->ignore && str_glob_any(s->ignore, e->f.object)) {
+			if (e->f.state == FINDING_OPEN)
+				entry_resolve(e, "cleared", wall_us);
+			else
+				entry_forget(e);
+			continue;
+		}
+		to = MIN(to, s->cap);
+		if (to == e->f.severity)
+			continue;
+		if (e->f.state == FINDING_OPEN)
+			entry_change(e, to, wall_us);
+		else
+			entry_set(e, e->f.state, to);
+		entry_mark(e, now_us);
+	}
+	if (g)
+		group_collect(g);
+	findings_evict(fs, INT64_MIN);
+}
+
+void
 findings_retain(struct findings *fs, bool (*keep)(const char *scope, const char *check, void *arg),
     void *arg, bool quiet, int64_t wall_us)
 {

@@ -77,6 +77,13 @@ struct run {
 	bool one_shot;       /* CLI: a complete run decides alone, no `for` */
 	bool asked;     /* run now: a complete run decides alone for kind finding; `for` stays */
 	bool loop_late; /* keep the result, open nothing */
+	/*
+	 * The rows of the last run once more, under changed settings: a sample that breaches counts
+	 * from when it was taken (sampled_us), and no sample counts twice.  One that is good by the
+	 * new settings alone resolves at once: the rule moved, not the world.
+	 */
+	bool again;
+	int64_t sampled_us; /* with again */
 };
 struct applied {
 	enum check_status status; /* of the check on this scope now */
@@ -92,6 +99,9 @@ void findings_tick(struct findings *, int64_t now_us, int64_t wall_us);
  * (quiet) or with one.  check NULL: all of the scope. */
 void findings_drop(
     struct findings *, const char *scope, const char *check, bool quiet, int64_t wall_us);
+/* Kinds whose rows are not remembered (event, scrub): ignored ones resolve, the cap lowers. */
+void findings_limit(
+    struct findings *, const char *scope, const struct settings *, int64_t now_us, int64_t wall_us);
 /* Drops what keep() does not want; for what a restart restored and for reloads. */
 void findings_retain(struct findings *,
     bool (*keep)(const char *scope, const char *check, void *arg), void *arg, bool quiet,

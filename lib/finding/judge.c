@@ -75,13 +75,17 @@ count_breach(struct judge *j, struct finding *f, enum severity severity)
 	enum severity qualified = SEVERITY_NONE;
 
 	for (int i = SEVERITY_INFO; i < SEVERITY_N; i++) {
+		bool counted = false;
+
 		if (i > (int)severity) {
 			f->breach_samples[i] = 0;
 			continue;
 		}
 		if (f->breach_samples[i] == 0)
-			f->breach_since_us[i] = j->run->now_us;
-		if (f->breach_samples[i] < UINT16_MAX)
+			f->breach_since_us[i] = j->run->again ? j->run->sampled_us : j->run->now_us;
+		else if (j->run->again)
+			counted = true; /* this very sample, when it came */
+		if (f->breach_samples[i] < UINT16_MAX && !counted)
 			f->breach_samples[i]++;
 		if (is_qualified(j, f, i))
 			qualified = (enum severity)i;
@@ -199,8 +203,10 @@ on_good(struct judge *j, struct entry *e)
 {
 	const struct run *run = j->run;
 	struct finding *f = &e->f;
-	unsigned need = j->alone ? 1 : 2;
-	int64_t clear_us = j->alone || j->kind == KIND_SCRUB ? 0 : run->settings->clear_for_us;
+	bool moved = run->again && f->good_samples == 0; /* by the settings alone */
+	unsigned need = j->alone || moved ? 1 : 2;
+	int64_t clear_us =
+	    j->alone || moved || j->kind == KIND_SCRUB ? 0 : run->settings->clear_for_us;
 
 	e->run_mark = e->group->scope->all->run_mark;
 	if (f->state == FINDING_PENDING) {
@@ -210,7 +216,7 @@ on_good(struct judge *j, struct entry *e)
 	memset(f->breach_samples, 0, sizeof(f->breach_samples));
 	if (f->good_samples == 0)
 		f->good_since_us = run->now_us;
-	if (f->good_samples < UINT16_MAX)
+	if (f->good_samples < UINT16_MAX && (!run->again || moved))
 		f->good_samples++;
 	f->stale = false;
 	mark_if_moved(e, run, true);

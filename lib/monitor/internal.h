@@ -28,6 +28,7 @@ struct database {
 	/* PostgreSQL visits */
 	bool visiting;
 	struct part *visit_parts; /* what the next visit runs */
+	bool leaving;             /* not watched any more; waits for runs on their way */
 	bool unreachable;         /* this database alone cannot be reached */
 	char *unreachable_text;
 	struct sqlite_watch *sqlite;
@@ -78,14 +79,31 @@ struct monitor {
 	bool started, finished, arming, budget_over, discovered_once;
 	bool merge_due; /* a server came up: it may be one that is here already */
 	size_t visits;  /* running, of all servers */
+	/* reload.c */
+	struct event *sweep;       /* the next slice of a reload, and what was left to wait */
+	size_t sweep_at;           /* the next database to look at */
+	bool reloading, unsettled; /* unsettled: something waits for a run or a session to end */
+	struct database **leaving; /* removed, with runs on their way */
+	size_t nleaving;
+	struct server **retiring; /* without databases, with sessions still to be closed */
+	size_t nretiring;
+	int64_t retiring_us; /* since when */
 };
 
 /* rules: what conf belongs to. */
 struct database *monitor_add_database(struct monitor *, struct rules *,
     const struct conf_database *, struct conf_database *take_own, const char *datname);
-void monitor_remove_database(struct monitor *, struct database *);
+void monitor_remove_database(struct monitor *, struct database *); /* nothing of it is under way */
+/* Its findings, state and place in the lists go, in silence; runs on their way count no more. */
+void monitor_forget_database(struct monitor *, struct database *);
 /* The loop came late: what it saw meanwhile opens nothing. */
 bool monitor_is_late(const struct monitor *);
+struct database *database_free(struct database *);
+void own_conf_free(struct conf_database *);
+/* Those that wait for these tasks (or only the scope's) are told; the scope goes. */
+void monitor_forget_tasks(struct monitor *, const struct scope *);
+void monitor_discover(struct monitor *);
+void monitor_start_servers(struct monitor *); /* those that were made since */
 struct database *monitor_find(const struct monitor *, const char *name);
 /* As people see it: not a section that stands for the databases of its server. */
 struct database *monitor_find_shown(const struct monitor *, const char *name);
@@ -112,14 +130,42 @@ json_t *database_run_json(const struct waiter *) _must_check_;
 void monitor_save_health(struct monitor *);
 void monitor_forget_saved_health(struct monitor *); /* from the store, not from memory */
 
+/* reload.c */
+void reload_init(struct monitor *);
+void reload_done(struct monitor *);
+void reload_wake(struct monitor *); /* a run or a session ended: something may have waited for it */
+
 /* sqlite_watch.c */
+bool sqlite_watch_is_idle(const struct database *);
+void sqlite_watch_cancel(struct database *);            /* it leaves: nobody waits for its jobs */
+int sqlite_watch_move(struct database *, struct err *); /* it is idle: to what d->conf names */
 const struct scope_ops *sqlite_watch_ops(void);
 json_t *sqlite_watch_facts(const struct database *) _must_check_; /* null: none yet */
 int sqlite_watch_new(struct database *, struct err *);
 void sqlite_watch_free(struct database *);
 
+/* server_reload.c */
+/* The database goes from its server: what waits for it ends, visits on their way are the last. */
+void server_forget(struct database *);
+void server_forgotten(struct database *); /* nothing of it is on its way any more */
+/* All that is behind it is reached by another DSN now. */
+void server_redirect(struct server *, char *take_endpoint);
+/* The newest rules, by the section that names it; false: that section itself waits. */
+bool server_take_rules(struct server *);
+void server_leave(struct server *);
+bool server_is_closed(
+    struct server *); /* leaving: closes what is idle; true when it may be freed */
+const char *server_endpoint(const struct server *);
+bool server_is_started(const struct server *);
+size_t server_ndbs(const struct server *); /* templates too */
+/* What its new rules ask of its sessions; true while some of it waits. */
+bool server_settle(struct server *);
+void server_list_anew(struct server *);
+struct conf_database *member_conf(const struct conf_database *like, const char *name);
+
 /* server.c */
 int server_attach(struct monitor *, struct database *, struct err *);
+void server_add(struct server *, struct database *);
 void server_detach(struct database *);
 void server_start(struct server *);
 struct server *server_free(struct server *);

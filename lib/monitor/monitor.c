@@ -79,7 +79,7 @@ monitor_find_server(const struct monitor *m, const char *name)
 	return NULL;
 }
 
-static void
+void
 own_conf_free(struct conf_database *c)
 {
 	if (!c)
@@ -90,7 +90,7 @@ own_conf_free(struct conf_database *c)
 	free(c);
 }
 
-static struct database *
+struct database *
 database_free(struct database *d)
 {
 	if (!d)
@@ -168,24 +168,38 @@ monitor_add_database(struct monitor *m, struct rules *rules, const struct conf_d
 static void settle_waiters(struct monitor *);
 
 void
-monitor_remove_database(struct monitor *m, struct database *d)
+monitor_forget_tasks(struct monitor *m, const struct scope *gone)
 {
-	size_t kept = 0;
+	for (struct waiter *w = m->waiters; w; w = w->next)
+		for (size_t i = 0; i < ARRAY_SIZE(w->tasks); i++)
+			if (w->tasks[i] && w->tasks[i]->scope == gone)
+				w->tasks[i] = NULL;
+	settle_waiters(m);
+}
+
+void
+monitor_forget_database(struct monitor *m, struct database *d)
+{
 	_cleanup_free_ char *reach = xasprintf("%s/", d->scope.name);
+	size_t kept = 0;
 
 	for (struct waiter *w = m->waiters; w; w = w->next)
 		if (w->database == d)
 			w->tasks[0] = w->tasks[1] = NULL;
 	settle_waiters(m);
-	scope_forget(&d->scope);
-	findings_drop(m->findings, d->scope.name, NULL, true, clock_wall_us());
 	findings_drop(m->findings, reach, NULL, true, clock_wall_us());
-	monitor_findings_changed(m);
+	scope_leave(&d->scope);
 	for (size_t i = 0; i < m->ndatabases; i++)
 		if (m->databases[i] != d)
 			m->databases[kept++] = m->databases[i];
 	m->ndatabases = kept;
 	map_remove(m->by_name, d->scope.name);
+}
+
+void
+monitor_remove_database(struct monitor *m, struct database *d)
+{
+	monitor_forget_database(m, d);
 	if (d->server)
 		server_detach(d);
 	database_free(d);
@@ -246,12 +260,7 @@ heartbeat_arm(struct monitor *m)
 static void
 remove_server(struct monitor *m, size_t i)
 {
-	const struct scope *gone = server_scope(m->servers[i]);
-
-	for (struct waiter *w = m->waiters; w; w = w->next)
-		if (w->tasks[1] && w->tasks[1]->scope == gone)
-			w->tasks[1] = NULL;
-	settle_waiters(m);
+	monitor_forget_tasks(m, server_scope(m->servers[i]));
 	server_free(m->servers[i]);
 	m->nservers--;
 	memmove(&m->servers[i], &m->servers[i + 1], (m->nservers - i) * sizeof(struct server *));
@@ -345,8 +354,6 @@ drop_unwanted(struct monitor *m)
 	monitor_findings_changed(m);
 }
 
-static void discover(struct monitor *);
-
 bool
 monitor_is_late(const struct monitor *m)
 {
@@ -384,7 +391,8 @@ on_heartbeat(evutil_socket_t fd, short what, void *arg)
 	drop_unwanted(m);
 	if (m->rules->conf->ndatabases == 0 && !m->options.one_shot &&
 	    now - m->discovered_us > REDISCOVER_US)
-		discover(m);
+		monitor_discover(m);
+	reload_wake(m);
 	heartbeat_arm(m);
 	if (m->options.one_shot)
 		one_shot_over(m);
@@ -428,13 +436,14 @@ on_sockets(uint32_t type, const char *payload, size_t len, void *arg)
 {
 	struct monitor *m = arg;
 	json_t *a = type == RESOLVE_SOCKETS ? json_loadb(payload, len, 0, NULL) : NULL, *v;
-	size_t i, before = m->nservers;
+	size_t i;
 
 	json_array_foreach (a, i, v) {
 		_cleanup_free_ char *dir = xstrdup(json_string_value(v));
 		char *colon = dir ? strrchr(dir, ':') : NULL;
 
-		if (!colon)
+		/* Something may have been configured meanwhile. */
+		if (!colon || m->rules->conf->ndatabases > 0)
 			continue;
 		*colon = '\0';
 		if (!is_discovered(m, dir, colon + 1))
@@ -442,10 +451,7 @@ on_sockets(uint32_t type, const char *payload, size_t len, void *arg)
 			    discovered_conf(m, dir, colon + 1), NULL);
 	}
 	json_decref(a);
-	for (size_t k = before; k < m->nservers; k++) {
-		monitor_restore_scope(m, server_scope(m->servers[k]));
-		server_start(m->servers[k]);
-	}
+	monitor_start_servers(m);
 }
 
 static void
@@ -461,8 +467,8 @@ on_discover_end(enum worker_end end, const struct err *err, void *arg)
 	m->discovered_once = true;
 }
 
-static void
-discover(struct monitor *m)
+void
+monitor_discover(struct monitor *m)
 {
 	if (m->discovering)
 		return;
@@ -570,6 +576,7 @@ monitor_run_ended(struct monitor *m, struct scope *s, struct task *t)
 	(void)s;
 	(void)t;
 	settle_waiters(m);
+	reload_wake(m);
 	monitor_check_finished(m);
 }
 
@@ -667,6 +674,7 @@ monitor_new(struct event_base *base, struct conf *take_conf, struct catalogue *t
 	m->restored = map_new();
 	m->timer = evtimer_new(base, on_timer, m);
 	m->heartbeat = evtimer_new(base, on_heartbeat, m);
+	reload_init(m);
 	m->started_us = clock_now_us();
 	m->started_wall_us = clock_wall_us();
 	if (rules_new(take_conf, take_catalogue, &m->rules, errors) >= 0) {
@@ -699,6 +707,7 @@ monitor_free(struct monitor *m)
 		waiter_end(m, m->waiters);
 	for (size_t i = 0; i < m->nservers; i++)
 		server_free(m->servers[i]);
+	reload_done(m);
 	worker_pool_free(m->host); /* each server cancelled its own job */
 	for (size_t i = 0; i < m->ndatabases; i++)
 		database_free(m->databases[i]);
@@ -754,6 +763,16 @@ monitor_restore_scope(struct monitor *m, struct scope *s)
 }
 
 void
+monitor_start_servers(struct monitor *m)
+{
+	for (size_t i = 0; i < m->nservers; i++)
+		if (!server_is_started(m->servers[i])) {
+			monitor_restore_scope(m, server_scope(m->servers[i]));
+			server_start(m->servers[i]);
+		}
+}
+
+void
 monitor_start(struct monitor *m)
 {
 	m->started = true;
@@ -762,10 +781,7 @@ monitor_start(struct monitor *m)
 	findings_retain(m->findings, is_still_wanted, m, true, clock_wall_us());
 	monitor_findings_changed(m);
 	monitor_forget_saved_health(m);
-	for (size_t i = 0; i < m->nservers; i++) {
-		monitor_restore_scope(m, server_scope(m->servers[i]));
-		server_start(m->servers[i]);
-	}
+	monitor_start_servers(m);
 	for (size_t i = 0; i < m->ndatabases; i++) {
 		if (m->databases[i]->is_template)
 			continue;
@@ -773,7 +789,7 @@ monitor_start(struct monitor *m)
 		scope_start(&m->databases[i]->scope);
 	}
 	if (m->rules->conf->ndatabases == 0)
-		discover(m);
+		monitor_discover(m);
 	heartbeat_arm(m);
 	monitor_arm(m);
 	monitor_check_finished(m);

@@ -24,6 +24,8 @@ struct monitor_callbacks {
 	void (*on_state)(const char *kind, const char *key, const char *json, void *arg);
 	/* Somebody has seen this finding, which stays; an event resolves instead. */
 	void (*on_acknowledged)(const struct finding *, void *arg);
+	/* A reload is through with every database that does not wait for a run on its way. */
+	void (*on_reloaded)(void *arg);
 	/* one-shot: every database has been looked at. */
 	void (*on_finished)(void *arg);
 };
@@ -41,6 +43,16 @@ int monitor_new(struct event_base *, struct conf *take_conf, struct catalogue *t
 /* Adds what checks and queries of a configuration with faults have besides, in order of lines. */
 void monitor_find_faults(const struct conf *, struct err_list *errors);
 struct monitor *monitor_free(struct monitor *);
+/*
+ * Applies another reading of the configuration by comparison, databases by the names of their
+ * sections; both are taken.  -EINVAL: nothing changed, every fault is in errors.  Never waits: what
+ * is on its way ends first, on_reloaded comes from the loop.  One that comes meanwhile takes over.
+ */
+struct monitor_change {
+	size_t added, changed, removed, kept; /* sections */
+};
+int monitor_reload(struct monitor *, struct conf *take_conf, struct catalogue *take_catalogue,
+    struct monitor_change *ret, struct err_list *errors) _must_check_;
 /* What the store kept; before monitor_start. */
 void monitor_restore(struct monitor *, const char *kind, const char *key, const char *json);
 void monitor_start(struct monitor *);

@@ -504,7 +504,7 @@ pump_scrub(struct pg_run *r)
 			return true;
 		}
 		pace = scope_scrub_pace(c);
-		it = clock_now_us() < r->scrub_until_us
+		it = clock_now_us() < r->scrub_until_us && !checkup_is_over(c)
 		         ? scrub_next(c->scrub, clock_wall_us(), &pace, r->scrub_wall_us)
 		         : NULL;
 		if (!it) {

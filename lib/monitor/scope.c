@@ -4,6 +4,7 @@
 #include "monitor/scope.h"
 #include "base/clock.h"
 #include "base/str.h"
+#include "check/rows.h"
 #include "monitor/scope_impl.h"
 #include "monitor/scrub.h"
 
@@ -60,6 +61,8 @@ checkup_free(struct checkup *c)
 	if (!c)
 		return NULL;
 	series_free(c->series);
+	rows_free(c->rows);
+	rules_unref(c->gone_rules);
 	scrub_free(c->scrub);
 	free(c->text);
 	free(c->grant);
@@ -78,10 +81,11 @@ wanted_once(const struct monitor *m, const struct check *c)
 }
 
 bool
-scope_wants(const struct scope *s, const struct check *c)
+scope_wants(const struct scope *s, const struct rules *rules, const struct conf_database *conf,
+    const struct check *c)
 {
-	return c->engine == s->conf->engine && (c->scope == SCOPE_SERVER) == s->is_server &&
-	       plan_applies(s->rules->plan, c, s->conf) && wanted_once(s->monitor, c);
+	return c->engine == conf->engine && (c->scope == SCOPE_SERVER) == s->is_server &&
+	       plan_applies(rules->plan, c, conf) && wanted_once(s->monitor, c);
 }
 
 void
@@ -105,11 +109,19 @@ scope_init(struct scope *s, struct monitor *m, struct rules *rules, const char *
 	for (size_t i = 0; i < n; i++) {
 		const struct check *c = catalogue_at(rules->catalogue, i);
 
-		if (scope_wants(s, c))
+		if (scope_wants(s, rules, conf, c))
 			s->checkups[s->ncheckups++] = checkup_new(s, c);
 	}
 	for (enum probe p = 0; p < PROBE_N; p++)
 		s->tasks[p] = (struct task){ .scope = s, .probe = p };
+	scope_note_used(s);
+}
+
+void
+scope_note_used(struct scope *s)
+{
+	for (enum probe p = 0; p < PROBE_N; p++)
+		s->tasks[p].used = false;
 	for (size_t i = 0; i < s->ncheckups; i++)
 		if (s->checkups[i]->settings->enabled)
 			s->tasks[s->checkups[i]->check->probe].used = true;
@@ -123,9 +135,8 @@ scope_done(struct scope *s)
 			sched_remove(&s->monitor->sched, &s->tasks[p].sched);
 		free(s->tasks[p].error);
 	}
-	for (size_t i = 0; i < s->ncheckups; i++) {
+	for (size_t i = 0; i < s->ncheckups; i++)
 		checkup_free(s->checkups[i]);
-	}
 	free(s->checkups);
 	free(s->name);
 	rules_unref(s->rules);
@@ -147,7 +158,8 @@ task_schedule(struct task *t)
 	struct scope *s = t->scope;
 	int64_t due = SCHED_NEVER;
 
-	if (t->running)
+	/* A section that stands for others is not asked itself. */
+	if (t->running || (!s->is_server && scope_database(s)->is_template))
 		return;
 	for (size_t i = 0; i < s->ncheckups; i++)
 		if (s->checkups[i]->check->probe == t->probe && s->checkups[i]->due_us < due)
@@ -297,7 +309,7 @@ scope_task_run(struct task *t)
 	for (size_t i = 0; i < s->ncheckups; i++) {
 		if (!is_due(s->checkups[i], t, now))
 			continue;
-		s->checkups[i]->running = true;
+		s->checkups[i]->running = s->checkups[i]->taken = true;
 		p->taken[p->n++] = s->checkups[i];
 	}
 	qsort(p->taken, p->n, sizeof(struct checkup *), by_last_run);
@@ -415,6 +427,11 @@ scope_part_end(struct part *p, enum reason why, const char *error)
 	if (error) {
 		free(t->error);
 		t->error = xstrdup(error);
+	}
+	for (size_t i = 0; i < p->n; i++) {
+		p->taken[i]->taken = false;
+		if (p->taken[i]->gone)
+			checkup_free(p->taken[i]);
 	}
 	free(p->taken);
 	free(p);

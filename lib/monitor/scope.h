@@ -40,6 +40,10 @@ struct checkup {
 	bool waiting;       /* last run gave no verdict yet (first sample of a rate) */
 	bool sampled;       /* one-shot: its second sample was asked for */
 	bool running;
+	bool taken; /* by a part that has not ended */
+	bool
+	    gone; /* left the configuration while taken: goes with its part, nothing it says counts */
+	struct rules *gone_rules; /* what a gone one still points into */
 	bool has_value;
 	double value;
 	struct object_value
@@ -48,6 +52,8 @@ struct checkup {
 	unsigned unknown_runs;
 	bool tried;          /* had a run since the monitor started */
 	struct scrub *scrub; /* kind scrub: progress; else NULL */
+	struct rows *rows;   /* of the last run that answered, for changed settings; or NULL */
+	int64_t rows_us;     /* when they were taken */
 };
 
 /* One probe on one scope. */
@@ -117,10 +123,12 @@ struct part *part_split(struct part *, bool (*match)(const struct checkup *)) _m
 const struct coverage *checkup_coverage(
     struct checkup *, const struct facts *, uint64_t generation);
 
+/* Nobody wants to know any more: it left, or was switched off, while it was asked. */
+bool checkup_is_over(const struct checkup *);
 /* The single gate for every result.  item: scrub item or NULL.  forced: one run decides alone. */
 struct outcome {
 	struct checkup *checkup;
-	const struct result *result;
+	struct result *result; /* its rows are taken */
 	const char *item;
 	int64_t started_us, started_wall_us, duration_us;
 	bool decides;
@@ -165,6 +173,18 @@ json_t *scope_checks_json(const struct scope *) _must_check_;
 char *scope_not_covered_json(const struct scope *) _must_check_;
 bool scope_has_verdict(const struct scope *); /* every used probe of connectivity has run once */
 bool scope_round_done(const struct scope *);  /* every used probe has run once */
+/*
+ * Another reading of the configuration: checks that stay keep all they know, changed settings judge
+ * the last rows at once, what asks differently asks soon.  Runs on their way go on and count for
+ * what is still wanted.
+ */
+void scope_take_rules(struct scope *, struct rules *, const struct conf_database *);
+/* It is watched no more: forgets, in silence, and tells nothing of runs still on their way. */
+void scope_leave(struct scope *);
+/* All of it anew: what answers now is another one. */
+void scope_ask_soon(struct scope *);
+/* The same checks under another name: nothing is known of it yet. */
+void scope_begin_anew(struct scope *);
 /* State kept over restarts: flags of each check, series, scrub progress. */
 void scope_restore(struct scope *, const char *check, const char *kind, const char *json);
 void scope_save(struct scope *, bool all);

@@ -74,19 +74,38 @@ is_tracked(const void *arg, const char *key)
 	return findings_tracked(c->scope->monitor->findings, c->scope->name, c->check->id, key);
 }
 
+static void
+let_go(void *rules)
+{
+	rules_unref(rules);
+}
+
+void
+checkup_context(struct checkup *c, struct eval_context *ret)
+{
+	if (!c->series)
+		c->series = series_new();
+	*ret = (struct eval_context){ .series = c->series,
+		.now_us = clock_now_us(),
+		.wall_us = clock_wall_us(),
+		.server_start = NAN,
+		.tracked = is_tracked,
+		.tracked_arg = c,
+		.hold = rules_ref(c->gone ? c->gone_rules : c->scope->rules),
+		.release = let_go };
+}
+
 struct eval *
 checkup_eval(
     struct checkup *c, const char *item, double server_start, int64_t now_us, int64_t wall_us)
 {
-	struct eval_context ctx = { .now_us = now_us,
-		.wall_us = wall_us,
-		.server_start = server_start,
-		.item = item,
-		.tracked = is_tracked,
-		.tracked_arg = c };
+	struct eval_context ctx;
 
-	if (!c->series)
-		c->series = series_new();
-	ctx.series = c->series;
+	checkup_context(c, &ctx);
+	ctx.now_us = now_us;
+	ctx.wall_us = wall_us;
+	ctx.server_start = server_start;
+	ctx.item = item;
+	ctx.remember = !item && !c->scope->monitor->options.one_shot;
 	return eval_new(c->settings, &ctx);
 }

@@ -13,10 +13,17 @@ char *checkup_state_key(const struct checkup *) _must_check_;
 void checkup_next(struct checkup *, struct task *); /* when it is due again after a run */
 struct checkup *checkup_new(struct scope *, const struct check *) _must_check_;
 struct checkup *checkup_free(struct checkup *);
-bool scope_wants(const struct scope *, const struct check *);
+bool scope_wants(
+    const struct scope *, const struct rules *, const struct conf_database *, const struct check *);
+void scope_note_used(struct scope *); /* which probes have checks that are on */
 
 /* scope_record.c */
 void checkup_apply(struct checkup *, const struct outcome *, struct applied *ret);
+/* The last rows by the settings of now. */
+void checkup_judge_again(struct checkup *);
+void checkup_state_forget(const struct checkup *);
+/* What the evaluator is to know beside the settings. */
+void checkup_context(struct checkup *, struct eval_context *ret);
 void checkup_say(struct checkup *, enum reason, const char *text, const char *grant);
 void checkup_forget_values(struct checkup *);
 void checkup_save_answered(struct checkup *);

@@ -3,6 +3,7 @@
  */
 #include "base/clock.h"
 #include "base/str.h"
+#include "check/rows.h"
 #include "monitor/scope_impl.h"
 
 #define SERIES_SAVE_US (60 * USEC_PER_SEC)
@@ -67,6 +68,8 @@ void
 scope_record_uncovered(struct scope *s, struct checkup *c, const struct coverage *cov)
 {
 	c->running = false;
+	if (checkup_is_over(c))
+		return;
 	c->last_us = clock_now_us();
 	c->last_wall_us = clock_wall_us();
 	c->tried = true;
@@ -126,7 +129,7 @@ checkup_save_series(struct checkup *c, bool now)
 void
 checkup_apply(struct checkup *c, const struct outcome *o, struct applied *ret)
 {
-	struct scope *s = c->scope;
+	const struct scope *s = c->scope;
 	struct run run = {
 		.settings = c->settings,
 		.scope = s->name,
@@ -146,18 +149,104 @@ checkup_apply(struct checkup *c, const struct outcome *o, struct applied *ret)
 	monitor_findings_changed(s->monitor);
 }
 
+bool
+checkup_is_over(const struct checkup *c)
+{
+	return c->gone || !c->settings->enabled;
+}
+
+static bool
+remembers(const struct checkup *c)
+{
+	return c->rows && c->check->kind != KIND_EVENT && c->check->kind != KIND_SCRUB;
+}
+
+static void
+judge_rows(struct checkup *c, struct result *ret)
+{
+	struct eval_context ctx;
+
+	checkup_context(c, &ctx);
+	eval_again(c->rows, c->settings, &ctx, ret);
+}
+
+/*
+ * The rows of this run, for the settings that may come; judged once more where others came while it
+ * was on its way.  A run that did not answer leaves what the one before it said.
+ */
+static void
+take_rows(struct checkup *c, struct result *r)
+{
+	struct result again = { 0 };
+
+	if (!r->settings || (r->state == RESULT_UNKNOWN && !r->rows))
+		return;
+	rows_free(c->rows);
+	c->rows = TAKE_PTR(r->rows);
+	c->rows_us = c->last_us;
+	if (r->settings == c->settings || !remembers(c) ||
+	    settings_judge_alike(r->settings, c->settings))
+		return;
+	judge_rows(c, &again);
+	again.has_value = r->has_value;
+	again.value = r->value;
+	result_done(r);
+	*r = again;
+}
+
+void
+checkup_judge_again(struct checkup *c)
+{
+	struct scope *s = c->scope;
+	struct findings *all = s->monitor->findings;
+	struct result r = { 0 };
+	struct applied applied;
+	bool unknown = c->status == CHECK_UNKNOWN, verdict = !unknown && c->tried;
+	struct run run = {
+		.settings = c->settings,
+		.scope = s->name,
+		.server = scope_server_name(s),
+		.database = s->is_server ? "" : s->name,
+		.result = &r,
+		.now_us = clock_now_us(),
+		.wall_us = clock_wall_us(),
+		.interval_us = c->interval_us,
+		.loop_late = unknown || monitor_is_late(s->monitor),
+		.again = true,
+		.sampled_us = c->rows_us,
+	};
+
+	if (remembers(c)) {
+		judge_rows(c, &r);
+		findings_apply(all, &run, &applied);
+		if (applied.again_us > 0)
+			c->due_us = MIN(c->due_us, run.now_us + applied.again_us);
+		result_done(&r);
+	} else {
+		findings_limit(all, s->name, c->settings, run.now_us, run.wall_us);
+	}
+	if (unknown)
+		findings_stale(all, s->name, c->check->id);
+	else if (verdict && c->status != CHECK_NOT_COVERED)
+		c->status = findings_status(all, s->name, c->check->id);
+	monitor_findings_changed(s->monitor);
+}
+
 void
 scope_record(struct scope *s, const struct outcome *o)
 {
 	struct checkup *c = o->checkup;
-	const struct result *r = o->result;
+	struct result *r = o->result;
 	struct applied applied = { 0 };
 
 	c->running = false;
+	if (checkup_is_over(c))
+		return;
 	c->last_us = clock_now_us();
 	c->last_wall_us = o->started_wall_us;
 	c->duration_us = o->duration_us;
 	c->tried = true;
+	take_rows(c, r);
 	c->waiting = r->state == RESULT_WAITING;
 	c->has_value = r->has_value;
 	c->value = r->value;
@@ -200,6 +289,8 @@ void
 scope_record_nothing(struct checkup *c)
 {
 	c->running = false;
+	if (checkup_is_over(c))
+		return;
 	c->tried = true;
 	if (c->status == CHECK_UNKNOWN && !c->text)
 		c->status = CHECK_OK;

@@ -22,6 +22,8 @@ scope_scrub_listed(struct checkup *c)
 	struct monitor *m = c->scope->monitor;
 
 	scrub_list_end(c->scrub);
+	if (checkup_is_over(c))
+		return;
 	findings_retain_items(
 	    m->findings, c->scope->name, c->check->id, item_exists, c, clock_wall_us());
 	monitor_findings_changed(m);
@@ -35,6 +37,8 @@ scope_scrub_record(const struct outcome *o, int64_t timeout_us, int64_t max_time
 	struct applied applied = { 0 };
 	int64_t wall = clock_wall_us();
 
+	if (checkup_is_over(c))
+		return;
 	checkup_apply(c, o, &applied);
 	if (!it)
 		return;
@@ -82,10 +86,12 @@ scope_scrub_pass_end(struct checkup *c)
 	int64_t now = clock_now_us(), wall = clock_wall_us();
 	bool more;
 
+	c->running = false;
+	if (checkup_is_over(c))
+		return;
 	scrub_summarise(c->scrub, &sum);
 	pace = scope_scrub_pace(c);
 	more = scrub_next(c->scrub, wall, &pace, wall) != NULL;
-	c->running = false;
 	c->tried = true;
 	c->last_us = now;
 	c->last_wall_us = wall;

@@ -30,17 +30,22 @@ scope_save(struct scope *s, bool all)
 }
 
 void
+checkup_state_forget(const struct checkup *c)
+{
+	struct monitor *m = c->scope->monitor;
+	_cleanup_free_ char *key = checkup_state_key(c);
+
+	if (c->answered)
+		monitor_state(m, "check", key, NULL);
+	if (c->series)
+		monitor_state(m, "series", key, NULL);
+	if (c->scrub)
+		monitor_state(m, "scrub", key, NULL);
+}
+
+void
 scope_forget(struct scope *s)
 {
-	for (size_t i = 0; i < s->ncheckups; i++) {
-		const struct checkup *c = s->checkups[i];
-		_cleanup_free_ char *key = checkup_state_key(c);
-
-		if (c->answered)
-			monitor_state(s->monitor, "check", key, NULL);
-		if (c->series)
-			monitor_state(s->monitor, "series", key, NULL);
-		if (c->scrub)
-			monitor_state(s->monitor, "scrub", key, NULL);
-	}
+	for (size_t i = 0; i < s->ncheckups; i++)
+		checkup_state_forget(s->checkups[i]);
 }

@@ -12,8 +12,6 @@
 #include <math.h>
 #include <stdio.h>
 
-#define BUDGET_TO_WARN 4
-
 /* ---- names and small views ---- */
 
 struct scope *
@@ -189,39 +187,33 @@ server_new(struct monitor *m, struct database *d, char *take_endpoint)
 {
 	struct server *s = xcalloc(1, sizeof(*s));
 	const struct conf_database *c = d->conf;
-	size_t total = (size_t)(c->pool_size + c->max_overflow);
 
 	s->m = m;
 	s->endpoint = take_endpoint;
-	s->home_db = d;
 	s->start = NAN;
 	s->facts.engine = ENGINE_POSTGRESQL;
 	s->facts.flavour = xstrdup("community");
 	s->facts_sql = pg_facts_sql(d->scope.rules->catalogue);
 	s->retry = evtimer_new(m->base, server_on_retry, s);
 	assert(s->retry);
-	if (total > BUDGET_TO_WARN)
-		log_warning(
-		    "%s: pool_size + max_overflow = %zu: up to so many connections to one server",
-		    c->name, total);
-	s->nvisitors = total > 1 ? total - 1 : 0;
-	s->nwarm = c->pool_size > 1 ? (size_t)c->pool_size - 1 : 0;
-	s->visitors = xcalloc(s->nvisitors + 1, sizeof(*s->visitors));
-	for (size_t i = 0; i < s->nvisitors; i++)
-		s->visitors[i].server = s;
 	scope_init(&s->scope, m, d->scope.rules, c->server ? c->server : c->name, true, c,
 	    &server_ops, s, d->scope.slot, d->scope.nslots);
+	server_visitors_new(s);
 	m->servers = xreallocarray(m->servers, m->nservers + 1, sizeof(struct server *));
 	m->servers[m->nservers++] = s;
 	return s;
 }
 
-static void
+void
 server_add(struct server *s, struct database *d)
 {
 	s->dbs = xreallocarray(s->dbs, s->ndbs + 1, sizeof(struct database *));
 	s->dbs[s->ndbs++] = d;
 	d->server = s;
+	if (!s->home_db) {
+		s->home_db = d;
+		s->renew = s->started;
+	}
 	d->facts.engine = ENGINE_POSTGRESQL;
 	if (!d->facts.flavour)
 		d->facts.flavour = xstrdup("community");
@@ -268,6 +260,7 @@ server_detach(struct database *d)
 void
 server_start(struct server *s)
 {
+	s->started = true;
 	scope_start(&s->scope);
 	server_retry_in(s, 0);
 }
@@ -322,7 +315,8 @@ server_free(struct server *s)
 static bool
 is_idle(const struct server *s)
 {
-	if (s->home_run || s->home_queue || s->resolving || s->listing || server_host_is_busy(s) ||
+	if (s->home_run || s->home_queue || s->resolving || s->listing || s->nleaving > 0 ||
+	    server_host_is_busy(s) ||
 	    pg_session_in_flight(s->home) > 0)
 		return false;
 	for (size_t i = 0; i < s->nvisitors; i++)
@@ -338,7 +332,7 @@ bool
 server_same(const struct server *a, const struct server *b)
 {
 	if (a->link != LINK_UP || b->link != LINK_UP || a->pooled || b->pooled || !a->sysid ||
-	    !b->sysid)
+	    !b->sysid || a->renew || b->renew)
 		return false;
 	return streq(a->identity, b->identity) && streq(a->start_text, b->start_text) &&
 	       streq(a->facts.login, b->facts.login);

@@ -137,6 +137,13 @@ home_failed(struct server *s, const struct pg_failure *f)
 	s->failure = *f;
 	s->failures++;
 	s->link = LINK_NONE;
+	reload_wake(s->m);
+	if (s->leaving)
+		return;
+	if (s->renew) { /* it says nothing of where we go now */
+		server_retry_in(s, 0);
+		return;
+	}
 	if (f->cause == PG_CAUSE_NO_DATABASE && choose_other_home(s)) {
 		server_retry_in(s, 0);
 		return;
@@ -156,7 +163,7 @@ server_on_retry(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	if (s->link != LINK_NONE)
+	if (s->link != LINK_NONE || server_renew(s))
 		return;
 	/* The attempt that was never answered is still the attempt: a second look is enough. */
 	if (s->home && pg_session_state(s->home) == PG_UNANSWERED) {
@@ -313,6 +320,8 @@ home_up(struct server *s)
 	s->failures = 0;
 	s->down = false;
 	s->m->merge_due = true;
+	if (server_renew(s)) /* it is of a database that has left */
+		return;
 	if (!s->home_db->datname)
 		s->home_db->datname = xstrdup(s->facts.datname);
 	take_restored_name(s);
@@ -341,6 +350,10 @@ on_head_done(const struct pg_failure *f, int64_t duration_us, void *arg)
 	struct server *s = arg;
 
 	(void)duration_us;
+	if (s->leaving) {
+		reload_wake(s->m);
+		return;
+	}
 	if (f && pg_failure_reason(f) == REASON_PRIVILEGE && !s->no_control) {
 		s->no_control = true;
 		s->link = LINK_CONNECTING;
@@ -439,7 +452,11 @@ on_home_closed(struct pg_session *session, void *arg)
 
 	(void)session;
 	s->link = LINK_NONE;
-	if (s->closing_failed)
+	if (s->renew)
+		server_renewed(s);
+	if (s->leaving)
+		reload_wake(s->m);
+	else if (s->closing_failed)
 		home_failed(s, &f);
 	else
 		server_home_connect(s);
@@ -495,7 +512,7 @@ on_resolve_answer(uint32_t type, const char *payload, size_t len, void *arg)
 	struct pg_plan *plan = NULL;
 	struct pg_failure f = { .cause = PG_CAUSE_DNS };
 
-	if (type != RESOLVE_ANSWER)
+	if (type != RESOLVE_ANSWER || s->outdated)
 		return;
 	if (resolve_answer(payload, len, &plan, &f.err) < 0) {
 		if (f.err.code != -EADDRNOTAVAIL)
@@ -519,9 +536,15 @@ on_resolve_end(enum worker_end end, const struct err *err, void *arg)
 	if (end == WORKER_CANCELLED)
 		return; /* we may be gone */
 	s->resolving = NULL;
+	reload_wake(s->m);
 	if (s->link != LINK_RESOLVING)
 		return;
 	s->link = LINK_NONE;
+	if (s->outdated) { /* it was about another DSN */
+		s->outdated = false;
+		server_retry_in(s, 0);
+		return;
+	}
 	/* A plan that once worked is better than none while names do not resolve. */
 	if (s->plan) {
 		home_attempt(s);
@@ -542,7 +565,8 @@ server_home_connect(struct server *s)
 	_cleanup_free_ char *job = NULL;
 	struct pg_plan *local = NULL;
 
-	if (s->link != LINK_NONE || (s->home && pg_session_state(s->home) != PG_DOWN))
+	if (s->link != LINK_NONE || s->leaving || !s->started ||
+	    (s->home && pg_session_state(s->home) != PG_DOWN))
 		return;
 	if (s->plan && clock_now_us() - s->plan_us < PLAN_MAX_AGE_US) {
 		home_attempt(s);
@@ -602,6 +626,7 @@ on_home_run_end(const struct pg_failure *f, void *arg)
 	struct server *s = arg;
 
 	s->home_run = NULL;
+	reload_wake(s->m);
 	if (!f)
 		server_home_pump(s);
 }
@@ -638,7 +663,7 @@ home_run_part(struct server *s)
 void
 server_home_pump(struct server *s)
 {
-	if (!s->home_queue || s->home_run || s->host.holds)
+	if (server_renew(s) || !s->home_queue || s->home_run || s->host.holds)
 		return;
 	if (s->link == LINK_UP) {
 		if (pg_session_in_flight(s->home) == 0 && head_ask(s) < 0)

@@ -80,7 +80,14 @@ struct server {
 	int64_t fresh_retry_us;
 	bool pumping;
 	bool listing;
-	char **listed; /* databases = *: names of the last list */
+	/* reload */
+	bool started;
+	bool leaving;  /* no database is behind it any more: it goes when its sessions are closed */
+	bool renew;    /* the home session is to be made anew, once it is idle */
+	bool refit;    /* other visitors are to be made, once none is busy: no visit begins */
+	bool outdated; /* the answer of `resolving` is about another DSN */
+	size_t nleaving; /* databases that leave, with a run on its way */
+	char **listed;   /* databases = *: names of the last list */
 };
 
 static inline int64_t
@@ -109,7 +116,16 @@ struct pg_session *server_session_new(struct server *, const struct pg_session_c
 bool server_needs_no_second(enum pg_cause);
 void server_refresh_plan(struct server *);
 
+/* server_reload.c */
+/* The home session is closed as soon as it may be and made anew; false: there is nothing to do. */
+bool server_renew(struct server *);
+void server_renewed(struct server *); /* the old session is closed */
+/* The visitors are made anew, once all are idle and the server has let go of their sessions. */
+void server_refit(struct server *);
+
 /* server_visit.c */
+void server_visitors_new(struct server *);   /* as many as its configuration says */
+bool server_visitors_close(struct server *); /* those that are idle; true when all are down */
 void server_visit_add(struct database *, struct part *p); /* takes p */
 void server_visits_pump(struct server *);
 void server_visits_tick(struct server *);     /* once a second */

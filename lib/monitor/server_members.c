@@ -48,7 +48,7 @@ has_own_section(const struct server *s, const char *datname)
 	return false;
 }
 
-static struct conf_database *
+struct conf_database *
 member_conf(const struct conf_database *like, const char *name)
 {
 	struct conf_database *c = xcalloc(1, sizeof(*c));
@@ -87,7 +87,8 @@ static bool
 is_gone(const struct server *s, const struct database *d)
 {
 	return d->dynamic && d != s->home_db &&
-	       (!strv_has(s->listed, d->datname) || has_own_section(s, d->datname));
+	       (str_glob_any(d->conf->exclude_databases, d->datname) ||
+	           !strv_has(s->listed, d->datname) || has_own_section(s, d->datname));
 }
 
 static void

@@ -51,10 +51,10 @@ server_login(const struct server *s)
 }
 
 /* What there is to judge: nothing new, rows as any, or rows that are beyond doubt. */
-enum rows { ROWS_OLD, ROWS_NEW, ROWS_DECIDE };
+enum news { ROWS_OLD, ROWS_NEW, ROWS_DECIDE };
 
 /* Rows of conn-up: one while the server cannot be reached, or takes no new connection. */
-static enum rows
+static enum news
 rows_conn_up(const struct server *s, struct eval *ev)
 {
 	static const char *const names[] = { "object", "value", "cause", "detail", "role" };
@@ -75,7 +75,7 @@ rows_conn_up(const struct server *s, struct eval *ev)
 	return ROWS_DECIDE; /* retries have confirmed it already */
 }
 
-static enum rows
+static enum news
 rows_conn_latency(struct server *s, struct eval *ev)
 {
 	static const char *const names[] = { "object", "value", "connect_seconds", "auth_seconds",
@@ -94,7 +94,7 @@ rows_conn_latency(struct server *s, struct eval *ev)
 	return ROWS_NEW;
 }
 
-static enum rows
+static enum news
 rows_setup_needed(const struct server *s, struct eval *ev)
 {
 	static const char *const names[] = { "object", "value", "role", "detail", "host", "port" };
@@ -108,7 +108,7 @@ rows_setup_needed(const struct server *s, struct eval *ev)
 	return ROWS_NEW;
 }
 
-static enum rows
+static enum news
 session_rows(struct server *s, const struct check *c, struct eval *ev)
 {
 	if (streq(c->id, "conn-up"))
@@ -132,7 +132,7 @@ server_judge_session(struct checkup *c, void *arg)
 	struct server *s = arg;
 	int64_t now = clock_now_us(), wall = clock_wall_us();
 	struct eval *ev = checkup_eval(c, NULL, s->start, now, wall);
-	enum rows rows = session_rows(s, c->check, ev);
+	enum news rows = session_rows(s, c->check, ev);
 	struct result res = { 0 };
 	struct outcome o = { .checkup = c,
 		.result = &res,

@@ -7,8 +7,26 @@
 #include "monitor/server_impl.h"
 #include <stdio.h>
 
-#define LONG_ITEM_US (600 * USEC_PER_SEC)
-#define MAX_VISITS   64 /* over all servers */
+#define LONG_ITEM_US   (600 * USEC_PER_SEC)
+#define MAX_VISITS     64 /* over all servers */
+#define BUDGET_TO_WARN 4
+
+void
+server_visitors_new(struct server *s)
+{
+	const struct conf_database *c = s->scope.conf;
+	size_t total = (size_t)(c->pool_size + c->max_overflow);
+
+	if (total > BUDGET_TO_WARN)
+		log_warning(
+		    "%s: pool_size + max_overflow = %zu: up to so many connections to one server",
+		    c->name, total);
+	s->nvisitors = total > 1 ? total - 1 : 0;
+	s->nwarm = c->pool_size > 1 ? (size_t)c->pool_size - 1 : 0;
+	s->visitors = xcalloc(s->nvisitors + 1, sizeof(*s->visitors));
+	for (size_t i = 0; i < s->nvisitors; i++)
+		s->visitors[i].server = s;
+}
 
 void
 server_database_reached(struct database *d)
@@ -84,7 +102,8 @@ visit_end(struct visitor *v, bool keep)
 
 	for (size_t i = 0; i < s->nvisitors; i++)
 		warm += &s->visitors[i] != v && s->visitors[i].db != NULL;
-	if (keep && v->db && warm < s->nwarm && pg_session_state(v->session) == PG_READY) {
+	if (keep && v->db && !v->db->leaving && !s->refit && !s->leaving && warm < s->nwarm &&
+	    pg_session_state(v->session) == PG_READY) {
 		s->m->visits--;
 		v->db->visiting = false;
 		v->busy = false;
@@ -93,6 +112,7 @@ visit_end(struct visitor *v, bool keep)
 		visitor_close(v);
 	}
 	server_visits_pump(s);
+	reload_wake(s->m);
 }
 
 static void visit_run(struct visitor *);
@@ -139,7 +159,7 @@ visit_run(struct visitor *v)
 		.facts_sql = s->facts_sql };
 	bool server_part;
 
-	if (!p) {
+	if (!p || s->refit) {
 		visit_end(v, !v->tainted);
 		return;
 	}
@@ -189,6 +209,11 @@ visit_failed(struct visitor *v, const struct pg_failure *f)
 	bool was_busy = v->busy;
 
 	visitor_release(v);
+	reload_wake(s->m);
+	if (s->leaving || s->refit || (d && d->leaving)) {
+		server_visits_pump(s); /* what waits is asked over another session, or not at all */
+		return;
+	}
 	if (d && is_of_one_database(s, f)) {
 		s->fresh_us = clock_now_us(); /* the server itself answered */
 		database_unreachable(d, f);
@@ -227,7 +252,7 @@ on_visit_connect(struct pg_session *session, const struct pg_failure *f, void *a
 		visitor_close(v);
 		return;
 	}
-	if (v->db->datname || v->db == v->server->home_db)
+	if (!v->db->leaving && (v->db->datname || v->db == v->server->home_db))
 		server_database_reached(v->db);
 	visit_run(v);
 	server_visits_pump(v->server); /* the next attempt may begin */
@@ -242,6 +267,7 @@ on_visit_lost(struct pg_session *session, const struct pg_failure *f, void *arg)
 	(void)f;
 	visitor_release(v);
 	server_visits_pump(v->server);
+	reload_wake(v->server->m);
 }
 
 static void
@@ -251,6 +277,7 @@ on_visit_closed(struct pg_session *session, void *arg)
 
 	(void)session;
 	server_visits_pump(v->server);
+	reload_wake(v->server->m);
 }
 
 static const struct pg_session_callbacks visit_callbacks = { on_visit_connect, on_visit_lost,
@@ -343,7 +370,7 @@ next_to_visit(const struct server *s)
 void
 server_visits_pump(struct server *s)
 {
-	if (s->link != LINK_UP || s->pumping)
+	if (s->link != LINK_UP || s->pumping || s->refit || s->leaving || !s->plan)
 		return;
 	s->pumping = true;
 	for (;;) {
@@ -400,9 +427,31 @@ server_visits_forget(struct database *d)
 {
 	struct server *s = d->server;
 
-	for (size_t i = 0; i < s->nvisitors; i++)
-		if (s->visitors[i].db == d)
-			visitor_close(&s->visitors[i]);
+	for (size_t i = 0; i < s->nvisitors; i++) {
+		struct visitor *v = &s->visitors[i];
+
+		if (v->db != d)
+			continue;
+		if (v->busy)
+			v->tainted = true; /* this visit is its last */
+		else
+			visitor_close(v);
+	}
+}
+
+bool
+server_visitors_close(struct server *s)
+{
+	bool all = true;
+
+	for (size_t i = 0; i < s->nvisitors; i++) {
+		struct visitor *v = &s->visitors[i];
+
+		if (!v->busy)
+			visitor_close(v);
+		all = all && !v->busy && (!v->session || pg_session_state(v->session) == PG_DOWN);
+	}
+	return all;
 }
 
 void

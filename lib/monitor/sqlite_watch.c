@@ -52,6 +52,7 @@ struct visit {
 };
 
 static void visit_continue(struct visit *);
+static void visit_end(struct visit *, enum reason, const char *error);
 
 /* ---- jobs ---- */
 
@@ -345,9 +346,10 @@ on_end(enum worker_end end, const struct err *err, void *arg)
 		want_finish(v, &v->wants[i], reasons[end], err ? err->msg : "not reached in time",
 		    false, clock_now_us() - v->wants[i].started_us);
 	wants_free(v);
-	if (end == WORKER_CANCELLED)
-		return;
-	visit_continue(v);
+	if (v->db->leaving)
+		visit_end(v, REASON_CONNECTION, NULL);
+	else if (end != WORKER_CANCELLED)
+		visit_continue(v);
 }
 
 /* ---- the visit ---- */
@@ -444,7 +446,7 @@ next_item(struct visit *v)
 {
 	struct checkup *c = v->scrubbing;
 	const struct scrub_pace pace = scope_scrub_pace(c);
-	struct scrub_item *it = clock_now_us() < v->scrub_until_us
+	struct scrub_item *it = clock_now_us() < v->scrub_until_us && !checkup_is_over(c)
 	                            ? scrub_next(c->scrub, clock_wall_us(), &pace, v->scrub_wall_us)
 	                            : NULL;
 	struct want *w;
@@ -549,4 +551,33 @@ sqlite_watch_free(struct database *d)
 	json_decref(d->sqlite->facts);
 	free(d->sqlite->path);
 	free(TAKE_PTR(d->sqlite));
+}
+
+bool
+sqlite_watch_is_idle(const struct database *d)
+{
+	return !d->sqlite || !d->sqlite->visits;
+}
+
+void
+sqlite_watch_cancel(struct database *d)
+{
+	for (struct visit *v = d->sqlite->visits; v; v = v->next)
+		if (v->job)
+			worker_cancel(v->job);
+}
+
+int
+sqlite_watch_move(struct database *d, struct err *err)
+{
+	char *path = NULL;
+	int r = dsn_sqlite_path(d->conf->dsn, &path, err);
+
+	if (r < 0)
+		return r;
+	free(d->sqlite->path);
+	d->sqlite->path = path;
+	json_decref(d->sqlite->facts);
+	d->sqlite->facts = NULL;
+	return 0;
 }

@@ -783,16 +783,14 @@ api_free(struct api *api)
 }
 
 void
-api_set_monitor(struct api *api, struct monitor *monitor, const struct conf *conf)
+api_set_conf(struct api *api, const struct conf *conf)
 {
 	struct err e = { 0 };
 
-	while (!TAILQ_EMPTY(&api->waits))
-		wait_give_up(TAILQ_FIRST(&api->waits));
-	api->monitor = monitor;
 	api->conf = conf;
 	api_tcp_set_conf(api->tcp, conf);
-	metrics_page_set_monitor(api->metrics, monitor);
+	metrics_page_set_monitor(api->metrics, api->monitor);
+	http_server_set_clients(api->http, client_limit(conf));
 	if (find_admin(api, conf, &e) < 0)
 		log_warning("%s; only root and our own user may write", e.msg);
 	api_changed(api);

@@ -9,14 +9,14 @@
 struct api;
 /*
  * listen_fd: a listening socket that is taken and whose file stays, or -1: api_listen's.  conf is borrowed until
- * api_set_monitor or api_free.  A quarter of the descriptors stays free for databases, whatever
+ * api_set_conf or api_free.  A quarter of the descriptors stays free for databases, whatever
  * max_clients says.
  */
 int api_new(struct event_base *, struct monitor *, const struct conf *, int take_listen_fd,
     struct api **ret, struct err *) _must_check_;
 struct api *api_free(struct api *); /* returns NULL; removes a socket file that is its own */
-/* After a reload: answers come from here on; runs that somebody waits for are answered by id. */
-void api_set_monitor(struct api *, struct monitor *, const struct conf *);
+/* After a reload: who may write, how many may come.  The former is not touched any more. */
+void api_set_conf(struct api *, const struct conf *);
 /* Something changed (a transition): answers kept for others are made anew. */
 void api_changed(struct api *);
 /* What waits to be stored and to be told: shown with the status. */

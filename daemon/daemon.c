@@ -9,6 +9,7 @@
 #include "daemon/api.h"
 #include "daemon/passed.h"
 #include "daemon/pulse.h"
+#include "daemon/reload.h"
 #include "daemon/store.h"
 #include "host/host.h"
 #include "monitor/monitor.h"
@@ -36,6 +37,9 @@ struct daemon {
 	int64_t watchdog_us;
 	struct passed passed;
 	struct event *sigterm, *sigint, *sighup;
+	struct reload *reload; /* NULL: not ready yet */
+	bool reload_asked;
+	const struct daemon_options *options;
 	int code;
 };
 
@@ -119,7 +123,16 @@ on_state(const char *kind, const char *key, const char *json, void *arg)
 	store_put(d->store, kind, key, json);
 }
 
+static void
+on_reloaded(void *arg)
+{
+	struct daemon *d = arg;
+
+	reload_over(d->reload);
+}
+
 static const struct monitor_callbacks monitor_callbacks = {
+	.on_reloaded = on_reloaded,
 	.on_transition = on_transition,
 	.on_unknown = on_unknown,
 	.on_summary = on_summary,
@@ -222,6 +235,15 @@ on_loaded(void *arg)
 	                    conf->ndatabases == 1 ? "database" : "databases"));
 	notify_ready(d->notify);
 	d->pulse = pulse_new(d->base, d->notify, d->monitor, d->watchdog_us);
+	d->reload = reload_new(&(struct reload_parts){ .base = d->base,
+	    .config = d->options->config,
+	    .monitor = d->monitor,
+	    .outlets = d->outlets,
+	    .notify = d->notify,
+	    .api = d->api,
+	    .started = conf });
+	if (d->reload_asked)
+		reload_ask(d->reload);
 }
 
 static const struct store_callbacks store_callbacks = {
@@ -288,14 +310,18 @@ on_stop_signal(evutil_socket_t sig, short what, void *arg)
 	stop(arg, EXIT_SUCCESS);
 }
 
+/* Before the state is loaded there is nothing to apply it to: it follows then. */
 static void
 on_hangup_signal(evutil_socket_t sig, short what, void *arg)
 {
+	struct daemon *d = arg;
+
 	(void)sig;
 	(void)what;
-	(void)arg;
-	log_warning(
-	    "SIGHUP: this version reads its configuration only at start; restart to apply it");
+	if (d->reload)
+		reload_ask(d->reload);
+	else
+		d->reload_asked = true;
 }
 
 static struct event *
@@ -330,8 +356,7 @@ on_bad_check(const char *path, const struct err *err, void *arg)
 
 	(void)path;
 	if (d)
-		outlets_say(d->outlets, entry_note(ENTRY_CHECK_REJECTED, err->msg, 0,
-		                            "check file left out: %s", err->msg));
+		reload_bad_check(d->outlets, err);
 	else
 		daemon_complain(err->msg);
 }
@@ -431,6 +456,7 @@ finish(struct daemon *d)
 	if (d->store)
 		store_flush(d->store, deadline); /* what was delivered just now */
 	d->pulse = pulse_free(d->pulse);
+	d->reload = reload_free(d->reload);
 	d->api = api_free(d->api);
 	passed_done(&d->passed);
 	d->monitor = monitor_free(d->monitor);
@@ -450,7 +476,7 @@ finish(struct daemon *d)
 int
 daemon_run(const struct daemon_options *o, struct conf *take)
 {
-	struct daemon d = { .base = base_new(), .passed.fd = -1 };
+	struct daemon d = { .base = base_new(), .options = o, .passed.fd = -1 };
 	struct err_list errors = { 0 };
 
 	signal(SIGPIPE, SIG_IGN);

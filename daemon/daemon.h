@@ -6,6 +6,7 @@
 struct daemon_options {
 	enum outlet_format log;
 	enum log_level log_level;
+	const char *config; /* its file, for a reload; NULL: the default */
 };
 /* Serves until SIGTERM or SIGINT.  Takes the configuration.  The exit code of the process. */
 int daemon_run(const struct daemon_options *, struct conf *take);

@@ -460,6 +460,12 @@ on_accept_error(struct evconnlistener *listener, void *arg)
 	log_problem(s, what);
 }
 
+void
+http_server_set_clients(struct http_server *s, unsigned clients)
+{
+	s->limits.clients = clients;
+}
+
 int
 http_server_new(struct event_base *base, int take_listen_fd, const struct http_limits *limits,
     http_handler_fn handler, void *arg, struct http_server **ret, struct err *e)

@@ -31,6 +31,8 @@ struct http_body *http_body_unref(struct http_body *); /* returns NULL */
 typedef void (*http_handler_fn)(struct http_request *, void *arg);
 
 /* Takes the listening socket.  SIGPIPE becomes ignored in the process. */
+/* From now on; those beyond it end as they would. */
+void http_server_set_clients(struct http_server *, unsigned clients);
 int http_server_new(struct event_base *, int take_listen_fd, const struct http_limits *,
     http_handler_fn, void *arg, struct http_server **ret, struct err *) _must_check_;
 /* Who may connect at all: others are closed at once.  Asked anew for each. */

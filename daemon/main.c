@@ -166,6 +166,7 @@ main(int argc, char **argv)
 		return bad_configuration(&errors);
 	}
 	err_list_done(&errors);
+	o.config = config;
 	if (check)
 		return check_config(conf, config ? config : CONF_DEFAULT_FILE);
 	return daemon_run(&o, conf);

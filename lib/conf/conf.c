@@ -537,6 +537,17 @@ conf_database_equal(const struct conf_database *a, const struct conf_database *b
 	return true;
 }
 
+struct conf *
+conf_copy_daemon(const struct conf *from)
+{
+	struct conf *c = xcalloc(1, sizeof(*c));
+
+	option_copy_fields(KIND_DAEMON, &c->daemon, &from->daemon);
+	c->daemon.socket_group_set = from->daemon.socket_group_set;
+	c->defaults.name = xstrdup("");
+	return c;
+}
+
 char **
 conf_needs_restart(const struct conf *running, const struct conf *loaded)
 {

@@ -114,6 +114,8 @@ const char *conf_database_get(const struct conf_database *, const char *key);
 bool conf_database_has_key(const char *key); /* whether [database] knows such a key */
 /* Whether all that was configured is the same, the DSN too; where it stands does not count. */
 bool conf_database_equal(const struct conf_database *, const struct conf_database *);
+/* [daemon] alone. */
+struct conf *conf_copy_daemon(const struct conf *) _must_check_;
 /* "[daemon] socket" ...: what differs and a reload does not apply; NULL when nothing. */
 char **conf_needs_restart(const struct conf *running, const struct conf *loaded) _must_check_;
 const struct conf_database *conf_find(const struct conf *, const char *name);

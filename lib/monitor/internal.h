@@ -177,10 +177,10 @@ const char *server_name(const struct server *);
 const char *server_version(const struct server *); /* NULL: not known yet */
 size_t server_ndatabases(const struct server *);
 int64_t server_answer_us(const struct server *);
-bool server_has_list(const struct server *);  /* databases = *: told at least once */
-bool server_is_down(const struct server *); /* told down */
+bool server_has_list(const struct server *);      /* databases = *: told at least once */
+bool server_is_down(const struct server *);       /* told down */
 size_t server_connections(const struct server *); /* open or being made */
-bool server_settled(const struct server *);   /* one verdict: up, or told down */
+bool server_settled(const struct server *);       /* one verdict: up, or told down */
 bool server_is_listed(const struct server *); /* databases = *: members are known, or it is down */
 void server_heartbeat(struct server *);       /* once a second */
 bool server_same(const struct server *, const struct server *);

@@ -316,8 +316,7 @@ static bool
 is_idle(const struct server *s)
 {
 	if (s->home_run || s->home_queue || s->resolving || s->listing || s->nleaving > 0 ||
-	    server_host_is_busy(s) ||
-	    pg_session_in_flight(s->home) > 0)
+	    server_host_is_busy(s) || pg_session_in_flight(s->home) > 0)
 		return false;
 	for (size_t i = 0; i < s->nvisitors; i++)
 		if (s->visitors[i].busy)

@@ -93,7 +93,7 @@ peer_uid(const struct server *s, uid_t *ret)
 	struct ucred cred;
 	socklen_t len = sizeof(cred);
 
-	if (!pg_plan_is_local(s->plan) || pg_session_socket(s->home) < 0 ||
+	if (!s->plan || !pg_plan_is_local(s->plan) || pg_session_socket(s->home) < 0 ||
 	    getsockopt(pg_session_socket(s->home), SOL_SOCKET, SO_PEERCRED, &cred, &len) < 0 ||
 	    len != sizeof(cred) || cred.pid == 0)
 		return -ENOTSUP;

@@ -321,7 +321,8 @@ server_is_closed(struct server *s)
 {
 	bool down = server_visitors_close(s);
 
-	if (s->home_run || s->resolving || s->nleaving > 0 || scope_is_busy(&s->scope))
+	if (s->home_run || s->resolving || s->nleaving > 0 || scope_is_busy(&s->scope) ||
+	    server_host_is_busy(s))
 		return false;
 	if (s->home && pg_session_state(s->home) != PG_DOWN) {
 		if (pg_session_in_flight(s->home) == 0)

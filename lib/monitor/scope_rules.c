@@ -127,7 +127,10 @@ take_old(struct checkup **old, size_t n, size_t *at, const char *id)
 {
 	while (*at < n && strcmp(old[*at]->check->id, id) < 0)
 		++*at;
-	return *at < n && streq(old[*at]->check->id, id) ? TAKE_PTR(old[*at]) : NULL;
+	if (*at == n || !streq(old[*at]->check->id, id))
+		return NULL;
+	++*at;
+	return TAKE_PTR(old[*at - 1]);
 }
 
 static void

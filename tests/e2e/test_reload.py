@@ -66,6 +66,7 @@ def test_thresholds_judge_the_last_sample_at_once(cluster, daemon):
                              "check q": {"for": "0s", **keys}}}
     d = daemon(**parts(warning="> 80"))
     d.wait_check("calm", "q", ("ok",))
+    wait_until(lambda: d.transitions("09", database="calm"), 20, "the first contact is over")
     first = asked(d, "calm", "q")
 
     reload_with(d, **parts(warning="> 60"))

@@ -257,6 +257,35 @@ validate_override(const struct plan *p, const struct conf_check *o, struct err_l
 		validate_key(p, o, k, section, errors);
 }
 
+/* Whether pattern can name d, or a database that d stands for and that is not known yet. */
+static bool
+may_name(const char *pattern, const struct conf_database *d)
+{
+	size_t n = strlen(d->name);
+
+	if (database_matches(pattern, d->name))
+		return true;
+	return d->all_databases && (strpbrk(pattern, "*?[") ||
+	                               (strncmp(pattern, d->name, n) == 0 && pattern[n] == '/'));
+}
+
+static bool
+query_has_engine(const struct conf *conf, const struct conf_query *q, enum engine e)
+{
+	if (conf->ndatabases == 0)
+		return e == ENGINE_POSTGRESQL;
+	for (size_t i = 0; i < conf->ndatabases; i++) {
+		if (conf->databases[i].engine != e)
+			continue;
+		if (!q->databases)
+			return true;
+		for (size_t k = 0; q->databases[k]; k++)
+			if (may_name(q->databases[k], &conf->databases[i]))
+				return true;
+	}
+	return false;
+}
+
 /* One check an engine that the query's databases have; without any database, PostgreSQL. */
 static void
 add_query(struct plan *p, const struct conf_query *q, struct err_list *errors)
@@ -278,6 +307,8 @@ add_query(struct plan *p, const struct conf_query *q, struct err_list *errors)
 		struct check *c = NULL;
 		struct err err = { 0 };
 
+		if (!query_has_engine(p->conf, q, e))
+			continue;
 		if (catalogue_find(p->catalogue, e, q->name)) {
 			origin_error(errors, &q->origin, section, NULL,
 			    "a check of this name exists; choose another name");

@@ -93,6 +93,18 @@ setup_options(const struct pg_session *s)
 	return str_take(&out);
 }
 
+/*
+ * A database of SQL_ASCII holds whatever bytes came.  Asked for UTF-8 the server refuses a whole
+ * answer for one name that is none; asked for its bytes it gives them, and they are made text here.
+ */
+static bool
+is_unchecked(const struct pg_session *s)
+{
+	const char *encoding = PQparameterStatus(s->pg, "server_encoding");
+
+	return encoding && streq(encoding, "SQL_ASCII");
+}
+
 /* The local settings of a group; $1 is its statement_timeout. */
 static char *
 local_settings(const struct pg_session *s)
@@ -105,6 +117,8 @@ local_settings(const struct pg_session *s)
 		if (settings[i].when == AT_START && !streq(settings[i].name, "statement_timeout"))
 			str_addf(&out, ", pg_catalog.set_config('%s', '%s', true)",
 			    settings[i].name, value_of(s, i, buf));
+	if (is_unchecked(s))
+		str_add(&out, ", pg_catalog.set_config('client_encoding', 'SQL_ASCII', true)");
 	return str_take(&out);
 }
 
@@ -129,6 +143,8 @@ ask_settings(struct pg_session *s)
 		else if (settings[i].when == AT_START)
 			str_addf(&sql, ", pg_catalog.current_setting('%s')", settings[i].name);
 	}
+	if (is_unchecked(s) && !s->is_pooled)
+		str_add(&sql, ", pg_catalog.set_config('client_encoding', 'SQL_ASCII', false)");
 	return request_send(
 	    s, &(struct pg_statement){ .sql = str_text(&sql) }, s->timeout_us, &cb, s, true);
 }

@@ -615,6 +615,11 @@ conclude(const struct eval *e, bool counted_all, struct result *ret)
 			snprintf(ret->text + used, sizeof(ret->text) - used,
 			    " and %zu more of %zu rows", e->nbad - 1, e->nrows);
 		}
+	} else if (e->truncated && e->nrows == 0) {
+		ret->state = RESULT_UNKNOWN;
+		ret->reason = REASON_NO_VALUE;
+		snprintf(ret->text, sizeof(ret->text), "its first row has %zu kB, over %zu kB",
+		    e->bytes >> 10, e->max_bytes >> 10);
 	} else if (e->truncated || !counted_all) {
 		ret->state = RESULT_TRUNCATED;
 		if (e->truncated)

@@ -270,7 +270,7 @@ on_check_done(const struct pg_failure *f, int64_t duration_us, void *arg)
 	eval_finish(a->eval, f ? &why : NULL, &result);
 	if (a->item)
 		scope_scrub_record(&o, r->job.timeout_us, r->job.scrub_max_us);
-	else
+	else if (!f || f->err.code != PG_NOT_REACHED) /* else the end of the part says so */
 		scope_record(a->checkup->scope, &o);
 	result_done(&result);
 	result_done(&why);

@@ -368,6 +368,7 @@ requests_pump(struct pg_session *s)
 			q->at++;
 			continue;
 		}
+		s->unfinished_bytes = 0;
 		r = take(s, res);
 		if (r < 0)
 			return r;
@@ -378,11 +379,15 @@ requests_pump(struct pg_session *s)
 	return 0;
 }
 
-/* Who was late hears TIMEOUT; who only stood behind it hears that the session was lost. */
+/*
+ * The first in line hears why.  Who only stood behind it hears that too, but of a fault that is the
+ * first one's own just that the session was lost, and by its code that it was not reached.
+ */
 void
 requests_end(struct pg_session *s, const struct pg_failure *why)
 {
 	int64_t now = clock_now_us();
+	bool is_first = true;
 
 	while (!s->is_dead && s->nrequests > 0) {
 		const struct request *q = head_of(s);
@@ -390,11 +395,14 @@ requests_end(struct pg_session *s, const struct pg_failure *why)
 
 		if (q->failure)
 			f = *q->failure;
-		else if (why->cause == PG_CAUSE_TIMEOUT && now < q->deadline_us) {
+		else if ((why->cause == PG_CAUSE_TIMEOUT && now < q->deadline_us) ||
+		         (why->cause == PG_CAUSE_OTHER && !is_first)) {
 			f.cause = PG_CAUSE_LOST;
-			err_set(&f.err, cause_errno(PG_CAUSE_LOST),
-			    "the session was given up: a statement before this one had no answer");
+			err_set(&f.err, PG_NOT_REACHED,
+			    "the session was given up: a statement before this one %s",
+			    why->cause == PG_CAUSE_TIMEOUT ? "had no answer" : "broke it");
 		}
+		is_first = false;
 		request_end(s, &f);
 	}
 }

@@ -10,11 +10,15 @@
 #include "pg/session_impl.h"
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 /* What a step says besides a negative errno and the events it waits for. */
 #define WANT_NOTHING 0
 #define WANT_AGAIN   0x1000
+/* One row or message, and all that a connect may say. */
+#define PG_MESSAGE_MAX_BYTES ((size_t)4 << 20)
+#define CONNECT_MAX_BYTES    ((size_t)1 << 20)
 
 static int step_down(struct pg_session *);
 static int step_connecting(struct pg_session *);
@@ -270,18 +274,42 @@ session_kick(struct pg_session *s)
 	event_active(s->timer, EV_TIMEOUT, 0);
 }
 
+/*
+ * libpq holds a message whole before it shows any of it, and believes the length that the peer
+ * gives: what came since it last showed one is counted here, so that a row of a gigabyte, or an
+ * endless refusal, does not end up in our memory whole.
+ */
+static int
+count_input(struct pg_session *s)
+{
+	int n = 0;
+
+	if (!s->pg || PQsocket(s->pg) < 0 || ioctl(PQsocket(s->pg), FIONREAD, &n) < 0 || n <= 0)
+		return 0;
+	s->unfinished_bytes += (size_t)n;
+	if (s->unfinished_bytes <= (s->is_up ? PG_MESSAGE_MAX_BYTES : CONNECT_MAX_BYTES))
+		return 0;
+	session_fail(s, PG_CAUSE_OTHER, "the server sent over %zu kB without an end of it",
+	    (s->is_up ? PG_MESSAGE_MAX_BYTES : CONNECT_MAX_BYTES) >> 10);
+	/* program_limit_exceeded: it is what was asked, not the connection, that failed */
+	snprintf(s->failure.err.sqlstate, sizeof(s->failure.err.sqlstate), "54000");
+	return s->failure.err.code;
+}
+
 static void
 run(struct pg_session *s, short what)
 {
-	int r;
+	int r = what & EV_READ ? count_input(s) : 0;
 
 	if (what & EV_TIMEOUT)
 		s->timer_at_us = INT64_MAX;
-	if (s->is_up && (what & (EV_READ | EV_TIMEOUT)) && !PQconsumeInput(s->pg))
+	if (r == 0 && s->is_up && (what & (EV_READ | EV_TIMEOUT)) && !PQconsumeInput(s->pg))
 		s->is_hung_up = true;
-	do
-		r = states[s->state].step(s);
-	while (r == WANT_AGAIN && !s->is_dead);
+	if (r == 0) {
+		do
+			r = states[s->state].step(s);
+		while (r == WANT_AGAIN && !s->is_dead);
+	}
 	/* After the step: an answer that is here counts, however late the loop is. */
 	if (!s->is_dead && r >= 0 && clock_now_us() >= next_deadline(s))
 		r = overdue(s) < 0 ? -ETIMEDOUT : r;
@@ -550,6 +578,7 @@ pg_session_connect(
 	s->timing = (struct pg_timing){ -1, -1, -1, -1 };
 	s->timeout_us = timeout_us;
 	s->begun_us = clock_now_us();
+	s->unfinished_bytes = 0;
 	s->deadline_us = s->begun_us + timeout_us;
 	enter(s, PG_CONNECTING);
 	session_kick(s);

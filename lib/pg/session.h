@@ -27,7 +27,8 @@ enum pg_cause {
 };
 extern const char *const pg_cause_names[PG_CAUSE_N];
 /* An error of one statement is OTHER with its SQLSTATE: the session goes on.  In requests that end
- * with the session TIMEOUT is who was late, LOST who stood behind it. */
+ * with the session TIMEOUT is who was late, LOST with the code PG_NOT_REACHED who stood behind it. */
+#define PG_NOT_REACHED (-ECANCELED)
 struct pg_failure {
 	enum pg_cause cause;
 	struct err err; /* server's own words, SQLSTATE when it said one */

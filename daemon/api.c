@@ -788,9 +788,9 @@ api_set_conf(struct api *api, const struct conf *conf)
 	struct err e = { 0 };
 
 	api->conf = conf;
-	api_tcp_set_conf(api->tcp, conf);
-	metrics_page_set_monitor(api->metrics, api->monitor);
 	http_server_set_clients(api->http, client_limit(conf));
+	api_tcp_set_conf(api->tcp, conf, client_limit(conf));
+	metrics_page_anew(api->metrics);
 	if (find_admin(api, conf, &e) < 0)
 		log_warning("%s; only root and our own user may write", e.msg);
 	api_changed(api);

@@ -121,10 +121,13 @@ api_tcp_free(struct api_tcp *t)
 }
 
 void
-api_tcp_set_conf(struct api_tcp *t, const struct conf *conf)
+api_tcp_set_conf(struct api_tcp *t, const struct conf *conf, unsigned clients)
 {
-	if (t)
-		t->conf = conf;
+	if (!t)
+		return;
+	t->conf = conf;
+	for (size_t i = 0; i < t->n; i++)
+		http_server_set_clients(t->servers[i], clients);
 }
 
 void

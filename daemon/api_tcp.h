@@ -11,7 +11,8 @@ struct api_tcp;
 int api_tcp_new(struct event_base *, const struct conf *, const struct http_limits *,
     http_handler_fn, void *arg, struct api_tcp **ret, struct err *) _must_check_;
 struct api_tcp *api_tcp_free(struct api_tcp *);
-void api_tcp_set_conf(struct api_tcp *, const struct conf *); /* after a reload */
+/* After a reload; clients: for each address. */
+void api_tcp_set_conf(struct api_tcp *, const struct conf *, unsigned clients);
 void api_tcp_pause(struct api_tcp *);
 void api_tcp_add_stats(const struct api_tcp *, struct http_stats *); /* adds its own */
 /* False when the request was answered: it came by a name that is not ours. */

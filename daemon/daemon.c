@@ -23,8 +23,8 @@
 
 #define STOP_US (5 * USEC_PER_SEC)
 
-const struct worker_role *const worker_roles[] = { &resolve_role, &sqlite_role, &host_role, &store_role,
-	&journal_role, NULL };
+const struct worker_role *const worker_roles[] = { &resolve_role, &sqlite_role, &host_role,
+	&store_role, &journal_role, NULL };
 
 struct daemon {
 	struct event_base *base;
@@ -203,6 +203,9 @@ own_metrics(struct exposition *e, void *arg)
 	const struct outlet_stats s = outlets_stats(d->outlets);
 	_cleanup_str_ struct str labels = { 0 };
 
+	family_add(exposition_family(e, FAMILY_GAUGE, "dbhealth_store_queue_rows",
+	               "Changes of the state that wait for the disk."),
+	    "", (double)store_queued(d->store));
 	label_add(&labels, "outlet", s.name);
 	family_add(exposition_family(e, FAMILY_GAUGE, "dbhealth_outlet_queue_entries",
 	               "Entries that wait to be told there."),
@@ -219,6 +222,7 @@ on_loaded(void *arg)
 	struct daemon *d = arg;
 	const struct conf *conf = monitor_conf(d->monitor);
 	const char *socket = d->passed.path ? d->passed.path : conf->daemon.socket;
+	_cleanup_str_ struct str places = { 0 };
 	struct err err = { 0 };
 
 	if (api_new(d->base, d->monitor, conf, TAKE_FD(d->passed.fd), &d->api, &err) < 0) {
@@ -229,9 +233,12 @@ on_loaded(void *arg)
 	api_set_queues(d->api, on_queues, d);
 	api_add_metrics(d->api, own_metrics, d);
 	monitor_start(d->monitor);
+	str_add(&places, socket);
+	for (char *const *l = conf->daemon.listen; l && *l; l++)
+		str_addf(&places, ", %s", *l);
 	outlets_say(
 	    d->outlets, entry_note(ENTRY_NONE, NULL, 0, "dbhealthd %s serves %s, %zu %s configured",
-	                    DBHEALTHD_VERSION, socket, conf->ndatabases,
+	                    DBHEALTHD_VERSION, places.s, conf->ndatabases,
 	                    conf->ndatabases == 1 ? "database" : "databases"));
 	notify_ready(d->notify);
 	d->pulse = pulse_new(d->base, d->notify, d->monitor, d->watchdog_us);

@@ -150,9 +150,8 @@ metrics_page_serve(struct metrics_page *all, struct http_request *r)
 }
 
 void
-metrics_page_set_monitor(struct metrics_page *all, const struct monitor *monitor)
+metrics_page_anew(struct metrics_page *all)
 {
-	all->monitor = monitor;
 	for (size_t i = 0; i < EXPOSITION_FORMAT_N; i++) {
 		struct page *p = &all->pages[i];
 

@@ -14,5 +14,5 @@ struct metrics_page *metrics_page_new(struct event_base *, const struct monitor 
 struct metrics_page *metrics_page_free(struct metrics_page *);
 /* Replies now or soon. */
 void metrics_page_serve(struct metrics_page *, struct http_request *);
-/* What is being built is begun anew, what was built forgotten. */
-void metrics_page_set_monitor(struct metrics_page *, const struct monitor *);
+/* After a reload: what is being built is begun anew, what was built is forgotten. */
+void metrics_page_anew(struct metrics_page *);

@@ -496,6 +496,10 @@ daemon_families(struct metrics_walk *w)
 	family_add(
 	    exposition_family(w->out, FAMILY_INFO, "dbhealth_build", "The version of the daemon."),
 	    version.s, 1);
+	family_add_time(
+	    exposition_family(w->out, FAMILY_GAUGE, "dbhealth_config_loaded_timestamp_seconds",
+	        "When the configuration in effect was read."),
+	    "", m->rules->loaded_wall_us);
 	family_add(exposition_family(w->out, FAMILY_GAUGE, "dbhealth_loop_lateness_max_seconds",
 	               "How late the daemon's loop came at most since it started."),
 	    "", (double)m->lateness_max_us / USEC_PER_SEC);

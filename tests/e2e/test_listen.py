@@ -147,6 +147,38 @@ def test_an_answer_is_not_held_back(daemon, file):
     assert sorted(times)[25] < 0.03
 
 
+def test_a_reload_applies_who_and_what_but_not_where(daemon, file):
+    port, other = free_port(), free_port()
+    keys = {"listen": f"127.0.0.1:{port}"}
+    d = daemon(databases={"a": file.dsn}, daemon=keys)
+    assert ask(port, "/v1/status").status == 403
+    assert ask(port, "/healthz", Host="mon.example.com").status == 403
+    assert ask(port, "/metrics").status == 200
+
+    def change(**more):
+        d._keys.update(more)
+        d.configure(databases={"a": file.dsn})
+        before = len(d.transitions("07"))
+        d.reload()
+        wait_until(lambda: len(d.transitions("07")) > before, 15 * d.slack, "the reload is told")
+        return d.transitions("07")[-1]["MESSAGE"]
+    change(listen_api="yes", listen_hosts="mon.example.com", listen_allow="127.0.0.2")
+    assert ask(port, "/v1/status", source="127.0.0.2").status == 200
+    assert ask(port, "/healthz", source="127.0.0.2", Host="mon.example.com").status == 200
+    assert ask(port, "/metrics", source="127.0.0.2").status == 200
+    with pytest.raises((ConnectionError, http.client.RemoteDisconnected)):
+        ask(port, "/healthz")
+    told = change(listen=f"127.0.0.1:{other}", listen_allow="127.0.0.1")
+    assert "a restart is needed for [daemon] listen" in told
+    assert ask(port, "/healthz").status == 200
+    with pytest.raises(ConnectionError):
+        ask(other, "/healthz")
+    d.restart()
+    assert ask(other, "/healthz").status == 200
+    with pytest.raises(ConnectionError):
+        ask(port, "/healthz")
+
+
 def test_what_cannot_be_listened_on(daemon):
     for i, value in enumerate(("0.0.0.0:9630", "[::]:9630", "127.0.0.1:9630, 192.0.2.1:9630")):
         d = daemon(f"e{i}", databases={}, daemon={"listen": value}, start=False)

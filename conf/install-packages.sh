@@ -8,7 +8,7 @@ build="gcc libc6-dev make pkg-config libevent-dev libpq-dev libsqlite3-dev libja
 	libini-config-dev libsystemd-dev libssl-dev sqlite3"
 test="postgresql libcmocka-dev python3 python3-pytest python3-pytest-timeout python3-pytest-xdist
 	python3-psycopg2 python3-jsonschema pgbouncer sqlite3 iproute2 util-linux psmisc acl
-	prometheus python3-prometheus-client"
+	prometheus python3-prometheus-client systemd"
 systemd="debootstrap systemd-container python3 util-linux"
 lint="clang clang-format clang-tidy cppcheck mandoc shellcheck"
 bench="prometheus-postgres-exporter prometheus-sql-exporter check-postgres"

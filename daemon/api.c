@@ -538,7 +538,11 @@ post_run(struct api *api, struct http_request *r, const struct api_request *q)
 static void
 post_ack(struct api *api, struct http_request *r, const struct api_request *q)
 {
-	int code = monitor_ack(api->monitor, q->segments[2]);
+	char who[PEER_NAME_SIZE];
+	int code;
+
+	peer_name(http_request_socket(r), who);
+	code = monitor_ack(api->monitor, q->segments[2], who);
 
 	if (code == -ENOENT) {
 		http_reply_error(r, 404, NULL, "no finding of the id %.100s", q->segments[2]);

@@ -49,14 +49,34 @@ peer_has_group(int fd, gid_t gid)
 	return false;
 }
 
+static bool
+peer_cred(int fd, struct ucred *ret)
+{
+	socklen_t len = sizeof(*ret);
+
+	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, ret, &len) == 0 && len == sizeof(*ret) &&
+	       ret->pid != 0;
+}
+
+void
+peer_name(int fd, char ret[static PEER_NAME_SIZE])
+{
+	struct ucred cred;
+
+	if (!peer_cred(fd, &cred))
+		snprintf(ret, PEER_NAME_SIZE, "somebody");
+	else if (cred.uid == 0)
+		snprintf(ret, PEER_NAME_SIZE, "root");
+	else
+		snprintf(ret, PEER_NAME_SIZE, "uid %u", (unsigned)cred.uid);
+}
+
 bool
 peer_may_write(int fd, const gid_t *admin_gid)
 {
 	struct ucred cred;
-	socklen_t len = sizeof(cred);
 
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) < 0 || len != sizeof(cred) ||
-	    cred.pid == 0)
+	if (!peer_cred(fd, &cred))
 		return false;
 	if (cred.uid == 0 || cred.uid == geteuid())
 		return true;

@@ -108,11 +108,11 @@ on_summary(const char *server, const char *database, const char *text, void *arg
 }
 
 static void
-on_acknowledged(const struct finding *f, void *arg)
+on_acknowledged(const struct finding *f, const char *who, void *arg)
 {
 	struct daemon *d = arg;
 
-	outlets_say(d->outlets, entry_acknowledged(f, NULL));
+	outlets_say(d->outlets, entry_acknowledged(f, who));
 }
 
 static void
@@ -312,9 +312,12 @@ static const struct outlet_callbacks outlet_callbacks = { on_delivered, on_curso
 static void
 on_stop_signal(evutil_socket_t sig, short what, void *arg)
 {
+	struct daemon *d = arg;
+
 	(void)what;
-	log_info("%s: stopping", sig == SIGTERM ? "SIGTERM" : "SIGINT");
-	stop(arg, EXIT_SUCCESS);
+	outlets_say(d->outlets, entry_note(ENTRY_NONE, NULL, 0, "dbhealthd %s stops: %s",
+	                            DBHEALTHD_VERSION, sig == SIGTERM ? "SIGTERM" : "SIGINT"));
+	stop(d, EXIT_SUCCESS);
 }
 
 /* Before the state is loaded there is nothing to apply it to: it follows then. */

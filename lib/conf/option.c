@@ -95,7 +95,8 @@ const struct conf_option conf_options[] = {
 	  .example = "/var/lib/dbhealthd" },
 	{ KIND_DAEMON, "journal_level", TYPE_WORD, 0, DAEMON(journal_level),
 	  SEVERITY_INFO, SEVERITY_CRITICAL, severity_names, .def = "warning",
-	  .help = "The least severity of a finding that is told in the journal.",
+	  .help = "The least severity of a finding that is told in the journal; info adds "
+	          "events such as a restart, never single findings of info.",
 	  .example = "critical" },
 	{ KIND_DAEMON, "query_text", TYPE_WORD, 0, DAEMON(query_text),
 	  QUERY_TEXT_REDACTED, QUERY_TEXT_FULL, query_text_words, .def = "redacted",

@@ -559,14 +559,16 @@ monitor_run_forget(struct monitor *m, monitor_run_fn done, void *arg)
 }
 
 int
-monitor_ack(struct monitor *m, const char *id)
+monitor_ack(struct monitor *m, const char *id, const char *who)
 {
-	int r = findings_ack(m->findings, id, clock_now_us(), clock_wall_us());
 	const struct finding *f = findings_get(m->findings, id);
+	bool acked = f && f->acked;
+	int r = findings_ack(m->findings, id, clock_now_us(), clock_wall_us());
 
 	monitor_findings_changed(m);
-	if (r >= 0 && f && f->state == FINDING_OPEN && m->callbacks.on_acknowledged)
-		m->callbacks.on_acknowledged(f, m->arg);
+	f = findings_get(m->findings, id);
+	if (r >= 0 && !acked && f && f->state == FINDING_OPEN && m->callbacks.on_acknowledged)
+		m->callbacks.on_acknowledged(f, who, m->arg);
 	return r;
 }
 
@@ -760,6 +762,15 @@ monitor_restore_scope(struct monitor *m, struct scope *s)
 				scope_restore(s, s->checkups[i]->check->id, kinds[k], json);
 			free(json);
 		}
+	for (enum probe p = 0; p < PROBE_N; p++) {
+		_cleanup_free_ char *key = xasprintf(
+		    "unknown %c:%s/%s", s->is_server ? 's' : 'd', s->name, probe_names[p]);
+		char *json = map_remove(m->restored, key);
+
+		if (json)
+			scope_restore_unknown(&s->tasks[p], json);
+		free(json);
+	}
 }
 
 void

@@ -23,7 +23,7 @@ struct monitor_callbacks {
 	/* Something the store should keep: key (opaque, unique), JSON text or NULL to forget it. */
 	void (*on_state)(const char *kind, const char *key, const char *json, void *arg);
 	/* Somebody has seen this finding, which stays; an event resolves instead. */
-	void (*on_acknowledged)(const struct finding *, void *arg);
+	void (*on_acknowledged)(const struct finding *, const char *who, void *arg);
 	/* A reload is through with every database that does not wait for a run on its way. */
 	void (*on_reloaded)(void *arg);
 	/* one-shot: every database has been looked at. */
@@ -92,7 +92,8 @@ typedef void (*monitor_run_fn)(json_t *result, void *arg); /* borrowed */
 int monitor_run(struct monitor *, const char *name, enum probe, uint64_t *ret_run,
     monitor_run_fn done, void *arg);
 void monitor_run_forget(struct monitor *, monitor_run_fn done, void *arg); /* caller went away */
-int monitor_ack(struct monitor *, const char *finding_id);
+/* who: in words, for on_acknowledged. */
+int monitor_ack(struct monitor *, const char *finding_id, const char *who);
 const struct conf *monitor_conf(const struct monitor *);
 const struct findings *monitor_findings_raw(const struct monitor *);
 /* First runs done out of all: "first round 312/1000". */

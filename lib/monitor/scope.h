@@ -187,5 +187,6 @@ void scope_ask_soon(struct scope *);
 void scope_begin_anew(struct scope *);
 /* State kept over restarts: flags of each check, series, scrub progress. */
 void scope_restore(struct scope *, const char *check, const char *kind, const char *json);
+void scope_restore_unknown(struct task *, const char *json);
 void scope_save(struct scope *, bool all);
 void scope_forget(struct scope *); /* what is kept of it is of no use any more */

@@ -29,6 +29,9 @@ void checkup_forget_values(struct checkup *);
 void checkup_save_answered(struct checkup *);
 void checkup_save_series(struct checkup *, bool now);
 
+/* scope_state.c */
+char *task_state_key(const struct task *) _must_check_;
+
 /* scope_tell.c */
 void scope_tell_unknown(struct scope *, struct task *);
 void scope_end_first_contact(struct scope *);

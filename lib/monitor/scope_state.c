@@ -22,6 +22,26 @@ scope_restore(struct scope *s, const char *check, const char *kind, const char *
 	}
 }
 
+char *
+task_state_key(const struct task *t)
+{
+	return xasprintf(
+	    "%c:%s/%s", t->scope->is_server ? 's' : 'd', t->scope->name, probe_names[t->probe]);
+}
+
+void
+scope_restore_unknown(struct task *t, const char *json)
+{
+	json_t *names = json_loads(json, 0, NULL), *name;
+	size_t i;
+
+	json_array_foreach (names, i, name)
+		for (enum reason r = REASON_NONE; r < REASON_N; r++)
+			if (json_is_string(name) && streq(json_string_value(name), reason_names[r]))
+				t->announced |= 1u << r;
+	json_decref(names);
+}
+
 void
 scope_save(struct scope *s, bool all)
 {
@@ -48,4 +68,10 @@ scope_forget(struct scope *s)
 {
 	for (size_t i = 0; i < s->ncheckups; i++)
 		checkup_state_forget(s->checkups[i]);
+	for (enum probe p = 0; p < PROBE_N; p++) {
+		_cleanup_free_ char *key = task_state_key(&s->tasks[p]);
+
+		if (s->tasks[p].announced)
+			monitor_state(s->monitor, "unknown", key, NULL);
+	}
 }

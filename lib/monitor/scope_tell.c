@@ -10,23 +10,55 @@
 #define NOT_COVERED_MAX  200
 #define UNKNOWN_IN_A_ROW 2
 
-/* Unknown is told once per (scope, probe, reason), after two in a row; a lost connection is told by
- * conn-up alone. */
+/* A restart neither repeats what was told nor forgets that its end is to be told. */
+static void
+save_announced(const struct task *t)
+{
+	_cleanup_free_ char *key = task_state_key(t), *text = NULL;
+	json_t *names = json_array();
+
+	for (enum reason r = REASON_NONE; r < REASON_N; r++)
+		if (t->announced & (1u << r))
+			json_array_append_new(names, json_string(reason_names[r]));
+	text = t->announced ? json_dumps(names, JSON_COMPACT) : NULL;
+	json_decref(names);
+	monitor_state(t->scope->monitor, "unknown", key, text);
+}
+
+static void
+tell(const struct task *t, const char *reason, size_t checks)
+{
+	const struct scope *s = t->scope;
+	const struct monitor *m = s->monitor;
+
+	m->callbacks.on_unknown(
+	    scope_server_name(s), s->is_server ? "" : s->name, t->probe, reason, checks, m->arg);
+}
+
+/*
+ * Unknown is told once per (scope, probe, reason), after two in a row, and once more when the whole
+ * probe answers again; a lost connection is told by conn-up alone, and says nothing of the rest.
+ */
 void
 scope_tell_unknown(struct scope *s, struct task *t)
 {
 	size_t count[REASON_N] = { 0 };
 	const char *text[REASON_N] = { 0 };
-	struct monitor *m = s->monitor;
+	const struct monitor *m = s->monitor;
+	unsigned was = t->announced;
+	bool unsure = false;
 
 	if (m->options.one_shot || !m->callbacks.on_unknown)
 		return;
 	for (size_t i = 0; i < s->ncheckups; i++) {
 		const struct checkup *c = s->checkups[i];
 
-		if (c->check->probe != t->probe || c->status != CHECK_UNKNOWN ||
-		    c->unknown_runs < UNKNOWN_IN_A_ROW || c->reason == REASON_CONNECTION)
+		if (c->check->probe != t->probe || c->status != CHECK_UNKNOWN)
 			continue;
+		if (c->unknown_runs < UNKNOWN_IN_A_ROW || c->reason == REASON_CONNECTION) {
+			unsure = true;
+			continue;
+		}
 		count[c->reason]++;
 		text[c->reason] = c->text;
 	}
@@ -34,10 +66,16 @@ scope_tell_unknown(struct scope *s, struct task *t)
 		unsigned bit = 1u << r;
 
 		if (count[r] > 0 && !(t->announced & bit))
-			m->callbacks.on_unknown(scope_server_name(s), s->is_server ? "" : s->name,
-			    t->probe, text[r] ? text[r] : reason_names[r], count[r], m->arg);
-		t->announced = count[r] > 0 ? t->announced | bit : t->announced & ~bit;
+			tell(t, text[r] ? text[r] : reason_names[r], count[r]);
+		if (count[r] > 0)
+			t->announced |= bit;
+		else if (!unsure)
+			t->announced &= ~bit;
 	}
+	if (was && !t->announced)
+		tell(t, NULL, 0);
+	if (was != t->announced)
+		save_announced(t);
 }
 
 void

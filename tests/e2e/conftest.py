@@ -8,7 +8,7 @@ import pytest
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
 from support import (  # noqa: E402
-    Cli, Cluster, Daemon, Folder, Island, Proxy, SqliteFile, Template, timed)
+    Cli, Cluster, Daemon, Folder, Island, Journald, Proxy, SqliteFile, Template, timed)
 
 
 def interrupted(*_):
@@ -111,3 +111,11 @@ def island(folder, own):
     if not Island.possible():
         pytest.skip("no right to make namespaces here")
     return own(Island(folder))
+
+
+@pytest.fixture
+def journald(own):
+    """A real journald of the test's own; skipped where it cannot be run."""
+    if not Journald.possible():
+        pytest.skip("no journald here, or no right to make namespaces")
+    return own(Journald())

@@ -3,6 +3,7 @@ from .base import BUILD, Failure, Folder, as_user, free_port, sanitized, timed, 
 from .cluster import Cluster, Template
 from .daemon import Answer, Cli, Daemon
 from .island import HOLE, Island, backlog, hold_for
+from .journald import Journald
 from .manager import Manager, activation
 from .proxy import Proxy
 from .pulse import Pulse, parse_time
@@ -10,6 +11,6 @@ from .sqlite_file import SqliteFile
 
 __all__ = [
     "BUILD", "Answer", "Cli", "Cluster", "Daemon", "Failure", "Folder", "HOLE", "Island",
-    "Manager", "Proxy", "Pulse", "SqliteFile", "Template", "activation", "as_user", "backlog", "free_port", "hold_for",
+    "Journald", "Manager", "Proxy", "Pulse", "SqliteFile", "Template", "activation", "as_user", "backlog", "free_port", "hold_for",
     "parse_time", "sanitized", "timed", "wait_until",
 ]

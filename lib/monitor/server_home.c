@@ -12,6 +12,7 @@
 
 #define PLAN_MAX_AGE_US (60 * USEC_PER_SEC)
 #define RESOLVE_US      (5 * USEC_PER_SEC)
+#define HEAD_MAX_AGE_US (1 * USEC_PER_SEC)
 
 static void server_identify(struct server *);
 static void home_run_part(struct server *);
@@ -370,6 +371,7 @@ on_head_done(const struct pg_failure *f, int64_t duration_us, void *arg)
 		}
 		return;
 	}
+	s->head_us = clock_now_us();
 	if (head_apply(s))
 		s->facts_generation++;
 	for (size_t i = 0; i < s->ndbs; i++)
@@ -659,6 +661,13 @@ home_run_part(struct server *s)
 	pg_run_start(s->home_run);
 }
 
+/* Parts that are due together share one. */
+static bool
+head_holds_for(const struct server *s, const struct part *p)
+{
+	return s->head_us >= p->queued_us && clock_now_us() - s->head_us < HEAD_MAX_AGE_US;
+}
+
 /* Every cycle begins with the head row: it is the pre-ping, and nothing of it is ever assumed. */
 void
 server_home_pump(struct server *s)
@@ -666,7 +675,9 @@ server_home_pump(struct server *s)
 	if (server_renew(s) || !s->home_queue || s->home_run || s->host.holds)
 		return;
 	if (s->link == LINK_UP) {
-		if (pg_session_in_flight(s->home) == 0 && head_ask(s) < 0)
+		if (pg_session_in_flight(s->home) > 0)
+			return;
+		if (head_holds_for(s, s->home_queue) || head_ask(s) < 0)
 			home_run_part(s);
 		return;
 	}

@@ -62,6 +62,7 @@ struct server {
 	struct part *home_queue;
 	struct server_host host;
 	char *head[10];
+	int64_t head_us; /* when the head row was last answered */
 	unsigned failures;
 	bool down, settled;
 	bool speak_again; /* came back: a second good look is due */

@@ -7,11 +7,19 @@ import sys
 import time
 
 import cycle
+import http_part
+import memory
 import report
+import scale
+import sqlite_part
 from fixture import Bench
 
 PARTS = {
     "cycle": ("One steady cycle", cycle.measure),
+    "memory": ("Memory", memory.measure),
+    "http": ("The API", http_part.measure),
+    "sqlite": ("SQLite", sqlite_part.measure),
+    "scale": ("Many databases", scale.measure),
 }
 
 

@@ -7,7 +7,7 @@ set -eu
 build="gcc libc6-dev make pkg-config libevent-dev libpq-dev libsqlite3-dev libjansson-dev
 	libini-config-dev libsystemd-dev libssl-dev sqlite3"
 test="postgresql libcmocka-dev python3 python3-pytest python3-pytest-timeout python3-pytest-xdist
-	python3-psycopg2 python3-jsonschema pgbouncer sqlite3 iproute2 util-linux psmisc acl
+	python3-psycopg2 python3-jsonschema pgbouncer sqlite3 iproute2 util-linux psmisc acl faketime
 	prometheus python3-prometheus-client systemd"
 systemd="debootstrap systemd-container python3 util-linux"
 lint="clang clang-format clang-tidy cppcheck mandoc shellcheck"

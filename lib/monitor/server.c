@@ -127,7 +127,7 @@ static void
 server_run(struct scope *scope, struct part *p)
 {
 	struct server *s = scope->owner;
-	struct part *visit = s->nvisitors > 0 ? part_split(p, is_for_visitor) : NULL;
+	struct part *visit = s->nvisitors > 0 && s->home_db ? part_split(p, is_for_visitor) : NULL;
 
 	if (s->fresh_down && p->task->probe == PROBE_CONNECTIVITY)
 		s->fresh_wanted = true;
@@ -162,7 +162,7 @@ server_heartbeat(struct server *s)
 {
 	const struct conf_database *c = s->scope.conf;
 
-	if (s->link != LINK_UP)
+	if (s->link != LINK_UP || !server_has_home(s))
 		return;
 	if (c->pool_recycle_us > 0 && pg_session_age_us(s->home) > c->pool_recycle_us &&
 	    !s->home_run && pg_session_in_flight(s->home) == 0) {

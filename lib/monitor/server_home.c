@@ -139,7 +139,7 @@ home_failed(struct server *s, const struct pg_failure *f)
 	s->failures++;
 	s->link = LINK_NONE;
 	reload_wake(s->m);
-	if (s->leaving)
+	if (!server_has_home(s))
 		return;
 	if (s->renew) { /* it says nothing of where we go now */
 		server_retry_in(s, 0);
@@ -351,7 +351,8 @@ on_head_done(const struct pg_failure *f, int64_t duration_us, void *arg)
 	struct server *s = arg;
 
 	(void)duration_us;
-	if (s->leaving) {
+	if (!server_has_home(s)) {
+		s->link = LINK_UP; /* of use again when a database comes */
 		reload_wake(s->m);
 		return;
 	}
@@ -456,7 +457,7 @@ on_home_closed(struct pg_session *session, void *arg)
 	s->link = LINK_NONE;
 	if (s->renew)
 		server_renewed(s);
-	if (s->leaving)
+	if (!server_has_home(s))
 		reload_wake(s->m);
 	else if (s->closing_failed)
 		home_failed(s, &f);
@@ -534,16 +535,20 @@ on_resolve_end(enum worker_end end, const struct err *err, void *arg)
 {
 	struct server *s = arg;
 	struct pg_failure f = { .cause = PG_CAUSE_DNS };
+	bool outdated;
 
 	if (end == WORKER_CANCELLED)
 		return; /* we may be gone */
 	s->resolving = NULL;
+	outdated = s->outdated;
+	s->outdated = false;
 	reload_wake(s->m);
 	if (s->link != LINK_RESOLVING)
 		return;
 	s->link = LINK_NONE;
-	if (s->outdated) { /* it was about another DSN */
-		s->outdated = false;
+	if (!server_has_home(s))
+		return;
+	if (outdated) { /* it was about another DSN */
 		server_retry_in(s, 0);
 		return;
 	}
@@ -567,7 +572,7 @@ server_home_connect(struct server *s)
 	_cleanup_free_ char *job = NULL;
 	struct pg_plan *local = NULL;
 
-	if (s->link != LINK_NONE || s->leaving || !s->started ||
+	if (s->link != LINK_NONE || !server_has_home(s) || !s->started ||
 	    (s->home && pg_session_state(s->home) != PG_DOWN))
 		return;
 	if (s->plan && clock_now_us() - s->plan_us < PLAN_MAX_AGE_US) {

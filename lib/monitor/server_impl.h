@@ -96,6 +96,12 @@ server_timeout_us(const struct server *s)
 {
 	return s->scope.conf->timeout_us;
 }
+/* Some database is behind it: it may be reached. */
+static inline bool
+server_has_home(const struct server *s)
+{
+	return s->home_db && !s->leaving;
+}
 int64_t server_part_deadline_us(const struct server *, const struct part *);
 void server_queue_add(struct part **, struct part *, bool front);
 

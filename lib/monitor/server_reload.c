@@ -156,7 +156,7 @@ server_renew(struct server *s)
 {
 	enum pg_session_state state = s->home ? pg_session_state(s->home) : PG_DOWN;
 
-	if (!s->renew || s->leaving)
+	if (!s->renew || !server_has_home(s))
 		return false;
 	/* Its DSN is to be the new one. */
 	if (state == PG_CLOSING || s->home_db->scope.rules != s->m->rules)
@@ -179,14 +179,14 @@ server_renew(struct server *s)
 void
 server_refit(struct server *s)
 {
-	if (!s->refit || s->leaving || !server_visitors_close(s))
+	if (!s->refit || !server_has_home(s) || !server_visitors_close(s))
 		return;
 	for (size_t i = 0; i < s->nvisitors; i++)
 		pg_session_free(s->visitors[i].session);
 	free(s->visitors);
 	server_visitors_new(s);
 	s->refit = false;
-	if (s->nvisitors == 0 && s->home_db) {
+	if (s->nvisitors == 0) {
 		struct part *p, *q = TAKE_PTR(s->home_db->visit_parts);
 
 		while ((p = q)) {

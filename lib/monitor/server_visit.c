@@ -370,7 +370,7 @@ next_to_visit(const struct server *s)
 void
 server_visits_pump(struct server *s)
 {
-	if (s->link != LINK_UP || s->pumping || s->refit || s->leaving || !s->plan)
+	if (s->link != LINK_UP || s->pumping || s->refit || !server_has_home(s) || !s->plan)
 		return;
 	s->pumping = true;
 	for (;;) {

@@ -1,4 +1,6 @@
 """SIGHUP: the configuration is applied by comparison; what did not change does not notice."""
+import os
+import random
 import time
 
 from support import wait_until
@@ -252,3 +254,42 @@ def test_nothing_waits_for_a_server_that_does_not_answer(cluster, daemon):
     finally:
         hung.resume()
     wait_until(lambda: d.database("hung")["status"] in ("ok", "warning"), 30, "it is back")
+
+
+def test_a_hundred_in_a_row(cluster, daemon, sqlite):
+    """Sections, servers, files, roles, checks and budgets at random; the last word counts."""
+    c, other = cluster(), cluster("other")
+    c.createdb("m1", "m2")
+    c.create_role("second", limit=-1)
+    files = [sqlite(f"f{i}.db", "CREATE TABLE t(a INTEGER PRIMARY KEY)").dsn for i in range(2)]
+    draw = random.Random(int(os.environ.get("SEED", "20")))
+
+    def section():
+        return draw.choice([c.dsn(), c.dsn("m1"), c.dsn(user="second"), other.dsn(), other.dsn("template1"),
+                            files[0], files[1], "postgresql://x@/x?host=/nonexistent",
+                            {"dsn": c.dsn(), "databases": "*"}])
+
+    def parts():
+        defaults = {**FAST, "pool_size": draw.choice((1, 2)), "timeout": draw.choice(("2s", "3s")),
+                    "disable": draw.choice(("conn-latency", "table-no-primary-key"))}
+        databases = {n: section() for n in draw.sample("abcdef", draw.randint(1, 5))}
+        sections = {"query q": {**SLOW, "interval": "5s", "warning": f"> {draw.randint(1, 90)}"}} \
+            if draw.random() < 0.7 else {}
+        return {"databases": {"calm": c.dsn(), **databases}, "defaults": defaults, "sections": sections}
+
+    d = daemon(databases={"calm": c.dsn()}, defaults=FAST)
+    for i in range(100):
+        d.configure(**parts())
+        d.reload()
+        if i % 10 == 3:
+            d.request("POST", "/v1/databases/calm/run?probe=connectivity")
+        time.sleep(draw.choice((0, 0.02, 0.2, 0.5)))
+    last = {"databases": {"calm": c.dsn(), "other": other.dsn(), "file": files[0]}, "defaults": FAST}
+    wait_until(lambda: "as before" in reload_with(d, **last) and names(d) == ["calm", "other", "file"], 20,
+               lambda: names(d))
+    wait_until(lambda: all(d.database(n)["status"] in ("ok", "warning") for n in ("calm", "other", "file")),
+               40 * d.slack, lambda: d.status()["databases"])
+    wait_until(lambda: len(pids(c)) <= BUDGET and len(pids(other)) <= BUDGET, 20, lambda: pids(c))
+    with undisturbed(d):
+        pass
+    assert not [e for e in d.log() if "assert" in e["MESSAGE"].lower()]

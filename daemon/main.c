@@ -34,7 +34,7 @@ usage(FILE *f)
 	      "  -c FILE          read FILE and FILE.d/*.conf (" CONF_DEFAULT_FILE ")\n"
 	      "                     dbhealthd -c ./my.conf --foreground\n"
 	      "  --check-config   say every fault of the configuration, then exit\n"
-	      "                     dbhealthd --check-config && systemctl restart dbhealthd\n"
+	      "                     dbhealthd --check-config && systemctl reload dbhealthd\n"
 	      "  --foreground     stay with this terminal (it never leaves it: for scripts)\n"
 	      "                     dbhealthd --foreground --log=text\n"
 	      "  --log=FORM       journal, text (stderr) or json (stderr, one object a line)\n"

@@ -263,7 +263,7 @@ change_text(struct str *out, const json_t *check, const char *id, const char *da
 	_cleanup_free_ char *shown = layout_short(id, 60), *db = show_text(database);
 	bool fits = *db && text_columns(db) + text_columns(shown) + 11 <= LAYOUT_WIDTH;
 
-	str_addf(out, "\nCHANGE   %s, then: systemctl restart dbhealthd\n", file);
+	str_addf(out, "\nCHANGE   %s, then: systemctl reload dbhealthd\n", file);
 	str_addf(out, "  [check %s%s%s]\n", fits ? db : "", fits ? "/" : "", shown);
 	change_key(out, check, object);
 }

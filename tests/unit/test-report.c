@@ -278,7 +278,7 @@ test_explain(void **state)
 	    "OPEN     1 on this host\n"
 	    "  warning  orders       public.items.order_id       4.3 M        3 d   9c02e7\n"
 	    "\n"
-	    "CHANGE   /etc/dbhealthd/conf.d/local.conf, then: systemctl restart dbhealthd\n"
+	    "CHANGE   /etc/dbhealthd/conf.d/local.conf, then: systemctl reload dbhealthd\n"
 	    "  [check orders/fk-missing-index]\n"
 	    "  ignore = public.items.order_id\n"
 	    "\n"

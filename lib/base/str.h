@@ -19,6 +19,7 @@ const char *str_text(const struct str *); /* never NULL */
 /* Trims blanks in place, returns the first that is none. */
 char *str_trim(char *);
 bool str_starts(const char *s, const char *prefix);
+bool str_ends(const char *s, const char *suffix);
 /* The candidate nearest to word by edit distance, or NULL when none is near enough to suggest. */
 const char *str_nearest(const char *word, const char *const *candidates, size_t n);
 /* fnmatch() with `*`, `?`, `[...]`; `*` also matches `/` and `.`. */

@@ -185,12 +185,20 @@ set_needs(struct check *c, const char *value, struct err *e)
 static int
 set_metric(struct check *c, const char *value, struct err *e)
 {
+	/* What the exposition adds by type, or what its readers take for a part of a histogram. */
+	static const char *const endings[] = { "_total", "_info", "_count", "_sum", "_bucket",
+		"_created" };
 	size_t len = strlen(value);
 
 	if (!islower((unsigned char)*value) ||
 	    strspn(value, "abcdefghijklmnopqrstuvwxyz0123456789_") != len || len > 100)
 		return err_set(
 		    e, -EINVAL, "\"%s\" is not small letters, digits and underscores", value);
+	for (size_t i = 0; i < ARRAY_SIZE(endings); i++)
+		if (str_ends(value, endings[i]))
+			return err_set(e, -EINVAL,
+			    "\"%s\": no name ends with %s; a rate's counter gets its _total", value,
+			    endings[i]);
 	c->metric = xstrdup(value);
 	return 0;
 }

@@ -48,7 +48,7 @@ fixed_families(struct metrics_walk *w)
 	struct fixed *f = &w->fixed;
 
 	f->up = exposition_family(e, FAMILY_GAUGE, "dbhealth_up",
-	    "Whether the database can be reached: 1 yes, 0 no; absent before the first look.");
+	    "Whether the database can be reached: 1 yes, 0 no; absent while nobody can say.");
 	f->status = exposition_family(e, FAMILY_GAUGE, "dbhealth_database_status",
 	    "Worst status of the database's checks: 0 ok, 1 warning, 2 critical, 3 unknown.");
 	f->findings = exposition_family(e, FAMILY_GAUGE, "dbhealth_findings",
@@ -88,24 +88,12 @@ exported_key(struct metrics_walk *w, const struct check *c)
 	return w->key.s;
 }
 
-/* The name without the ending that the type adds again. */
-static char *
-family_name(const struct check *c)
-{
-	char *name = xstrdup(c->metric);
-	char *end = strrchr(name, '_');
-
-	if (c->kind == KIND_RATE && end && streq(end, "_total"))
-		*end = '\0';
-	return name;
-}
-
 static void
 export_check(struct metrics_walk *w, const struct check *c, struct map *owners)
 {
 	enum family_type type = c->kind == KIND_RATE ? FAMILY_COUNTER : FAMILY_GAUGE;
-	_cleanup_free_ char *name = family_name(c), *help = NULL;
-	const char *owner = map_get(owners, name);
+	const char *name = c->metric, *owner = map_get(owners, name);
+	_cleanup_free_ char *help = NULL;
 	struct exported *x;
 	struct family *f;
 
@@ -252,7 +240,7 @@ is_told(const struct finding *const *v, size_t n, const struct finding *f)
 
 /* The worst objects; of several that have the same labels (sessions) the eldest. */
 static void
-add_open(struct metrics_walk *w, const struct check *c, const struct finding **v, size_t n)
+add_open(struct metrics_walk *w, const char *check, const struct finding **v, size_t n)
 {
 	size_t begin = w->labels.len, told = 0;
 
@@ -260,7 +248,7 @@ add_open(struct metrics_walk *w, const struct check *c, const struct finding **v
 	for (size_t i = 0; i < n && told < OBJECTS_MAX; i++) {
 		if (is_told(v, told, v[i]))
 			continue;
-		label_add(&w->labels, "check", c->id);
+		label_add(&w->labels, "check", check);
 		label_add(&w->labels, "object", label_object(v[i]->object));
 		family_add_time(w->fixed.open,
 		    labels_with(w, "severity", severity_names[v[i]->severity]),
@@ -271,12 +259,13 @@ add_open(struct metrics_walk *w, const struct check *c, const struct finding **v
 }
 
 static void
-add_findings_of(struct metrics_walk *w, const struct checkup *c, size_t n[static SEVERITY_N])
+add_findings_of(
+    struct metrics_walk *w, const char *scope, const char *check, size_t n[static SEVERITY_N])
 {
 	const struct finding *f, **v = NULL;
 	size_t iter = 0, cap = 0, nopen = 0;
 
-	while ((f = findings_next_of(w->m->findings, c->scope->name, c->check->id, &iter))) {
+	while ((f = findings_next_of(w->m->findings, scope, check, &iter))) {
 		if (f->state != FINDING_OPEN)
 			continue;
 		if (nopen == cap) {
@@ -287,17 +276,24 @@ add_findings_of(struct metrics_walk *w, const struct checkup *c, size_t n[static
 		n[f->severity]++;
 	}
 	if (nopen > 0)
-		add_open(w, c->check, v, nopen);
+		add_open(w, check, v, nopen);
 	free(v);
 }
 
 static void
 add_findings(struct metrics_walk *w, const struct scope *s)
 {
+	/* where server_judge_reach says that the server is up and this database is not */
+	_cleanup_free_ char *reach = s->conf->engine == ENGINE_POSTGRESQL && !s->is_server
+	                                 ? xasprintf("%s/", s->name)
+	                                 : NULL;
 	size_t n[PROBE_N][SEVERITY_N] = { 0 }, begin = w->labels.len, probe_begin;
 
 	for (size_t i = 0; i < s->ncheckups; i++)
-		add_findings_of(w, s->checkups[i], n[s->checkups[i]->check->probe]);
+		add_findings_of(
+		    w, s->name, s->checkups[i]->check->id, n[s->checkups[i]->check->probe]);
+	if (reach)
+		add_findings_of(w, reach, "conn-up", n[PROBE_CONNECTIVITY]);
 	for (enum probe p = 0; p < PROBE_N; p++) {
 		if (!(s->conf->probes & (1u << p)))
 			continue;
@@ -374,26 +370,30 @@ add_scope(struct metrics_walk *w, const struct scope *s, bool up)
 
 /* ---- databases ---- */
 
-/* 1 or 0; -1 before anybody could say. */
+/* 1 or 0; -1 while nobody can say: before the first look, or when the looking itself failed. */
+static int
+file_up(const struct scope *s)
+{
+	for (size_t i = 0; i < s->ncheckups; i++) {
+		const struct checkup *c = s->checkups[i];
+
+		if (!streq(c->check->id, "conn-up") || c->status == CHECK_DISABLED)
+			continue;
+		return c->status == CHECK_UNKNOWN ? -1 : c->status != CHECK_CRITICAL;
+	}
+	/* Somebody disabled conn-up: what else there is of the probe decides. */
+	return scope_round_done(s) ? scope_probe_status(s, PROBE_CONNECTIVITY) != STATUS_CRITICAL
+	                           : -1;
+}
+
 static int
 database_up(const struct database *d)
 {
-	if (d->server) {
-		if (!server_settled(d->server))
-			return -1;
-		return !server_is_down(d->server) && !d->unreachable;
-	}
-	for (size_t i = 0; i < d->scope.ncheckups; i++) {
-		const struct checkup *c = d->scope.checkups[i];
-
-		if (streq(c->check->id, "conn-up") && c->status != CHECK_DISABLED)
-			return !c->tried
-			           ? -1
-			           : c->status != CHECK_CRITICAL && c->status != CHECK_UNKNOWN;
-	}
-	return scope_round_done(&d->scope)
-	           ? scope_probe_status(&d->scope, PROBE_CONNECTIVITY) != STATUS_CRITICAL
-	           : -1;
+	if (!d->server)
+		return file_up(&d->scope);
+	if (!server_settled(d->server))
+		return -1;
+	return !server_is_down(d->server) && !d->unreachable;
 }
 
 static int

@@ -1,4 +1,5 @@
 """/metrics: both formats, what is in them and what never is, for real databases in any state."""
+import contextlib
 import pathlib
 import re
 import socket
@@ -194,6 +195,49 @@ def test_a_database_that_is_down_has_no_values(cluster, daemon, sqlite):
                "values of the server again")
 
 
+def counts_once(d):
+    d.wait_finding("conn-up", database="closed")
+    d.wait_finding("table-no-primary-key", "public.no_key")
+    d.wait_finding("table-no-primary-key", database="file")
+
+    def difference():
+        page, open_ = metrics(d), d.findings()
+        told, opened = {}, {}
+        for labels, value in page.all("dbhealth_findings"):
+            if value:
+                told[labels.get("database", ""), labels["probe"], labels["severity"]] = value
+        for f in open_:
+            key = f["database"], f["probe"], f["severity"]
+            opened[key] = opened.get(key, 0) + 1
+        stamps = sorted((labels.get("database", ""), labels["check"], labels.get("object", ""),
+                         labels["severity"])
+                        for labels, _ in page.all("dbhealth_finding_open_timestamp_seconds"))
+        wanted = sorted((f["database"], f["check"], re.sub(r"^pid .*", "", f["object"]),
+                         f["severity"]) for f in open_)
+        return None if told == opened and stamps == wanted else (told, opened, stamps, wanted)
+    wait_until(lambda: difference() is None, 20 * d.slack, difference)
+
+
+def test_every_open_finding_counts_once(cluster, daemon, sqlite):
+    """Of databases, of servers, of one database that alone cannot be reached, by probe and severity."""
+    c = cluster()
+    c.createdb("app", "closed")
+    c.sql("CREATE TABLE no_key AS SELECT generate_series(1, 2000) AS a", dbname="app")
+    c.sql("CREATE TABLE small(a int)", dbname="app")
+    c.sql("REVOKE CONNECT ON DATABASE closed FROM PUBLIC")
+    file = sqlite("a.db", "CREATE TABLE no_key(a)")
+    d = daemon(databases={"app": c.dsn("app"), "closed": c.dsn("closed"), "file": file.dsn}, defaults=FAST,
+               sections={"check xact-idle": {"param.warning_after": "1s", "for": "0s"}})
+    with contextlib.closing(c.session("app", autocommit=False)) as session:
+        session.cursor().execute("SELECT 1")
+        d.wait_finding("xact-idle")  # of the server
+        counts_once(d)
+    m = metrics(d)
+    assert m.value("dbhealth_up", database="closed") == 0 and m.value("dbhealth_up", database="app") == 1
+    assert m.value("dbhealth_findings", database="closed", probe="connectivity", severity="critical") == 1
+    assert m.value("dbhealth_cache_hit_ratio", database="closed") is None
+
+
 METRIC_CHECK = """-- id: {id}
 -- title: numbers of a shop
 -- engine: sqlite
@@ -215,10 +259,12 @@ def test_a_metric_of_a_check_file(daemon, sqlite):
     """Its own name is exported; one that is another's already never makes the page ambiguous."""
     files = {f"{name}.sql": METRIC_CHECK.format(id=name, metric=metric) for name, metric in
              {"shop-a": "shop_orders", "shop-b": "shop_orders", "shop-c": "dbhealth_up",
-              "shop-d": "dbhealth_probe_skipped_total", "shop-e": "process_open_fds"}.items()}
+              "shop-d": "dbhealth_probe_skipped_total", "shop-e": "process_open_fds",
+              "shop-f": "shop_things_total"}.items()}
     d = daemon(databases={"a": sqlite("a.db", "CREATE TABLE t(a)").dsn}, defaults=FAST, checks_d=files)
     wait_until(lambda: metrics(d).value("shop_orders", database="a", object="a") == 5, 10 * d.slack,
                "the metric of a check file")
+    assert [e for e in d.log() if "no name ends with _total" in e["MESSAGE"]]
     m = metrics(d, openmetrics=True)
     assert m.value("dbhealth_up", database="a") == 1 and len(m.all("process_open_fds")) == 1
     promtool("check", "metrics", text=metrics(d).text)

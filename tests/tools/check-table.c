@@ -357,26 +357,17 @@ lint_remedies(struct lint *l)
 }
 
 static bool
-ends_with(const char *s, const char *end)
-{
-	size_t n = strlen(s), m = strlen(end);
-
-	return n >= m && streq(s + n - m, end);
-}
-
-static bool
 is_numeric(const struct check *c)
 {
 	return c->kind == KIND_GAUGE || c->kind == KIND_RATE || c->kind == KIND_RATIO;
 }
 
-/* Prometheus wants base units at the end of names; `_total` is added to those of rates. */
+/* Prometheus wants base units at the end of names. */
 static void
 lint_metric(struct lint *l, struct map *metrics)
 {
 	static const char *const units[UNIT_N] = { "", "_bytes", "_seconds", "_ratio" };
-	static const char *const taken[] = { "_total", "_info", "_count", "_sum", "_bucket",
-		"_created", "_milliseconds", "_percent", "_percentage" };
+	static const char *const taken[] = { "_milliseconds", "_percent", "_percentage" };
 	const struct check *c = l->check, *owner;
 
 	if (!c->metric && is_numeric(c))
@@ -385,14 +376,14 @@ lint_metric(struct lint *l, struct map *metrics)
 		return;
 	if (!str_starts(c->metric, "dbhealth_"))
 		fault(l, "metric: %s does not begin with dbhealth_", c->metric);
-	if (!ends_with(c->metric, units[c->unit]))
+	if (!str_ends(c->metric, units[c->unit]))
 		fault(l, "metric: %s does not end with %s", c->metric, units[c->unit]);
 	for (int u = UNIT_COUNT + 1; u < UNIT_N; u++)
-		if (u != (int)c->unit && ends_with(c->metric, units[u]))
+		if (u != (int)c->unit && str_ends(c->metric, units[u]))
 			fault(l, "metric: %s ends with another unit", c->metric);
 	for (size_t i = 0; i < ARRAY_SIZE(taken); i++)
-		if (ends_with(c->metric, taken[i]))
-			fault(l, "metric: %s: no name ends with %s", c->metric, taken[i]);
+		if (str_ends(c->metric, taken[i]))
+			fault(l, "metric: %s: %s is no base unit", c->metric, taken[i]);
 	owner = map_put(metrics, c->metric, (void *)c);
 	if (owner && !streq(owner->id, c->id))
 		fault(l, "metric: %s is that of %s", c->metric, owner->id);

@@ -23,10 +23,10 @@ def notice(text):
 class Imposter:
     """folder/.s.PGSQL.PORT answers every start-up with what `greet(connection)` sends or does.
 
-    TLS and GSS are refused; the start-up packet is read first."""
+    TLS and GSS are refused; the start-up packet is read first, and put into packets."""
 
-    def __init__(self, folder, greet, port=5432):
-        self.folder, self.greet = folder, greet
+    def __init__(self, folder, greet, port=5432, packets=None):
+        self.folder, self.greet, self.packets = folder, greet, packets
         self.path = f"{folder}/.s.PGSQL.{port}"
         self.accepted = 0
         self._ending = False
@@ -62,6 +62,8 @@ class Imposter:
                 if packet[:4] not in (struct.pack("!I", 80877103), struct.pack("!I", 80877104)):
                     break
                 s.sendall(b"N")
+            if self.packets is not None:
+                self.packets.append(packet)
             self.greet(s)
         except (OSError, struct.error):
             pass

@@ -204,27 +204,34 @@ class Server(Actor):
             Expect(self.at, "xact-idle", within=soon(14), gone=soon(12))])
 
     def filled(self):
-        held = []
+        held, full, end = [], threading.Event(), threading.Event()
 
-        def plant():
-            deadline = time.monotonic() + 20
-            while time.monotonic() < deadline:
+        def fill():
+            """What others give back is taken at once, for as long as it lasts."""
+            while not end.wait(0.05 if full.is_set() else 0):
                 try:
                     held.append(self.cluster.session(self.filler, user="hungry"))
                 except psycopg2.OperationalError as e:
                     if "too many" in str(e) or "remaining" in str(e):
-                        return
-                    time.sleep(0.2)
-            raise Failure(f"{self.subject} could not be filled")
+                        full.set()
+
+        filler = threading.Thread(target=fill, daemon=True)
+
+        def plant():
+            filler.start()
+            if not full.wait(30):
+                raise Failure(f"{self.subject} could not be filled")
 
         def cure():
+            end.set()
+            filler.join(20)
             for session in held:
                 session.close()
 
         allow = [*self.allow, (self.at, "conn-slots")]
         # who was there before keeps its session: conn-slots is certain, conn-up only when we look anew
         self.play("filled", plant, cure, allow=allow, disturbs=self.disturbs, recovery=soon(4),
-                  expect=[Expect(self.at, "conn-up", within=soon(8), gone=soon(10))])
+                  expect=[Expect(self.at, "conn-up", within=soon(8), gone=soon(10), steady=False)])
 
     filler = "postgres"
 
@@ -550,7 +557,7 @@ class DaemonActor(Actor):
                 self.reload()
             return do
         more = {"more": {"dsn": self.world.beta.dsn("postgres")},
-                "copy": self.world.gauge.dsn, "other": self.world.gamma.dsn("app")}
+                "copy": self.world.gauge.dsn, "other": self.world.behind_proxy("postgres")}
         some = {k: more[k] for k in self.dice.sample(sorted(more), self.dice.randint(1, 3))}
         self.play("databases added", put(some), put({}), brief=(1, 15),
                   allow=[(p, "*") for n in more for p in (n, "@" + n)])

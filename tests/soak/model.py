@@ -23,13 +23,15 @@ class Expect:
     """A finding that must be told: check (glob) at place; within and gone are seconds of undisturbed
     time after it was set, and after it was cured.
 
-    any_of: one or more findings fit, each is told; else exactly one."""
+    any_of: one or more findings fit, each is told; else exactly one.  steady: it stays until it is
+    cured; else it may go and come again meanwhile."""
     place: str
     check: str
     within: float
     gone: float
     object: str = "*"
     any_of: bool = False
+    steady: bool = True
 
 
 @dataclasses.dataclass
@@ -262,10 +264,12 @@ class Judge:
         next_ = min((a.planted for a in self.acts if a.planted > act.planted
                      and a.explains(expect.place, expect.check)), default=EVER)
         mine = [s for s in mine if s.begin < next_] or mine[:1]
-        if len(mine) > 1 and not expect.any_of:
+        if expect.any_of or not expect.steady:
+            return
+        if len(mine) > 1:
             self.faults.append(f"told {len(mine)} times for {act}: {', '.join(map(describe, mine))}")
         for s in mine:
-            if s.end < until - self.tolerance and not expect.any_of:
+            if s.end < until - self.tolerance:
                 self.faults.append(f"resolved while it was there ({act}): {describe(s)}")
 
 

@@ -59,6 +59,13 @@ def test_a_story_with_one_thing_wrong(entries, wrong):
     assert any(wrong in f for f in found), found
 
 
+def test_what_may_come_and_go():
+    act = stopped()
+    act.expect[0].steady = False
+    assert faults([act], [down(103), up(105), down(106), up(112)]) == []
+    assert any("never told" in f for f in faults([act], []))
+
+
 def test_every_entry_is_missed_when_it_is_dropped():
     acts, entries = [], []
     for i in range(5):

@@ -164,11 +164,14 @@ class World:
         self.gauge = SqliteFile(folder / "gauge.db", FILE.format(mode="delete"))
         self.things += [*self.files, self.gauge]
 
+    def behind_proxy(self, dbname):
+        return f"postgresql://dbhealth@127.0.0.1:{self.proxy.port}/{dbname}?sslmode=disable"
+
     def configure(self, text=""):
         databases = {
             "alpha": {"dsn": self.alpha.dsn(), "databases": "*"},
             "beta": self.beta.dsn("app"), "beta2": self.beta2.dsn("app"),
-            "gamma": f"postgresql://dbhealth@127.0.0.1:{self.proxy.port}/app?sslmode=disable",
+            "gamma": self.behind_proxy("app"),
             "pooled": self.pooler.dsn,
             **{f.path.stem: {"dsn": f.dsn, **OF_FILES} for f in self.files},
             "gauge": {"dsn": self.gauge.dsn, **OF_FILES}, **self.extra}

@@ -49,7 +49,7 @@ $(B)/dbhealth: $(call obj,$(CLI_SRC)) $(B)/libdbhealth.a
 $(filter $(B)/unit/test-pg%,$(UNIT_BIN)): $(B)/tests/unit/pg-support.o
 $(filter $(B)/unit/test-store% $(B)/unit/test-outlet%,$(UNIT_BIN)): \
     $(call obj,$(wildcard daemon/store*.c daemon/outlet*.c))
-$(filter $(B)/unit/test-notify%,$(UNIT_BIN)): $(call obj,daemon/notify.c daemon/pulse.c)
+$(filter $(B)/unit/test-notify%,$(UNIT_BIN)): $(call obj,daemon/notify.c daemon/pulse.c daemon/pages.c)
 $(B)/unit/%: $(B)/tests/unit/%.o $(B)/libdbhealth.a
 	@mkdir -p $(@D)
 	$(CC) $(LINK) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LIBS) -lcmocka

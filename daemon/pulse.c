@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "daemon/pages.h"
 #include <systemd/sd-daemon.h>
 
 #define LOOK_US USEC_PER_SEC
@@ -59,10 +60,12 @@ look(struct pulse *p)
 	p->changed = false;
 	p->looked_us = clock_now_us();
 	monitor_progress(p->monitor, &done, &all);
-	if (done >= all)
+	if (done >= all && p->first_round) {
 		p->first_round = false;
-	else if (!p->first_round)
+		pages_give_back();
+	} else if (!p->first_round) {
 		done = all; /* a database that came later is no first round of ours */
+	}
 	if (!p->first_round)
 		monitor_count(p->monitor, n);
 	text = pulse_status_text(done, all, n);

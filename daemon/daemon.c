@@ -95,6 +95,8 @@ on_unknown(const char *server, const char *database, enum probe probe, const cha
 	struct daemon *d = arg;
 	const struct conf_database *c = section_of(d, *database ? database : server);
 
+	if (d->pulse)
+		pulse_changed(d->pulse);
 	outlets_say(d->outlets, entry_unknown(server, database, c ? c->engine : ENGINE_POSTGRESQL,
 	                            probe, reason, checks));
 }
@@ -128,6 +130,8 @@ on_reloaded(void *arg)
 {
 	struct daemon *d = arg;
 
+	if (d->pulse)
+		pulse_changed(d->pulse);
 	reload_over(d->reload);
 }
 

@@ -160,13 +160,6 @@ pulse_free(struct pulse *p)
 }
 
 void
-pulse_set_monitor(struct pulse *p, const struct monitor *monitor)
-{
-	p->monitor = monitor;
-	p->changed = true;
-}
-
-void
 pulse_changed(struct pulse *p)
 {
 	p->changed = true;

@@ -10,7 +10,6 @@ struct pulse;
 struct pulse *pulse_new(
     struct event_base *, struct notify *, const struct monitor *, int64_t watchdog_us);
 struct pulse *pulse_free(struct pulse *);
-void pulse_set_monitor(struct pulse *, const struct monitor *); /* after a reload */
 void pulse_changed(struct pulse *); /* the status may be another one now */
 
 /* "first round 312/1000", then "54 databases: 1 critical, 2 warning, 51 ok". */

@@ -63,6 +63,10 @@ $(B)/fuzz/fuzz-%: $(B)/tests/fuzz/fuzz-%.o $(FUZZ_WITH)
 $(B)/fuzz/replay-%: $(B)/tests/fuzz/fuzz-%.o $(B)/tests/fuzz/replay.o $(FUZZ_WITH)
 	@mkdir -p $(@D)
 	$(CC) $(LINK) -o $@ $^ $(LIBS) -lpthread
+# Preloaded into the programs under test, so without the sanitizers' own allocator.
+$(B)/fault/%.so: tests/fault/%.c
+	@mkdir -p $(@D)
+	$(CC) -std=gnu17 $(WARN) -O2 -fPIC -shared -o $@ $<
 $(B)/tools/%: $(B)/tests/tools/%.o $(B)/libdbhealth.a
 	@mkdir -p $(@D)
 	$(CC) $(LINK) -o $@ $^ $(LIBS)
@@ -87,7 +91,7 @@ $(B)/gen/catalogue.c: lib/check/embed.awk $(CHECKS) $(B)/gen/checks.list
 	awk -f lib/check/embed.awk $(CHECKS) >$@.tmp && mv $@.tmp $@
 
 libs: $(B)/libdbhealth.a
-tests: $(UNIT_BIN) $(REPLAY_BIN)
+tests: $(UNIT_BIN) $(REPLAY_BIN) $(B)/fault/enomem.so
 
 # ---- the README's two commands: they install what is missing ----
 run:
@@ -141,6 +145,13 @@ fuzz:
 	@$(MAKE) --no-print-directory -s -j2 B=build/fuzz CC=clang SAN=fuzzer-no-link,address,undefined,float-cast-overflow fuzzers
 	@B=build/fuzz tests/fuzz/run.sh $(SECONDS) $(FUZZ)
 fuzzers: $(FUZZ_BIN)
+# What the tests reach, into docs/coverage.md; SUITES=unit for a quick look.
+COVER := -fprofile-instr-generate=$(CURDIR)/build/coverage/profiles/%c%m.profraw -fcoverage-mapping
+coverage:
+	@conf/install-packages.sh build test fuzz
+	@$(MAKE) --no-print-directory -s -j2 B=build/coverage CC=clang LINK="$(COVER)" \
+	 CFLAGS="-O1 $(COVER) -mllvm -runtime-counter-relocation" all tests
+	@B=build/coverage tests/coverage/run.sh $(SUITES)
 format:
 	clang-format -i $(LIB_SRC) $(DAEMON_SRC) $(CLI_SRC) $(UNIT_SRC) $(FUZZ_SRC) $(wildcard tests/bench/*.c */*.h */*/*.h)
 print-cflags: $(B)/gen/flags
@@ -185,6 +196,6 @@ uninstall:
 	 $(foreach m,$(MANUALS),$(MAN)/man$(subst .,,$(suffix $(m)))/$(notdir $(m)))
 	rm -rf $(DOC)
 FORCE:
-.PHONY: all libs tests fuzz fuzzers run test unit e2e lint check asan bench format print-cflags clean install uninstall FORCE
+.PHONY: all libs tests fuzz fuzzers coverage run test unit e2e lint check asan bench format print-cflags clean install uninstall FORCE
 .SECONDARY:
 -include $(wildcard $(B)/*/*.d $(B)/*/*/*.d)

@@ -9,6 +9,7 @@
 #include "sqlite/sqlite_role.h"
 #include "worker/worker.h"
 
+#include <event2/event.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -107,6 +108,8 @@ main(int argc, char **argv)
 	struct cli cli = { .o = { .budget_us = 30 * USEC_PER_SEC, .wait_us = 30 * USEC_PER_SEC } };
 	int r;
 
+	json_set_alloc_funcs(xmalloc, free);
+	event_set_mem_functions(xmalloc, xrealloc, free);
 	worker_main_if_asked(argc, argv);
 	signal(SIGPIPE, SIG_IGN);
 	tzset();

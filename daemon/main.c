@@ -5,7 +5,9 @@
 #include "daemon/daemon.h"
 #include "monitor/monitor.h"
 #include "worker/worker.h"
+#include <event2/event.h>
 #include <getopt.h>
+#include <jansson.h>
 #include <stdio.h>
 #include <sysexits.h>
 
@@ -145,6 +147,8 @@ main(int argc, char **argv)
 	bool check = false;
 	int c;
 
+	json_set_alloc_funcs(xmalloc, free);
+	event_set_mem_functions(xmalloc, xrealloc, free);
 	worker_main_if_asked(argc, argv);
 	while ((c = getopt_long(argc, argv, "c:h", long_options, NULL)) != -1) {
 		int code = take_option(c, &o, &config, &check);

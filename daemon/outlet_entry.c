@@ -44,7 +44,7 @@ static void _printf_(3, 4) setf(json_t *o, const char *name, const char *fmt, ..
 
 	va_start(ap, fmt);
 	if (vasprintf(&value, fmt, ap) < 0)
-		value = NULL;
+		out_of_memory();
 	va_end(ap);
 	set(o, name, value);
 }
@@ -293,9 +293,9 @@ entry_note(enum entry_kind kind, const char *reason, size_t count, const char *f
 
 	va_start(ap, fmt);
 	if (vasprintf(&message, fmt, ap) < 0)
-		message = NULL;
+		out_of_memory();
 	va_end(ap);
-	set_message(o, "", message ? message : "", "");
+	set_message(o, "", message, "");
 	if (reason)
 		set(o, "DBHEALTH_REASON", reason);
 	if (count)

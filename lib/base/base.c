@@ -4,7 +4,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-static _noreturn_ void
+void
 out_of_memory(void)
 {
 	/* No allocation and no stdio here: both may be what failed. */
@@ -23,6 +23,22 @@ xcalloc(size_t n, size_t size)
 	if (!p)
 		out_of_memory();
 	return p;
+}
+
+void *
+xmalloc(size_t size)
+{
+	void *p = malloc(size ? size : 1);
+
+	if (!p)
+		out_of_memory();
+	return p;
+}
+
+void *
+xrealloc(void *old, size_t size)
+{
+	return xreallocarray(old, size, 1);
 }
 
 void *

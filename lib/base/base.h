@@ -60,7 +60,12 @@ streq(const char *a, const char *b)
  * Out of memory logs and aborts (systemd restarts us).  Anything sized by a peer or a file is
  * capped before it is allocated.
  */
+_noreturn_ void out_of_memory(void); /* what they do; for libraries that return ENOMEM */
 void *xcalloc(size_t n, size_t size) _must_check_;
+/* The same for libraries that take their memory from us (jansson, libevent), so that none of their
+ * calls fails halfway: a JSON key that silently is not there would be a lost finding. */
+void *xmalloc(size_t size) _must_check_;
+void *xrealloc(void *, size_t size) _must_check_;
 void *xreallocarray(void *, size_t n, size_t size) _must_check_;
 char *xstrdup(const char *) _must_check_; /* NULL gives NULL */
 char *xstrndup(const char *, size_t) _must_check_;

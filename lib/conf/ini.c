@@ -129,6 +129,9 @@ report_library_errors(const struct reader *r, struct ini_cfgobj *obj, int code)
 {
 	char **errors = NULL;
 
+	/* A key that is lost on the way would be a database that is not watched as asked. */
+	if (code == ENOMEM)
+		out_of_memory();
 	if (ini_config_error_count(obj) == 0 || ini_config_get_errors(obj, &errors) != 0) {
 		err_list_add(r->errors, "%s:%d: [%s]: cannot be parsed: %s", r->path,
 		    r->header_line, r->header, strerror(code));
@@ -163,11 +166,14 @@ copy_entries(struct reader *r, struct ini_cfgobj *obj)
 		uint32_t line = 1;
 		char *value;
 
-		if (ini_get_config_valueobj("s", keys[i], obj, INI_GET_FIRST_VALUE, &vo) != 0 ||
-		    !vo)
-			continue;
+		error = ini_get_config_valueobj("s", keys[i], obj, INI_GET_FIRST_VALUE, &vo);
+		/* It was in the list: only memory can be what it is not found for. */
+		if (error || !vo)
+			out_of_memory();
 		value_get_line(vo, &line);
 		value = ini_get_string_config_value(vo, &error);
+		if (error == ENOMEM)
+			out_of_memory();
 		section->entries[section->nentries++] = (struct ini_entry){
 			.key = xstrdup(keys[i]),
 			.value = value ? value : xstrdup(""),

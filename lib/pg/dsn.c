@@ -131,6 +131,9 @@ syntax_error(const char *message, struct err *e)
 	const char *words[80], *near;
 	size_t n = 0, len;
 
+	/* Not a fault of the DSN: a configuration must not be refused for it. */
+	if (!message || str_starts(message, "out of memory"))
+		out_of_memory();
 	for (const PQconninfoOption *o = known; o && o->keyword && n < ARRAY_SIZE(words); o++)
 		words[n++] = o->keyword;
 	for (size_t i = 0; i < ARRAY_SIZE(openings); i++) {
@@ -175,7 +178,7 @@ dsn_check(const char *dsn, struct err *e)
 	}
 	text = dsn_for_libpq(dsn);
 	parsed = PQconninfoParse(text, &message);
-	return parsed ? 0 : syntax_error(message ? message : "out of memory", e);
+	return parsed ? 0 : syntax_error(message, e);
 }
 
 int
@@ -187,7 +190,7 @@ dsn_split(const char *dsn, char **ret_endpoint, char **ret_dbname, struct err *e
 	struct str endpoint = { 0 };
 
 	if (!parsed)
-		return syntax_error(message ? message : "out of memory", e);
+		return syntax_error(message, e);
 	*ret_dbname = NULL;
 	for (PQconninfoOption *o = parsed; o->keyword; o++) {
 		if (!o->val)

@@ -152,8 +152,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	CHECK((r == 0) == (a != NULL));
 	check_errors(&errors, may_show);
 	if (conf_load_broken(main_path, &b, &again) == 0)
-		CHECK(r == 0);
-	CHECK(strv_len(again.v) >= strv_len(errors.v));
+		CHECK_SAME(r == 0);
+	CHECK_SAME(strv_len(again.v) >= strv_len(errors.v));
 	if (a)
 		check_conf(a, b);
 	if (b)

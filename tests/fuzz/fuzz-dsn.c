@@ -130,7 +130,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (r < 0)
 		check_password(dsn, e.msg);
 	if (dsn_split(dsn, &endpoint, &dbname, &e) == 0)
-		CHECK_SHOW(kind != DSN_POSTGRESQL || r == 0, dsn);
+		CHECK_SAME(kind != DSN_POSTGRESQL || r == 0);
 	if (dsn_sqlite_path(dsn, &path, &e) == 0)
 		CHECK_SHOW(path && *path, dsn);
 	if (pg_plan_local(dsn, &plan, &e) == 0) {

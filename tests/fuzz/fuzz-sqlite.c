@@ -163,10 +163,14 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	put("-journal", in);
 	before = look(dir, false);
 	memset(&told, 0, sizeof(told));
-	CHECK(sqlite_role.serve(SQLITE_JOB, job, strlen(job)) == 0);
-	CHECK(told.facts == 1);
-	for (size_t i = 0; i <= STATEMENTS; i++)
-		CHECK(told.answered[i] == 1);
+	/* Without memory the worker fails as a whole, and the loop calls all of it unknown. */
+	if (sqlite_role.serve(SQLITE_JOB, job, strlen(job)) == 0) {
+		CHECK(told.facts == 1);
+		for (size_t i = 0; i <= STATEMENTS; i++)
+			CHECK(told.answered[i] == 1);
+	} else {
+		CHECK_SAME(false);
+	}
 	CHECK(look(dir, true) == before);
 	CHECK(look(copies, true) == 0);
 	return 0;

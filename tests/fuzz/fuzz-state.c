@@ -186,8 +186,11 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct conf *conf = NULL;
 	struct monitor *m = NULL;
 
-	CHECK(conf_load(conf_path, &conf, &errors) == 0);
-	CHECK(monitor_new(base, conf, catalogue_new(), &options, &on, NULL, &m, &errors) == 0);
+	if (conf_load(conf_path, &conf, &errors) < 0 ||
+	    monitor_new(base, conf, catalogue_new(), &options, &on, NULL, &m, &errors) < 0) {
+		CHECK_SAME(!*errors.v[0]);
+		fuzz_fail(__FILE__, __LINE__, "a fault is told", errors.v[0]);
+	}
 	while (in.left > 0) {
 		struct fuzz_in row = fuzz_until(&in, FUZZ_ROW);
 		_cleanup_free_ char *kind = fuzz_text_until(&row, FUZZ_CELL);

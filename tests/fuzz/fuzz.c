@@ -3,6 +3,7 @@
 #include "base/log.h"
 
 #include <dirent.h>
+#include <event2/event.h>
 #include <fcntl.h>
 #include <jansson.h>
 #include <sys/stat.h>
@@ -104,23 +105,8 @@ void
 fuzz_quiet(void)
 {
 	log_init(LOG_LEVEL_DEBUG, on_line, NULL);
-}
-
-void __lsan_disable(void) __attribute__((weak));
-void __lsan_enable(void) __attribute__((weak));
-
-void
-fuzz_leaks_off(void)
-{
-	if (__lsan_disable)
-		__lsan_disable();
-}
-
-void
-fuzz_leaks_on(void)
-{
-	if (__lsan_enable)
-		__lsan_enable();
+	json_set_alloc_funcs(xmalloc, free);
+	event_set_mem_functions(xmalloc, xrealloc, free);
 }
 
 /* ---- files ---- */

@@ -145,6 +145,9 @@ fuzz:
 	@$(MAKE) --no-print-directory -s -j2 B=build/fuzz CC=clang SAN=fuzzer-no-link,address,undefined,float-cast-overflow fuzzers
 	@B=build/fuzz tests/fuzz/run.sh $(SECONDS) $(FUZZ)
 fuzzers: $(FUZZ_BIN)
+# Allocations that fail, one by one.
+enomem: all tests
+	@B=$(B) PYTEST="-k enomem" tests/run.sh e2e
 # What the tests reach, into docs/coverage.md; SUITES=unit for a quick look.
 COVER := -fprofile-instr-generate=$(CURDIR)/build/coverage/profiles/%c%m.profraw -fcoverage-mapping
 coverage:
@@ -196,6 +199,6 @@ uninstall:
 	 $(foreach m,$(MANUALS),$(MAN)/man$(subst .,,$(suffix $(m)))/$(notdir $(m)))
 	rm -rf $(DOC)
 FORCE:
-.PHONY: all libs tests fuzz fuzzers coverage run test unit e2e lint check asan bench format print-cflags clean install uninstall FORCE
+.PHONY: all libs tests fuzz fuzzers enomem coverage run test unit e2e lint check asan bench format print-cflags clean install uninstall FORCE
 .SECONDARY:
 -include $(wildcard $(B)/*/*.d $(B)/*/*/*.d)

@@ -110,8 +110,8 @@ def test_check_sqlite(folder, script, where):
 
 
 def test_check_postgresql(folder, module_cluster):
-    module_cluster.psql(PLANTED.replace("REFERENCES parent (id)", ""))
-    command = [BUILD / "dbhealth", "check", "-o", "json", module_cluster.dsn()]
+    module_cluster.script("CREATE TABLE heap (a int);")
+    command = [BUILD / "dbhealth", "check", "-o", "json", module_cluster.dsn(user="postgres")]
     truth = run(command, folder)
     assert truth.stdout, truth
     seen = {judge(run(command, folder, at, "main"), truth, at)

@@ -18,7 +18,8 @@ int LLVMFuzzerInitialize(int *argc, char ***argv);
 #define CHECK(cond)            ((cond) ? (void)0 : fuzz_fail(__FILE__, __LINE__, #cond, NULL))
 #define CHECK_SHOW(cond, text) ((cond) ? (void)0 : fuzz_fail(__FILE__, __LINE__, #cond, text))
 /* What holds between two calls, unless a test makes the memory of one of them fail. */
-#define CHECK_SAME(cond) ((cond) || getenv("ENOMEM_AT") ? (void)0 : fuzz_fail(__FILE__, __LINE__, #cond, NULL))
+#define CHECK_SAME(cond)                                                                           \
+	((cond) || getenv("ENOMEM_AT") ? (void)0 : fuzz_fail(__FILE__, __LINE__, #cond, NULL))
 _noreturn_ void fuzz_fail(const char *file, int line, const char *what, const char *text);
 
 struct fuzz_in {

@@ -60,9 +60,20 @@ def test_life(daemon, sqlite, manager):
     at = m.wait("STATUS=1 database: 1 critical", after=at, within=20 * d.slack)
     app.path.with_suffix(".away").rename(app.path)
     at = m.wait("STATUS=1 database: 1 ok", after=at, within=20 * d.slack)
+
+    # a reload is announced with its moment, and over, good or bad
+    for broken in (False, True):
+        if broken:
+            d.conf.write_text("[daemon]\nnonsense = 1\n")
+        before = time.clock_gettime(time.CLOCK_MONOTONIC) * 1e6
+        d.reload()
+        at = m.wait("RELOADING=1\nMONOTONIC_USEC=", after=at)
+        moment = int(m.texts()[at - 1].rpartition("=")[2])
+        assert before <= moment <= time.clock_gettime(time.CLOCK_MONOTONIC) * 1e6
+        at = m.wait("READY=1", after=at)
     d.stop()
     assert m.wait("STOPPING=1", after=at, within=1)
-    assert m.texts().count("READY=1") == m.texts().count("STOPPING=1") == 1
+    assert m.texts().count("READY=1") == 3 and m.texts().count("STOPPING=1") == 1
 
 
 def test_stuck_manager(daemon, sqlite, manager):

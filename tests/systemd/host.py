@@ -32,6 +32,9 @@ dsn = sqlite:/srv/shop/shop.db
 
 [database queue]
 dsn = sqlite:/tmp/bob/queue.db
+
+[database frozen]
+dsn = sqlite:/srv/frozen/frozen.db
 """
 # Facts of the host as the service sees them, as a finding of advice.
 FACTS = """-- id: host-facts
@@ -65,7 +68,8 @@ ExecStart=/bin/sh -c '{ echo "INSERT INTO t(x) VALUES (3);"; exec sleep infinity
 
 
 def people(m):
-    """alice's application holds its database open; shop's is idle; bob's lies in /tmp."""
+    """alice's application holds its database open; shop's is idle; bob's lies in /tmp; one has a
+    file system of its own."""
     m.sh("""
     for u in alice bob shop; do useradd --create-home "$u"; chmod 700 /home/$u; done
     mkdir -m 755 /srv/shop /home/alice/app; mkdir -m 750 /tmp/bob
@@ -74,6 +78,8 @@ def people(m):
                              ("bob", "/tmp/bob/queue.db", "wal")):
         sql = f"PRAGMA journal_mode={mode}; CREATE TABLE t(id INTEGER PRIMARY KEY, x); INSERT INTO t(x) VALUES (1);"
         m.sh(f"runuser -u {user} -- sh -c 'umask 077; sqlite3 {path}'", stdin=sql)
+    m.sh("mkdir -m 755 /srv/frozen; mount -t tmpfs -o mode=755,size=4m frozen /srv/frozen;"
+         " sqlite3 /srv/frozen/frozen.db 'CREATE TABLE t(id INTEGER PRIMARY KEY)'")
 
 
 def grant(m):

@@ -218,6 +218,22 @@ def broken_start(check, m, service):
           "mended, it starts again, with its socket")
 
 
+def reboot(check, m, service):
+    """The host goes down and comes back: the databases stop after us and start before us."""
+    # what lies in /tmp and on a mount of ours would be gone, rightly told
+    kept = re.sub(r"\[database (queue|frozen)\]\n.*\n", "", CONF)
+    m.write(SITE, kept)
+    m.sh(f"chgrp dbhealth {SITE}")
+    service.restart()
+    service.settled()
+    after = service.cursor()
+    m.reboot()
+    service.wait_state("active", within=60)
+    service.settled()
+    again = [x for x in service.messages(after) if not x.startswith("- ")]
+    check(not again, "a reboot of the host is no outage, and nothing is announced again", again)
+
+
 def watchdog(check, m, service):
     m.write(DROPIN, "[Service]\nWatchdogSec=2\nTimeoutAbortSec=1\nRestartSec=1\n", 0o644)
     m.sh("systemctl daemon-reload")

@@ -84,6 +84,7 @@ class Machine:
         make_root(self.root, self.cache)
         (self.root / "etc/machine-id").write_text("")
         (self.root / "etc/hostname").write_text("dbhost\n")
+        (self.root / "var/log/journal").mkdir(exist_ok=True)  # the journal outlives a reboot
 
     def enter_cgroups(self):
         """nspawn puts a "payload" below its own group: one that no other container shares."""
@@ -106,8 +107,7 @@ class Machine:
                                        start_new_session=True)
         log.close()
         wait_until(self.find_leader, 30, self.console)
-        wait_until(lambda: self.run("systemctl", "is-system-running").stdout.strip()
-                   in ("running", "degraded"), 120, self.console)
+        self.await_running()
 
     def find_leader(self):
         if self.nspawn.poll() is not None:
@@ -115,10 +115,23 @@ class Machine:
         pid = self.nspawn.pid
         children = pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
         for child in children:
-            if pathlib.Path(f"/proc/{child}/comm").read_text().strip() == "systemd":
-                self.leader = child
-                return True
+            try:
+                if pathlib.Path(f"/proc/{child}/comm").read_text().strip() == "systemd":
+                    self.leader = child
+                    return True
+            except FileNotFoundError:
+                pass  # it ended meanwhile
         return False
+
+    def reboot(self):
+        old = self.leader
+        self.run("systemctl", "reboot")
+        wait_until(lambda: self.find_leader() and self.leader != old, 60, self.console)
+        self.await_running()
+
+    def await_running(self):
+        wait_until(lambda: self.run("systemctl", "is-system-running").stdout.strip()
+                   in ("running", "degraded"), 120, self.console)
 
     def console(self):
         return (self.folder / "console").read_text(errors="replace")[-2000:]
@@ -168,26 +181,28 @@ class Machine:
                     break
                 except subprocess.TimeoutExpired:
                     pass
-        for group in self.cgroups:
-            for sub in sorted(filter(os.path.isdir, group.rglob("*")), reverse=True):
-                self.drop(sub)
-            self.drop(group)
-        self.drop(pathlib.Path("/run/systemd/nspawn/propagate") / self.name)
+        self.drop([sub for group in self.cgroups
+                   for sub in sorted(filter(os.path.isdir, group.rglob("*")), reverse=True)]
+                  + self.cgroups + [pathlib.Path("/run/systemd/nspawn/propagate") / self.name])
 
     @staticmethod
-    def drop(folder):
-        """A control group or mount point: only rmdir, and only when it is empty by now."""
-        deadline = time.monotonic() + 5
-        while True:
-            try:
-                folder.rmdir()
-                return
-            except FileNotFoundError:
-                return
-            except OSError:
-                if time.monotonic() > deadline:
-                    return
-                time.sleep(0.1)
+    def drop(folders):
+        """Control groups and mount points, inner ones first: by rmdir, so only what is empty."""
+        deadline = time.monotonic() + 10
+        for folder in folders:
+            while folder.exists():
+                try:  # a dead process that nobody waited for keeps its group
+                    while os.waitpid(-1, os.WNOHANG)[0]:
+                        pass
+                except ChildProcessError:
+                    pass
+                try:
+                    folder.rmdir()
+                except OSError:
+                    if time.monotonic() > deadline:
+                        print(f"left behind: {folder}", flush=True)
+                        break
+                    time.sleep(0.1)
 
     def remove(self):
         self.stop()

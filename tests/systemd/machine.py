@@ -128,11 +128,17 @@ class Machine:
     def reboot(self):
         """The way down in order; nspawn then ends and leaves the way up to us."""
         self.run("systemctl", "reboot")
-        try:
-            self.nspawn.wait(60)
-        except subprocess.TimeoutExpired as e:
-            raise Failure("no way down within 60 s") from e
+        wait_until(self.ended, 60, "a way down")
         self.boot()
+
+    def ended(self):
+        """A command that lost its nsenter is ours to wait for; its namespace stays until then."""
+        try:
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
+        except ChildProcessError:
+            pass
+        return self.nspawn.poll() is not None
 
     def console(self):
         return (self.folder / "console").read_text(errors="replace")[-2000:]
@@ -150,7 +156,7 @@ class Machine:
             raise Failure(f"{' '.join(map(str, command))}: no end within {timeout} s") from e
 
     def popen(self, *command, **options):
-        """One that goes on running inside; the caller ends it."""
+        """One that goes on running inside, until the caller closes its input."""
         enter = ["nsenter", "-t", self.leader, "-m", "-u", "-i", "-n", "-p", "-C", "-r", "-w", "--"]
         return subprocess.Popen(enter + [str(c) for c in command], text=True, **options)
 
@@ -178,31 +184,26 @@ class Machine:
             for sig, within in ((signal.SIGTERM, 20), (signal.SIGKILL, 10)):
                 self.nspawn.send_signal(sig)
                 try:
-                    self.nspawn.wait(within)
+                    wait_until(self.ended, within, "the end")
                     break
-                except subprocess.TimeoutExpired:
+                except Failure:
                     pass
         self.drop([sub for group in self.cgroups
                    for sub in sorted(filter(os.path.isdir, group.rglob("*")), reverse=True)]
                   + self.cgroups + [pathlib.Path("/run/systemd/nspawn/propagate") / self.name])
 
-    @staticmethod
-    def drop(folders):
+    def drop(self, folders):
         """Control groups and mount points, inner ones first: by rmdir, so only what is empty."""
         deadline = time.monotonic() + 10
         for folder in folders:
             while folder.exists():
-                try:  # a dead process that nobody waited for keeps its group
-                    while os.waitpid(-1, os.WNOHANG)[0]:
-                        pass
-                except ChildProcessError:
-                    pass
                 try:
                     folder.rmdir()
                 except OSError:
                     if time.monotonic() > deadline:
                         print(f"left behind: {folder}", flush=True)
                         break
+                    self.ended()
                     time.sleep(0.1)
 
     def remove(self):

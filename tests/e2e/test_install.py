@@ -35,6 +35,7 @@ def expected(prefix):
                for p in (TOP / "docs").iterdir() if p.suffix in (".1", ".5", ".8")}
     docs = {DOC + name for name in ("README.md", "CHANGES", "LICENSE")}
     docs |= {DOC + p.name for p in (TOP / "docs").glob("*.md")}
+    docs |= {DOC + "prometheus/dbhealthd.rules.yml"}
     docs |= {DOC + str(p.relative_to(TOP / "lib")) for p in (TOP / "lib/checks").rglob("*.sql")}
     inside = EXECUTABLE | SYSTEMD | manuals | docs
     return {f"{prefix[1:]}/{name}" for name in inside} | {"etc/dbhealthd/dbhealthd.conf"}

@@ -137,6 +137,43 @@ def reload_bad(check, m, service):
     check(service.ctl("reload", "dbhealthd.service").returncode == 0, "with the fault mended it reloads")
 
 
+def other_entries(check, m, service):
+    """The kinds that a usual day does not bring: severity changed, acknowledged, check rejected, state moved."""
+    after = service.cursor()
+    psql(m, "DROP TABLE public.audit_log", "orders")
+    for _ in range(2):
+        service.run_probe("orders", "schema")
+    opened = service.told(after, "01", check=CHECK, database="orders")
+    m.write(SITE, CONF + f"\n[check orders/{CHECK}]\nseverity = warning\n")
+    m.write("/etc/dbhealthd/checks.d/broken.sql", "-- id: broken\nSELECT", 0o644)
+    m.sh(f"chgrp dbhealth {SITE}; systemctl reload dbhealthd")
+    changed = service.told(after, "02", check=CHECK)
+    check(changed["PRIORITY"] == "4" and changed["DBHEALTH_PREVIOUS_SEVERITY"] == "critical"
+          and changed["DBHEALTH_FINDING_ID"] == opened["DBHEALTH_FINDING_ID"], "a changed severity is told", changed["MESSAGE"])
+    rejected = service.told(after, "0d")
+    check(rejected["PRIORITY"] == "4" and "broken.sql" in rejected["MESSAGE"], "a check file with a fault is left out and told",
+          rejected["MESSAGE"])
+    m.sh("rm /etc/dbhealthd/checks.d/broken.sql")
+    done = m.run("dbhealth", "ack", opened["DBHEALTH_FINDING_ID"][:8])
+    known = service.told(after, "0b")
+    check(done.returncode == 0 and known["PRIORITY"] == "6"
+          and known["DBHEALTH_FINDING_ID"] == opened["DBHEALTH_FINDING_ID"], "an acknowledgement is told", known["MESSAGE"])
+    psql(m, "CREATE TABLE public.audit_log(id bigint PRIMARY KEY)", "orders")
+    for _ in range(2):
+        service.run_probe("orders", "schema")
+    service.told(after, "03", check=CHECK)
+    service.ctl("stop", "dbhealthd.service")
+    m.sh("head -c 8192 /dev/urandom | dd of=/var/lib/dbhealthd/state.db conv=notrunc status=none; rm -f /var/lib/dbhealthd/state.db-*")
+    service.ctl("start", "dbhealthd.service")
+    moved = service.told(after, "0c")
+    check(moved["PRIORITY"] == "4" and service.ask("/v1/status")["databases"], "a damaged state is moved aside and told",
+          moved["MESSAGE"])
+    texts = m.out("journalctl", "-x", "-o", "cat", f"--cursor={after}", "_TRANSPORT=journal", "SYSLOG_IDENTIFIER=dbhealthd")
+    missing = [s for s in ("Severity changed, critical to warning", "State store moved aside", "Check file rejected",
+                           "Finding silenced, accepted or acknowledged", "Configuration reloaded") if f"Subject: {s}" not in texts]
+    check(not missing, "journalctl -x explains each of them", missing)
+
+
 def journal_away(check, m, service):
     """A journal that does not read, then one that is not there: nothing waits, nothing is lost."""
     units = "systemd-journald.socket systemd-journald-dev-log.socket systemd-journald.service"

@@ -168,7 +168,7 @@ def other_entries(check, m, service):
     moved = service.told(after, "0c")
     check(moved["PRIORITY"] == "4" and service.ask("/v1/status")["databases"], "a damaged state is moved aside and told",
           moved["MESSAGE"])
-    texts = m.out("journalctl", "-x", "-o", "cat", f"--cursor={after}", "_TRANSPORT=journal", "SYSLOG_IDENTIFIER=dbhealthd")
+    texts = m.out("journalctl", "-x", "-o", "short", f"--cursor={after}", "_TRANSPORT=journal", "SYSLOG_IDENTIFIER=dbhealthd")
     missing = [s for s in ("Severity changed, critical to warning", "State store moved aside", "Check file rejected",
                            "Finding silenced, accepted or acknowledged", "Configuration reloaded") if f"Subject: {s}" not in texts]
     check(not missing, "journalctl -x explains each of them", missing)

@@ -4,12 +4,14 @@ import contextlib
 import resource
 import select
 import socket
+import struct
 import threading
 import time
 
 import pytest
 
 from support import Daemon, Failure, Folder, Proxy, Pulse, SqliteFile, parse_time, wait_until
+from support.base import free_port
 from support.hold import FAST
 from support.vitals import Vitals
 
@@ -26,8 +28,11 @@ def watched(module_cluster):
     folder = Folder()
     rarely = {f"{p}_interval": "1h" for p in ("schema", "integrity", "performance")}
     file = SqliteFile(folder.path / "many.db", f"CREATE TABLE p(id INTEGER PRIMARY KEY);{TABLES}")
-    d = Daemon(folder, databases={"calm": module_cluster.dsn(),
+    port = free_port()
+    d = Daemon(folder, daemon={"listen": f"127.0.0.1:{port}", "listen_api": "yes", "listen_hosts": "x, elsewhere.test"},
+               databases={"calm": module_cluster.dsn(),
                                   "many": {"dsn": file.dsn, "max_findings": "3000", "timeout": "60s", **rarely}}, defaults=FAST)
+    d.port = port
     try:
         d.run("many", "schema", wait="60s")
         wait_until(lambda: len(d.request("GET", BIG).body) > 2 << 20, 30 * d.slack,
@@ -48,6 +53,10 @@ def dial(daemon, timeout=20):
     s.settimeout(timeout)
     s.connect(str(daemon.socket))
     return s
+
+
+def dial_tcp(daemon, timeout=20):
+    return socket.create_connection(("127.0.0.1", daemon.port), timeout=timeout)
 
 
 # What a client says at first, what it repeats every half second, and whether it reads.
@@ -329,11 +338,12 @@ def statuses(data):
     return out
 
 
-def test_malformed_requests(watched):
+@pytest.mark.parametrize("dial", [dial, dial_tcp], ids=["unix", "tcp"])
+def test_malformed_requests(watched, dial):
     mark = Vitals(watched)
     for what, (request, wanted) in MALFORMED.items():
         with dial(watched) as s:
-            with contextlib.suppress(BrokenPipeError):
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):
                 s.sendall(request)
                 s.shutdown(socket.SHUT_WR)
             got = statuses(read_all(s)) or [0]
@@ -353,6 +363,31 @@ def test_a_thousand_requests_in_one_go(watched):
     assert got == [200] * 1000
     mark.assert_back()
     mark.assert_modest(4 << 20)
+
+
+def test_hundreds_over_tcp(watched):
+    """Silent ones fill every place there, and others break off with a reset in the middle of what they
+    say or hear: the Unix socket's clients notice nothing, and those over TCP have their turn."""
+    mark = Vitals(watched)
+    with on_time(watched, 4), well_behaved(watched) as times:
+        for i in range(300):
+            s = dial_tcp(watched)
+            s.sendall(b"GET " + BIG.encode() + b" HTTP/1.1\r\nHost: x\r\n\r\n"[:i % 27])
+            if i % 3 == 0:
+                s.settimeout(0.01)
+                with contextlib.suppress(socket.timeout):
+                    s.recv(100)
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            s.close()
+        silent = [dial_tcp(watched) for _ in range(150)]
+        with dial_tcp(watched, timeout=60) as s:
+            s.sendall(GOOD)
+            assert statuses(read_all(s)) == [200]
+        for s in silent:
+            s.close()
+    assert max(t for t, _ in times) < 5 * watched.slack
+    mark.assert_back()
+    mark.assert_modest(8 << 20)
 
 
 def readable(sockets):

@@ -220,7 +220,7 @@ load(const struct cli *cli, struct conf **ret)
 		r = conf_default(&conf, &errors);
 	if (r < 0) {
 		if (conf)
-			monitor_find_faults(conf, &errors);
+			monitor_find_faults(conf, NULL, &errors);
 		conf_free(conf);
 		code = say_errors(cli, &errors);
 	} else {

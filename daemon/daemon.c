@@ -7,6 +7,7 @@
 #include "base/str.h"
 #include "base/text.h"
 #include "daemon/api.h"
+#include "daemon/config_role.h"
 #include "daemon/passed.h"
 #include "daemon/pulse.h"
 #include "daemon/reload.h"
@@ -24,7 +25,7 @@
 #define STOP_US (5 * USEC_PER_SEC)
 
 const struct worker_role *const worker_roles[] = { &resolve_role, &sqlite_role, &host_role,
-	&store_role, &journal_role, NULL };
+	&store_role, &journal_role, &config_role, NULL };
 
 struct daemon {
 	struct event_base *base;

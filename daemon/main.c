@@ -163,7 +163,7 @@ main(int argc, char **argv)
 	}
 	errors.spare_unseen = check;
 	if (conf_load_broken(config, &conf, &errors) < 0 || errors.unseen) {
-		monitor_find_faults(conf, &errors);
+		monitor_find_faults(conf, NULL, &errors);
 		if (!errors.v)
 			return good_but_unseen(conf, &errors, config ? config : CONF_DEFAULT_FILE);
 		conf_free(conf);

@@ -1,5 +1,6 @@
 /* All checks: the built-in ones, and those of a folder that join or replace them. */
 #include "base/log.h"
+#include "base/snapshot.h"
 #include "base/str.h"
 #include "check/check.h"
 #include "check/embedded.h"
@@ -169,16 +170,15 @@ read_file(int dirfd, const char *file, const char *path, char **ret, struct err 
 }
 
 static int
-add_file(struct catalogue *cat, int dirfd, const char *file, const char *path, struct err *e)
+add_file(struct catalogue *cat, const char *path, const struct snapshot_item *file, struct err *e)
 {
-	_cleanup_free_ char *text = NULL;
 	struct check *c = NULL;
 	const struct check *before;
-	int r = read_file(dirfd, file, path, &text, e);
+	int r = file->code;
 
 	if (r < 0)
-		return r;
-	r = check_parse(text, path, &c, e);
+		return err_set(e, r, "%s", file->why);
+	r = check_parse(file->bytes, path, &c, e);
 	if (r < 0)
 		return r;
 	before = catalogue_find(cat, c->engine, c->id);
@@ -189,7 +189,7 @@ add_file(struct catalogue *cat, int dirfd, const char *file, const char *path, s
 		return r;
 	}
 	c->user = true;
-	sha_id(&(const char *){ text }, 1, c->digest);
+	sha_id(&(const char *){ file->bytes }, 1, c->digest);
 	catalogue_take(cat, c);
 	return 0;
 }
@@ -221,34 +221,68 @@ open_dir(const char *dir, struct err *e)
 	return r < 0 ? r : TAKE_FD(fd);
 }
 
+void
+catalogue_gather(const char *dir, struct snapshot *outside)
+{
+	struct err e = { 0 };
+	_cleanup_close_ int dirfd = open_dir(dir, &e);
+	_cleanup_str_ struct str names = { 0 };
+	struct dirent **entries;
+	int n = dirfd < 0 ? dirfd : scandirat(dirfd, ".", &entries, is_check_file, by_bytes);
+
+	if (dirfd >= 0 && n < 0) {
+		n = -errno;
+		err_set(&e, n, "%s: %s", dir, strerror(-n));
+	}
+	for (int i = 0; i < n; i++) {
+		_cleanup_free_ char *path = xasprintf("%s/%s", dir, entries[i]->d_name);
+		_cleanup_free_ char *text = NULL;
+		struct err why = { 0 };
+		int r = read_file(dirfd, entries[i]->d_name, path, &text, &why);
+
+		snapshot_put(outside, "check", path, r, text, text ? strlen(text) : 0, why.msg);
+		str_addn(&names, entries[i]->d_name, strlen(entries[i]->d_name) + 1);
+		free(entries[i]);
+	}
+	if (n >= 0)
+		free(entries);
+	snapshot_put(outside, "checks", dir, n, names.s, names.len, e.msg);
+}
+
+int
+catalogue_read_from(struct catalogue *cat, const char *dir, const struct snapshot *outside,
+    void (*on_error)(const char *path, const struct err *, void *arg), void *arg)
+{
+	const struct snapshot_item *names = snapshot_get(outside, "checks", dir);
+	struct err e = { 0 };
+	int bad = 0;
+
+	if (!names || names->code == -ENOENT)
+		return 0;
+	if (names->code < 0) {
+		err_set(&e, names->code, "%s", names->why);
+		on_error(dir, &e, arg);
+		return 1;
+	}
+	for (const char *p = names->bytes; p < names->bytes + names->len; p += strlen(p) + 1) {
+		_cleanup_free_ char *path = xasprintf("%s/%s", dir, p);
+		const struct snapshot_item *file = snapshot_get(outside, "check", path);
+
+		e = (struct err){ 0 };
+		if (!file || add_file(cat, path, file, &e) >= 0)
+			continue;
+		on_error(path, &e, arg);
+		bad++;
+	}
+	return bad;
+}
+
 int
 catalogue_read_dir(struct catalogue *cat, const char *dir,
     void (*on_error)(const char *path, const struct err *, void *arg), void *arg)
 {
-	struct err e = { 0 };
-	_cleanup_close_ int dirfd = open_dir(dir, &e);
-	struct dirent **entries;
-	int n, bad = 0;
+	_cleanup_(snapshot_freep) struct snapshot *outside = snapshot_new();
 
-	if (dirfd == -ENOENT)
-		return 0;
-	n = dirfd < 0 ? -1 : scandirat(dirfd, ".", &entries, is_check_file, by_bytes);
-	if (n < 0) {
-		if (dirfd >= 0)
-			err_set(&e, -errno, "%s: %s", dir, strerror(errno));
-		on_error(dir, &e, arg);
-		return 1;
-	}
-	for (int i = 0; i < n; i++) {
-		_cleanup_free_ char *path = xasprintf("%s/%s", dir, entries[i]->d_name);
-
-		e = (struct err){ 0 };
-		if (add_file(cat, dirfd, entries[i]->d_name, path, &e) < 0) {
-			on_error(path, &e, arg);
-			bad++;
-		}
-		free(entries[i]);
-	}
-	free(entries);
-	return bad;
+	catalogue_gather(dir, outside);
+	return catalogue_read_from(cat, dir, outside, on_error, arg);
 }

@@ -151,6 +151,11 @@ void catalogue_take(struct catalogue *, struct check *);
  */
 int catalogue_read_dir(struct catalogue *, const char *dir,
     void (*on_error)(const char *path, const struct err *, void *arg), void *arg);
+/* The same in two steps: what may block, and what does not. */
+struct snapshot;
+void catalogue_gather(const char *dir, struct snapshot *);
+int catalogue_read_from(struct catalogue *, const char *dir, const struct snapshot *,
+    void (*on_error)(const char *path, const struct err *, void *arg), void *arg);
 size_t catalogue_count(const struct catalogue *);
 const struct check *catalogue_at(const struct catalogue *, size_t i);
 const struct check *catalogue_find(const struct catalogue *, enum engine, const char *id);

@@ -1,6 +1,7 @@
 /* From merged sections to one validated configuration; every fault is told, not only the first. */
 #include "conf/conf.h"
 #include "base/net.h"
+#include "base/snapshot.h"
 #include "base/str.h"
 #include "conf/expand.h"
 #include "conf/merge.h"
@@ -8,6 +9,7 @@
 
 struct loader {
 	struct conf *conf;
+	struct snapshot *outside;
 	struct err_list *errors;
 };
 
@@ -44,6 +46,29 @@ has_sql_comment(const char *sql)
 	return false;
 }
 
+/* Whether a group exists may be asked of a server far away: it is asked once, where that may block. */
+static int
+take_value(
+    struct loader *l, const struct conf_option *o, const char *text, void *base, struct err *e)
+{
+	const struct snapshot_item *got;
+	struct conf_option plain = *o;
+	struct err err = { 0 };
+	int r;
+
+	if (o->type != TYPE_GROUP)
+		return option_parse(o, text, base, e);
+	got = snapshot_get(l->outside, "group", text);
+	if (!got) {
+		r = option_parse(o, text, NULL, &err);
+		got = snapshot_put(l->outside, "group", text, r, NULL, 0, err.msg);
+	}
+	if (got->code < 0)
+		return err_set(e, got->code, "%s", got->why);
+	plain.type = TYPE_TEXT;
+	return option_parse(&plain, text, base, e);
+}
+
 /* Expands and judges one value.  NULL when it was reported; base NULL: judged only. */
 static char *
 read_entry(
@@ -63,7 +88,7 @@ read_entry(
 			    "joined to one; leave it out, or make a check file in checks.d");
 			return NULL;
 		}
-	} else if ((r = conf_expand(e->value, &text, &outside, &err)) < 0) {
+	} else if ((r = conf_expand(e->value, l->outside, &text, &outside, &err)) < 0) {
 		if (r == -ENOKEY && l->errors->spare_unseen) {
 			what = place_of(s, e, err.msg);
 			strv_add(&l->errors->unseen, what);
@@ -72,7 +97,7 @@ read_entry(
 		}
 		return NULL;
 	}
-	if (option_parse(o, text, base, &err) < 0) {
+	if (take_value(l, o, text, base, &err) < 0) {
 		/* A DSN's own reasons never quote it; other reasons may quote what came in. */
 		if ((outside || (o->flags & OPT_SECRET)) && o->type != TYPE_DSN) {
 			accepted = option_accepted(o);
@@ -392,21 +417,30 @@ checks_dir(const char *path)
 }
 
 int
-conf_load_broken(const char *path, struct conf **ret, struct err_list *errors)
+conf_load_from(
+    const char *path, struct snapshot *outside, struct conf **ret, struct err_list *errors)
 {
 	static const enum conf_kind order[] = { KIND_DAEMON, KIND_DEFAULTS, KIND_DATABASE,
 		KIND_CHECK, KIND_QUERY, KIND_SILENCE, KIND_ALERT, KIND_BACKUP, KIND_ROUTINE,
 		KIND_ARCHIVE };
 	_cleanup_(merged_done) struct merged m = { 0 };
-	struct loader l = { .errors = errors };
+	struct loader l = { .errors = errors, .outside = outside };
 
-	merge_files(path, &m, errors);
+	merge_files(path, outside, &m, errors);
 	new_conf(&l)->checks_dir = checks_dir(path);
 	for (size_t i = 0; i < ARRAY_SIZE(order); i++)
 		read_kind(&l, &m, order[i]);
 	check_references(&l, &m);
 	*ret = l.conf;
 	return strv_len(errors->v) > 0 ? -EINVAL : 0;
+}
+
+int
+conf_load_broken(const char *path, struct conf **ret, struct err_list *errors)
+{
+	_cleanup_(snapshot_freep) struct snapshot *outside = snapshot_new();
+
+	return conf_load_from(path, outside, ret, errors);
 }
 
 int
@@ -534,6 +568,51 @@ conf_database_equal(const struct conf_database *a, const struct conf_database *b
 		if (va && vb ? !streq(va, vb) : va != vb)
 			return false;
 	}
+	return true;
+}
+
+static bool
+text_equal(const char *a, const char *b)
+{
+	return a && b ? streq(a, b) : a == b;
+}
+
+static bool
+check_equal(const struct conf_check *a, const struct conf_check *b)
+{
+	if (!text_equal(a->database, b->database) || !streq(a->check, b->check) ||
+	    a->nkeys != b->nkeys)
+		return false;
+	for (size_t i = 0; i < a->nkeys; i++)
+		if (!streq(a->keys[i].name, b->keys[i].name) ||
+		    !streq(a->keys[i].value, b->keys[i].value))
+			return false;
+	return true;
+}
+
+static bool
+query_equal(const struct conf_query *a, const struct conf_query *b)
+{
+	if (!streq(a->name, b->name))
+		return false;
+	for (size_t i = 0; i < conf_noptions; i++)
+		if (conf_options[i].kind == KIND_QUERY && conf_options[i].field != OPT_NO_FIELD &&
+		    !option_field_equal(&conf_options[i], a, b))
+			return false;
+	return true;
+}
+
+bool
+conf_checks_equal(const struct conf *a, const struct conf *b)
+{
+	if (a->nchecks != b->nchecks || a->nqueries != b->nqueries)
+		return false;
+	for (size_t i = 0; i < a->nchecks; i++)
+		if (!check_equal(&a->checks[i], &b->checks[i]))
+			return false;
+	for (size_t i = 0; i < a->nqueries; i++)
+		if (!query_equal(&a->queries[i], &b->queries[i]))
+			return false;
 	return true;
 }
 

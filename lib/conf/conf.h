@@ -93,6 +93,10 @@ struct conf {
 #define CONF_DEFAULT_FILE "/etc/dbhealthd/dbhealthd.conf"
 /* path NULL: the default file, which may be absent.  All faults go to errors; -EINVAL if any. */
 int conf_load(const char *path, struct conf **ret, struct err_list *errors) _must_check_;
+/* The same by what was read from outside already, and as above in spite of faults. */
+struct snapshot;
+int conf_load_from(
+    const char *path, struct snapshot *, struct conf **ret, struct err_list *errors) _must_check_;
 /* The same, but what could be read is there in spite of faults: to look for more of them. */
 int conf_load_broken(const char *path, struct conf **ret, struct err_list *errors) _must_check_;
 /* Built-in values and DB_* alone: for `dbhealth check DSN`. */
@@ -114,6 +118,8 @@ const char *conf_database_get(const struct conf_database *, const char *key);
 bool conf_database_has_key(const char *key); /* whether [database] knows such a key */
 /* Whether all that was configured is the same, the DSN too; where it stands does not count. */
 bool conf_database_equal(const struct conf_database *, const struct conf_database *);
+/* Whether [check ...] and [query ...] say the same. */
+bool conf_checks_equal(const struct conf *, const struct conf *);
 /* [daemon] alone. */
 struct conf *conf_copy_daemon(const struct conf *) _must_check_;
 /* "[daemon] socket" ...: what differs and a reload does not apply; NULL when nothing. */

@@ -57,7 +57,7 @@ add_variable(struct str *out, char *body, struct err *e)
 }
 
 static int
-add_credential(struct str *out, const char *name, struct err *e)
+read_credential(struct str *out, const char *name, struct err *e)
 {
 	const char *dir = getenv("CREDENTIALS_DIRECTORY");
 	_cleanup_free_ char *path = NULL;
@@ -98,8 +98,27 @@ add_credential(struct str *out, const char *name, struct err *e)
 	return 0;
 }
 
+static int
+add_credential(struct str *out, const char *name, struct snapshot *outside, struct err *e)
+{
+	const struct snapshot_item *got = snapshot_get(outside, "credential", name);
+	_cleanup_str_ struct str text = { 0 };
+	struct err err = { 0 };
+	int r;
+
+	if (!got) {
+		r = read_credential(&text, name, &err);
+		got = snapshot_put(outside, "credential", name, r, text.s, text.len, err.msg);
+	}
+	if (got->code < 0)
+		return err_set(e, got->code, "%s", got->why);
+	str_addn(out, got->bytes, got->len);
+	return 0;
+}
+
 int
-conf_expand(const char *raw, char **ret, bool *ret_outside, struct err *e)
+conf_expand(
+    const char *raw, struct snapshot *outside_world, char **ret, bool *ret_outside, struct err *e)
 {
 	_cleanup_str_ struct str out = { 0 };
 	bool outside = false;
@@ -122,7 +141,8 @@ conf_expand(const char *raw, char **ret, bool *ret_outside, struct err *e)
 		if (!end)
 			return err_set(e, -EINVAL, "%c{ without }", *p);
 		body = xstrndup(p + 2, (size_t)(end - p - 2));
-		r = *p == '$' ? add_variable(&out, body, e) : add_credential(&out, body, e);
+		r = *p == '$' ? add_variable(&out, body, e)
+		              : add_credential(&out, body, outside_world, e);
 		if (r < 0)
 			return r;
 		outside = true;

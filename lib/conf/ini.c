@@ -392,19 +392,37 @@ take_line(struct reader *r, const char *line, size_t len, int number)
 	str_addc(&r->chunk, '\n');
 }
 
-int
-ini_read(const char *path, struct ini_file *ret, struct err_list *errors)
+static const struct snapshot_item *
+read_file(const char *path, struct snapshot *outside)
 {
+	const struct snapshot_item *got = snapshot_get(outside, "file", path);
 	_cleanup_str_ struct str text = { 0 };
+	struct err_list errors = { 0 };
+	int r;
+
+	if (got)
+		return got;
+	r = read_text(path, &text, &errors);
+	got =
+	    snapshot_put(outside, "file", path, r, text.s, text.len, errors.v ? errors.v[0] : NULL);
+	err_list_done(&errors);
+	return got;
+}
+
+int
+ini_read(const char *path, struct snapshot *outside, struct ini_file *ret, struct err_list *errors)
+{
 	struct ini_file file = { 0 };
 	struct reader r = { .path = path, .errors = errors, .file = &file };
 	const char *p, *end;
-	int code = read_text(path, &text, errors);
+	const struct snapshot_item *text = read_file(path, outside);
 
-	if (code < 0)
-		return code;
-	p = str_text(&text);
-	end = p + text.len;
+	if (text->why[0])
+		err_list_add(errors, "%s", text->why);
+	if (text->code < 0)
+		return text->code;
+	p = text->bytes;
+	end = p + text->len;
 	if (str_starts(p, "\xef\xbb\xbf"))
 		p += 3;
 	for (int number = 1; p < end; number++) {

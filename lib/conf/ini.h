@@ -1,4 +1,5 @@
 #pragma once
+#include "base/snapshot.h"
 #include "conf/conf.h"
 /* One configuration file as sections, keys and lines; what they mean is judged elsewhere. */
 struct ini_entry {
@@ -20,5 +21,6 @@ struct ini_file {
 #define INI_MAX_KEYS  1000 /* of one section: looking for one among them is linear */
 
 /* -ENOENT when there is no such file, nothing is reported then; every other fault is in errors. */
-int ini_read(const char *path, struct ini_file *ret, struct err_list *errors) _must_check_;
+int ini_read(const char *path, struct snapshot *, struct ini_file *ret,
+    struct err_list *errors) _must_check_;
 void ini_done(struct ini_file *);

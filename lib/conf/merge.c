@@ -187,10 +187,10 @@ merge_entry(
 }
 
 static int
-merge_file(const char *path, struct merged *m, struct err_list *errors)
+merge_file(const char *path, struct snapshot *outside, struct merged *m, struct err_list *errors)
 {
 	_cleanup_(ini_done) struct ini_file file = { 0 };
-	int r = ini_read(path, &file, errors);
+	int r = ini_read(path, outside, &file, errors);
 
 	for (size_t i = 0; r == 0 && i < file.nsections; i++) {
 		struct ini_section *in = &file.sections[i];
@@ -222,35 +222,54 @@ by_name(const struct dirent **a, const struct dirent **b)
 	return strcmp((*a)->d_name, (*b)->d_name);
 }
 
-static void
-merge_dropins(const char *dir, struct merged *m, struct err_list *errors)
+/* Names, each with its end. */
+static const struct snapshot_item *
+read_dropins(const char *dir, struct snapshot *outside)
 {
+	const struct snapshot_item *got = snapshot_get(outside, "dropins", dir);
+	_cleanup_str_ struct str all = { 0 };
 	struct dirent **names = NULL;
-	int n = scandir(dir, &names, is_dropin, by_name);
+	int n;
 
-	if (n < 0 && errno != ENOENT && errno != ENOTDIR)
-		err_list_add(errors, "%s: cannot be read: %s", dir, strerror(errno));
+	if (got)
+		return got;
+	n = scandir(dir, &names, is_dropin, by_name);
+	if (n < 0)
+		return snapshot_put(outside, "dropins", dir, -errno, NULL, 0, NULL);
 	for (int i = 0; i < n; i++) {
-		_cleanup_free_ char *path = xasprintf("%s/%s", dir, names[i]->d_name);
-
-		if (merge_file(path, m, errors) == -ENOENT)
-			err_list_add(errors, "%s: a link to nowhere", path);
+		str_addn(&all, names[i]->d_name, strlen(names[i]->d_name) + 1);
 		free(names[i]);
 	}
 	free(names);
+	return snapshot_put(outside, "dropins", dir, n, all.s, all.len, NULL);
+}
+
+static void
+merge_dropins(const char *dir, struct snapshot *outside, struct merged *m, struct err_list *errors)
+{
+	const struct snapshot_item *names = read_dropins(dir, outside);
+
+	if (names->code < 0 && names->code != -ENOENT && names->code != -ENOTDIR)
+		err_list_add(errors, "%s: cannot be read: %s", dir, strerror(-names->code));
+	for (const char *p = names->bytes; p < names->bytes + names->len; p += strlen(p) + 1) {
+		_cleanup_free_ char *path = xasprintf("%s/%s", dir, p);
+
+		if (merge_file(path, outside, m, errors) == -ENOENT)
+			err_list_add(errors, "%s: a link to nowhere", path);
+	}
 }
 
 void
-merge_files(const char *path, struct merged *ret, struct err_list *errors)
+merge_files(const char *path, struct snapshot *outside, struct merged *ret, struct err_list *errors)
 {
 	bool standard = !path || streq(path, CONF_DEFAULT_FILE);
 	const char *file = path ? path : CONF_DEFAULT_FILE;
 	_cleanup_free_ char *dir = standard ? xstrdup(DEFAULT_DROPINS) : xasprintf("%s.d", path);
 
 	*ret = (struct merged){ .by_header = map_new() };
-	if (merge_file(file, ret, errors) == -ENOENT && path)
+	if (merge_file(file, outside, ret, errors) == -ENOENT && path)
 		err_list_add(errors, "%s: there is no such file", file);
-	merge_dropins(dir, ret, errors);
+	merge_dropins(dir, outside, ret, errors);
 }
 
 void

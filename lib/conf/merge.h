@@ -1,4 +1,5 @@
 #pragma once
+#include "base/snapshot.h"
 #include "conf/conf.h"
 #include "conf/option.h"
 /* All files put together: each section once, each key with its last value and where it stands. */
@@ -22,6 +23,6 @@ struct merged {
 };
 
 /* The main file, then its drop-ins by name.  path NULL: the default file, which may be absent. */
-void merge_files(const char *path, struct merged *ret, struct err_list *errors);
+void merge_files(const char *path, struct snapshot *, struct merged *ret, struct err_list *errors);
 void merged_done(struct merged *);
 struct merged_entry *merged_find(const struct merged_section *, const char *key);

@@ -838,12 +838,15 @@ on_bad_check(const char *path, const struct err *err, void *arg)
 }
 
 void
-monitor_find_faults(const struct conf *conf, struct err_list *errors)
+monitor_find_faults(const struct conf *conf, struct snapshot *outside, struct err_list *errors)
 {
 	struct catalogue *c = catalogue_new();
 	struct plan *p = NULL;
 
-	catalogue_read_dir(c, conf->checks_dir, on_bad_check, NULL);
+	if (outside)
+		catalogue_read_from(c, conf->checks_dir, outside, on_bad_check, NULL);
+	else
+		catalogue_read_dir(c, conf->checks_dir, on_bad_check, NULL);
 	if (plan_new(conf, c, &p, errors) >= 0)
 		plan_free(p);
 	catalogue_free(c);

@@ -41,7 +41,8 @@ int monitor_new(struct event_base *, struct conf *take_conf, struct catalogue *t
     const struct monitor_options *, const struct monitor_callbacks *, void *arg,
     struct monitor **ret, struct err_list *errors) _must_check_;
 /* Adds what checks and queries of a configuration with faults have besides, in order of lines. */
-void monitor_find_faults(const struct conf *, struct err_list *errors);
+struct snapshot;
+void monitor_find_faults(const struct conf *, struct snapshot *outside, struct err_list *errors);
 struct monitor *monitor_free(struct monitor *);
 /*
  * Applies another reading of the configuration by comparison, databases by the names of their
@@ -49,7 +50,8 @@ struct monitor *monitor_free(struct monitor *);
  * is on its way ends first, on_reloaded comes from the loop.  One that comes meanwhile takes over.
  */
 struct monitor_change {
-	size_t added, changed, removed, kept; /* sections */
+	size_t added, changed, removed, kept; /* [database] */
+	bool checks;                          /* some check has other settings, came or went */
 };
 int monitor_reload(struct monitor *, struct conf *take_conf, struct catalogue *take_catalogue,
     struct monitor_change *ret, struct err_list *errors) _must_check_;

@@ -550,6 +550,19 @@ count_changed(const struct monitor *m, const struct rules *rules, size_t *ret_ke
 	return changed;
 }
 
+static bool
+same_checks(const struct rules *a, const struct rules *b)
+{
+	size_t n = catalogue_count(a->catalogue);
+
+	if (n != catalogue_count(b->catalogue))
+		return false;
+	for (size_t i = 0; i < n; i++)
+		if (!check_same(catalogue_at(a->catalogue, i), catalogue_at(b->catalogue, i)))
+			return false;
+	return conf_checks_equal(a->conf, b->conf);
+}
+
 int
 monitor_reload(struct monitor *m, struct conf *take_conf, struct catalogue *take_catalogue,
     struct monitor_change *ret, struct err_list *errors)
@@ -565,6 +578,7 @@ monitor_reload(struct monitor *m, struct conf *take_conf, struct catalogue *take
 		return -EINVAL;
 	}
 	change.changed = count_changed(m, rules, &change.kept);
+	change.checks = !same_checks(m->rules, rules);
 	rules_unref(m->rules); /* each scope has its own reference */
 	m->rules = rules;
 	m->reloading = m->unsettled = true;

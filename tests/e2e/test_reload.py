@@ -52,7 +52,7 @@ def test_what_did_not_change_does_not_notice(cluster, daemon, sqlite):
     assert len(runs) == 2
     with undisturbed(d):
         for _ in range(5):
-            assert "as before 2" in reload_with(d, **parts)
+            assert "nothing changed" in reload_with(d, **parts)
             time.sleep(0.3)
     assert home in pids(c) and loaded_at(d) > before
     assert not d.transitions("01", "02", "03", "04", "05", "06")
@@ -137,7 +137,7 @@ def test_removed_and_added(cluster, daemon, sqlite):
     c.createdb("new")
     said = reload_with(d, databases={"new": c.dsn("new"), "calm": c.dsn(), "file": file.dsn},
                        defaults=FAST)
-    assert "added 2, changed 0, removed 2, as before 1" in said
+    assert "added 2; removed 2" in said
     wait_until(lambda: names(d) == ["new", "calm", "file"], 5, lambda: names(d))
     wait_until(lambda: {b["status"] for b in d.status()["databases"]} <= {"ok", "warning"}, 15,
                lambda: d.status()["databases"])
@@ -174,7 +174,7 @@ def test_a_bad_file_changes_nothing(cluster, daemon):
     d = daemon(**parts)
     home, before = pids(c)[0], loaded_at(d)
     said = reload_with(d, REJECTED, text="nonsense = 1\n[check nope]\nwarning = >= 1\n", **parts)
-    assert "3 faults" in said or "2 faults" in said, said
+    assert "2 faults" in said, said
     told = [e["MESSAGE"] for e in d.log() if e.get("PRIORITY") in ("3", 3)]
     assert any("nonsense" in m for m in told) and any("nope" in m for m in told), told
     d.conf.rename(d.conf.with_suffix(".away"))
@@ -194,7 +194,7 @@ def test_keys_that_want_a_restart_say_so(cluster, daemon, folder):
     d._keys = {**d._keys, "state_dir": str(folder.path / "elsewhere"), "max_clients": "9"}
     for _ in range(2):
         said = reload_with(d, **parts)
-        assert said.endswith("a restart is needed for [daemon] state_dir"), said
+        assert "[daemon] state_dir takes a restart, the rest applies" in said, said
 
 
 def test_another_role(cluster, daemon):
@@ -285,7 +285,7 @@ def test_a_hundred_in_a_row(cluster, daemon, sqlite):
             d.request("POST", "/v1/databases/calm/run?probe=connectivity")
         time.sleep(draw.choice((0, 0.02, 0.2, 0.5)))
     last = {"databases": {"calm": c.dsn(), "other": other.dsn(), "file": files[0]}, "defaults": FAST}
-    wait_until(lambda: "as before" in reload_with(d, **last) and names(d) == ["calm", "other", "file"], 20,
+    wait_until(lambda: reload_with(d, **last) and names(d) == ["calm", "other", "file"], 20,
                lambda: names(d))
     wait_until(lambda: all(d.database(n)["status"] in ("ok", "warning") for n in ("calm", "other", "file")),
                40 * d.slack, lambda: d.status()["databases"])

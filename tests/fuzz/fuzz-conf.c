@@ -157,7 +157,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (a)
 		check_conf(a, b);
 	if (b)
-		monitor_find_faults(b, &again);
+		monitor_find_faults(b, NULL, &again);
 	check_errors(&again, may_show);
 	conf_free(b);
 	if (a && strv_len(again.v) == 0)

@@ -11,10 +11,10 @@ from urllib.parse import quote
 
 import pytest
 
-from support import BUILD, Cli, Daemon, Failure, Folder, SqliteFile, wait_until
+from support import BUILD, Daemon, Folder, SqliteFile, sanitized, wait_until
 from support.daemon import config_text, environment
 from support.imposter import Imposter, error, message, notice
-from support.texts import BYTES, FORBIDDEN, TEXTS, decoded, safe, squeezed
+from support.texts import BYTES, TEXTS, decoded, safe, squeezed
 from support.vitals import Vitals
 
 FAST = {"connectivity_interval": "1s", "performance_interval": "2s", "schema_interval": "3s",
@@ -389,7 +389,7 @@ def test_peers_that_only_look_like_servers(daemon, own, folder):
     # No attempts in a storm: the connect, its two repeats, then one an interval.
     assert all(p.accepted < 60 for p in made.values()), {k: p.accepted for k, p in made.items()}
     mark.assert_modest(24 << 20)
-    assert peak < 96 << 20, f"{peak / 1e6:.0f} MB at most"
+    assert sanitized() or peak < 96 << 20, f"{peak / 1e6:.0f} MB at most"
 
 
 def test_a_row_of_hundreds_of_megabytes(cluster, daemon):
@@ -406,4 +406,4 @@ def test_a_row_of_hundreds_of_megabytes(cluster, daemon):
     d.wait_finding("small", within=30)
     assert d.check("a", "conn-up")["status"] == "ok" and not d.findings(check="conn-up", state="any")
     assert d.status()["daemon"]["loop_lateness_max_ms"] < 1500 * d.slack
-    wait_until(lambda: mark.grown() < 8 << 20, 20, lambda: f"{mark.grown() / 1e6:.0f} MB stay")
+    wait_until(lambda: sanitized() or mark.grown() < 8 << 20, 20, lambda: f"{mark.grown() / 1e6:.0f} MB stay")

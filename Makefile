@@ -73,6 +73,9 @@ $(B)/tools/%: $(B)/tests/tools/%.o $(B)/libdbhealth.a
 $(B)/bench/%: $(B)/tests/bench/%.o
 	@mkdir -p $(@D)
 	$(CC) $(LINK) -o $@ $^ $(LIBS)
+$(B)/bench/%.so: tests/bench/preload/%.c
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -fPIC -shared -o $@ $<
 $(B)/%.o: %.c $(B)/gen/flags
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
@@ -133,7 +136,7 @@ asan:
 	@$(MAKE) --no-print-directory B=build/asan SAN=address,undefined all tests
 	@B=build/asan tests/run.sh unit e2e
 # Ratios against raw floors and against what Debian has; writes docs/performance.md.
-BENCH_BIN := $(patsubst tests/bench/%.c,$(B)/bench/%,$(wildcard tests/bench/*.c))
+BENCH_BIN := $(patsubst tests/bench/%.c,$(B)/bench/%,$(wildcard tests/bench/*.c)) $(B)/bench/when.so
 bench:
 	@conf/install-packages.sh build test bench
 	@$(MAKE) --no-print-directory -s -j2 all $(BENCH_BIN)

@@ -8,17 +8,21 @@ import time
 
 import cycle
 import http_part
+import jitter
 import memory
+import minute
 import report
 import scale
 import sqlite_part
-from fixture import Bench
+from fixture import Bench, Failure
 
 PARTS = {
     "cycle": ("One steady cycle", cycle.measure),
+    "minute": ("A minute of the default catalogue", minute.measure),
     "memory": ("Memory", memory.measure),
     "http": ("The API", http_part.measure),
     "sqlite": ("SQLite", sqlite_part.measure),
+    "jitter": ("Start jitter", jitter.measure),
     "scale": ("Many databases", scale.measure),
 }
 
@@ -31,13 +35,15 @@ def main(argv):
         print(f"bench: no part {unknown[0]!r}; there are {', '.join(PARTS)}", file=sys.stderr)
         return 64
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # what the bench owns is removed then too
-    start, results = time.monotonic(), {}
+    start, results, broken = time.monotonic(), {}, 0
     for name in names:
         title, measure = PARTS[name]
         print(f"== {name}: {title}", flush=True)
         bench, began = Bench(quick), time.monotonic()
         try:
             rows, notes = measure(bench)
+        except Failure as fault:
+            rows, notes, broken = [], [f"This part did not come to its end: {fault}"], broken + 1
         finally:
             bench.close()
         results[name] = (title, rows, notes)
@@ -48,8 +54,8 @@ def main(argv):
         print(f"written: {report.DOCUMENT}")
     missed = sum(not row.met for _, rows, _ in results.values() for row in rows)
     total = sum(len(rows) for _, rows, _ in results.values())
-    print(f"{total - missed} targets met, {missed} missed")
-    return 0
+    print(f"{total - missed} targets met, {missed} missed" + (f"; {broken} parts broke" if broken else ""))
+    return 1 if broken else 0
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 import collections
 import csv
 import datetime
+import os
 import pathlib
 import subprocess
 import sys
@@ -81,17 +82,17 @@ class Bench:
     def daemon(self, name, **parts):
         return self.own(Daemon(self.folder, name, **parts))
 
-    def floor(self, program, *argv):
-        return self.own(Floor(self.folder, program, *argv))
+    def floor(self, program, *argv, env=None):
+        return self.own(Floor(self.folder, program, *argv, env=env))
 
 
 class Floor:
     """A raw program of ours; it is up when it says ready, and ends with its standard input."""
 
-    def __init__(self, folder, program, *argv):
+    def __init__(self, folder, program, *argv, env=None):
         self.process = subprocess.Popen(
             [BUILD / "bench" / program, *[str(a) for a in argv]], stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE, text=True, cwd=folder.path)
+            stdout=subprocess.PIPE, text=True, cwd=folder.path, env={**os.environ, **(env or {})})
         line = self.process.stdout.readline().split()
         if not line or line[0] != "ready":
             raise Failure(f"{program} is not ready")

@@ -35,6 +35,7 @@ def main(argv):
         print(f"bench: no part {unknown[0]!r}; there are {', '.join(PARTS)}", file=sys.stderr)
         return 64
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # what the bench owns is removed then too
+    whole = not quick and names == list(PARTS)
     start, results, broken = time.monotonic(), {}, 0
     for name in names:
         title, measure = PARTS[name]
@@ -48,10 +49,9 @@ def main(argv):
             bench.close()
         results[name] = (title, rows, notes)
         report.say(rows, notes)
+        if whole:  # after each part: a run that is ended early leaves what it has
+            report.write(report.DOCUMENT, results, time.monotonic() - start)
         print(f"== {name}: {time.monotonic() - began:.0f} s", flush=True)
-    if not quick and names == list(PARTS):
-        report.write(report.DOCUMENT, results, round((time.monotonic() - start) / 60 + 0.5))
-        print(f"written: {report.DOCUMENT}")
     missed = sum(not row.met for _, rows, _ in results.values() for row in rows)
     total = sum(len(rows) for _, rows, _ in results.values())
     print(f"{total - missed} targets met, {missed} missed" + (f"; {broken} parts broke" if broken else ""))

@@ -68,9 +68,9 @@ server, are in tests/bench.
 """
 
 
-def write(path, results, minutes):
+def write(path, results, seconds):
     """results: part -> (title, rows, notes)."""
-    out = [HEAD.format(machine=machine(), date=time.strftime("%Y-%m-%d"), minutes=minutes,
+    out = [HEAD.format(machine=machine(), date=time.strftime("%Y-%m-%d"), minutes=int(seconds / 60) + 1,
                        parts=", ".join(results))]
     for title, rows, notes in results.values():
         out.append(f"## {title}\n\n")

@@ -123,14 +123,16 @@ def sqlite_files(bench):
         (folder / f"{i}.db").write_bytes(content)
     databases = {f"f{i}": f"sqlite:{folder}/{i}.db" for i in range(count)}
     daemon, ready = start_to_ready(bench, "files", databases=databases)
-    seconds = first_round(daemon, count, 300)
-    loop, all_ = cpu_share(daemon, 2 if bench.quick else 15)
+    # A first round over so many is spread over minutes: what it costs meanwhile is what is measured.
+    time.sleep(2 if bench.quick else 20)
+    loop, all_ = cpu_share(daemon, 2 if bench.quick else 30)
+    done = daemon.request("GET", "/readyz").json["first_round_done"]
     state = status_of(daemon)
     reloads = Spread([reload_seconds(daemon) for _ in range(2 if bench.quick else 3)])
     answer = Spread([http_ms(daemon) for _ in range(3)])
     notes = [f"{count} SQLite files, each a section of its own: {ready:.2f} s from start to the first answer; "
-             f"first round over all {seconds:.0f} s; then {loop:.1f} % of a core in the loop, {all_:.1f} % with "
-             f"workers ({len(family(daemon.process.pid)) - 1} of them); "
+             f"in the first minute, {done} looked at so far, {loop:.1f} % of a "
+             f"core in the loop, {all_:.1f} % with workers ({len(family(daemon.process.pid)) - 1} of them); "
              f"{memory_kb(daemon.process.pid) / 1024:.1f} MB; greatest lateness of the loop "
              f"{state['loop_lateness_max_ms']:.0f} ms; reload {reloads.text(1, 2)} s; GET /v1/status takes {answer.median:.0f} ms."]
     bench.drop(daemon)

@@ -303,6 +303,45 @@ entry_note(enum entry_kind kind, const char *reason, size_t count, const char *f
 	return entry_take(o);
 }
 
+static char *
+joined(char *const *v, const char *sep)
+{
+	_cleanup_str_ struct str s = { 0 };
+
+	for (size_t i = 0; v && v[i] && s.len < TEXT_MAX_BYTES; i++)
+		str_addf(&s, "%s%s", i ? sep : "", v[i]);
+	return text_ellipsis(str_text(&s), TEXT_MAX_BYTES);
+}
+
+char *
+entry_reloaded(char *const *changes)
+{
+	json_t *o =
+	    entry_new(ENTRY_CONFIG_RELOADED, note_priority(ENTRY_CONFIG_RELOADED), clock_wall_us());
+	_cleanup_free_ char *all = joined(changes, "; ");
+
+	set_message(o, "configuration reloaded: ", *all ? all : "nothing changed", "");
+	set(o, "DBHEALTH_REASON", all);
+	setf(o, "DBHEALTH_COUNT", "%zu", strv_len(changes));
+	return entry_take(o);
+}
+
+char *
+entry_rejected(char *const *errors)
+{
+	json_t *o =
+	    entry_new(ENTRY_CONFIG_REJECTED, note_priority(ENTRY_CONFIG_REJECTED), clock_wall_us());
+	size_t n = strv_len(errors);
+	_cleanup_free_ char *all = joined(errors, "\n"), *few = joined(errors, "; ");
+	_cleanup_free_ char *head = xasprintf(
+	    "configuration rejected, nothing changes: %zu fault%s: ", n, n == 1 ? "" : "s");
+
+	set_message(o, head, few, " (dbhealthd --check-config)");
+	set(o, "DBHEALTH_REASON", all);
+	setf(o, "DBHEALTH_COUNT", "%zu", n);
+	return entry_take(o);
+}
+
 char *
 entry_acknowledged(const struct finding *f, const char *who)
 {

@@ -42,5 +42,9 @@ char *entry_summary(const char *server, const char *database, const char *text) 
 /* Everything else; reason may be NULL, count 0. */
 char *entry_note(enum entry_kind, const char *reason, size_t count, const char *fmt, ...)
     _printf_(4, 5) _must_check_;
+/* changes: in short words, one each, most important first; none: nothing changed. */
+char *entry_reloaded(char *const *changes) _must_check_;
+/* errors: as --check-config says them, the first first. */
+char *entry_rejected(char *const *errors) _must_check_;
 char *entry_acknowledged(const struct finding *, const char *who) _must_check_;
 char *entry_log(enum log_level, const char *line) _must_check_;

@@ -241,6 +241,48 @@ test_notes(void **state)
 	json_decref(o);
 }
 
+static void
+test_configuration_entries(void **state)
+{
+	static char a[] = "d.conf:3: [daemon] listen: \x1b[2J",
+	            b[] = "d.conf:9: [database x] dsn: no";
+	static char added[] = "orders added", changed[] = "app: new dsn";
+	char *none[] = { NULL }, *errors[] = { a, b, NULL }, *changes[] = { added, changed, NULL };
+	char *many[401] = { NULL };
+	json_t *o;
+
+	(void)state;
+	for (size_t i = 0; i < 400; i++)
+		many[i] = b;
+	for (int i = 0; i < 4; i++) {
+		_cleanup_free_ char *text = i == 0   ? entry_rejected(errors)
+		                            : i == 1 ? entry_reloaded(changes)
+		                            : i == 2 ? entry_reloaded(none)
+		                                     : entry_rejected(many);
+		static const struct {
+			const char *id, *priority, *count, *message;
+		} expect[] = {
+			{ "08", "4", "2",
+			    "configuration rejected, nothing changes: 2 faults: d.conf:3: [daemon] "
+			    "listen: \\x1b[2J; d.conf:9: [database x] dsn: no (dbhealthd "
+			    "--check-config)" },
+			{ "07", "6", "2", "configuration reloaded: orders added; app: new dsn" },
+			{ "07", "6", "0", "configuration reloaded: nothing changed" },
+			{ "08", "4", "400", NULL },
+		};
+
+		o = json_loads(text, 0, NULL);
+		assert_string_equal(get(o, "MESSAGE_ID") + 30, expect[i].id);
+		assert_string_equal(get(o, "PRIORITY"), expect[i].priority);
+		assert_string_equal(get(o, "DBHEALTH_COUNT"), expect[i].count);
+		if (expect[i].message)
+			assert_string_equal(get(o, "MESSAGE"), expect[i].message);
+		assert_true(strlen(get(o, "MESSAGE")) <= ENTRY_MESSAGE_MAX);
+		assert_true(strlen(get(o, "DBHEALTH_REASON")) <= TEXT_MAX_BYTES);
+		json_decref(o);
+	}
+}
+
 /* ---- through the worker ---- */
 
 struct place {
@@ -690,6 +732,7 @@ main(int argc, char **argv)
 		cmocka_unit_test(test_kinds_of_entries),
 		cmocka_unit_test(test_message_is_short_and_safe),
 		cmocka_unit_test(test_notes),
+		cmocka_unit_test(test_configuration_entries),
 		cmocka_unit_test(test_text_and_levels),
 		cmocka_unit_test(test_json_lines),
 		cmocka_unit_test(test_queue),

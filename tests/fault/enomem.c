@@ -61,12 +61,16 @@ begin(void)
 __attribute__((destructor)) static void
 end(void)
 {
-	char text[32];
-	int fd = *tell ? open(tell, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666) : -1;
-	int n = snprintf(text, sizeof(text), "%lu\n", atomic_load(&seen));
+	char text[32], part[300];
+	int n = snprintf(text, sizeof(text), "%lu\n", atomic_load(&seen)), fd;
 
+	if (!*tell)
+		return;
+	/* Several workers tell, and one may be killed in the middle of it. */
+	snprintf(part, sizeof(part), "%s.%d", tell, (int)getpid());
+	fd = open(part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
 	if (fd >= 0 && write(fd, text, (size_t)n) == n)
-		close(fd);
+		rename(part, tell);
 }
 
 static bool

@@ -126,7 +126,7 @@ rounds: all
 soak: all
 	@/usr/bin/python3 -B -m pytest -p no:cacheprovider -q tests/soak
 	@B=$(B) /usr/bin/python3 -B tests/soak/soak.py $(if $(MINUTES),--minutes $(MINUTES)) \
-	 $(if $(SEED),--seed $(SEED))
+	 $(if $(SEED),--seed $(SEED)) $(if $(FILES),--files $(FILES))
 lint:
 	@tests/lint/run.sh
 check: all tests

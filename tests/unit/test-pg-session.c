@@ -260,10 +260,10 @@ run_rows(void **state)
 
 	(void)state;
 	watched_up(w, dsn);
-	ask(w, &all, "SELECT g, repeat('x', 100) FROM generate_series(1, 60000) g");
+	ask(w, &all, "SELECT g, repeat('x', 100) FROM generate_series(1, 20000) g");
 	assert_true(all.is_ok);
-	assert_int_equal(all.rows, 60000);
-	assert_int_equal(ask_start(w, &some, "SELECT g FROM generate_series(1, 60000) g"), 0);
+	assert_int_equal(all.rows, 20000);
+	assert_int_equal(ask_start(w, &some, "SELECT g FROM generate_series(1, 20000) g"), 0);
 	ask(w, &after, "SELECT 'next'");
 	assert_true(some.is_ok);
 	assert_int_equal(some.rows, 1000);

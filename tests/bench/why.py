@@ -6,7 +6,7 @@ WHY = {
         "no answer can fill the memory), evaluation and findings, none of it above 4 %. What is left: results in "
         "chunks of rows and a Sync that does not flush, both of libpq 17.",
     "client-sqlexp":
-        "the raw loop itself needs more than a tenth of what sql_exporter takes here, so little is left.",
+        "the raw loop itself needs about a tenth of what sql_exporter takes here: the rest is what the line above says.",
     "jitter-p99": "it is the machine's scheduling that both see; it can be told on an idle machine only.",
     "sqlite-cpu":
         "the worker checks the deadline and other programs' locks while SQLite walks the file; the daemon's own "

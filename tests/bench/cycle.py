@@ -2,7 +2,9 @@
 
 Everyone asks once a period, in turn within it; a window of periods is one measurement of each."""
 import json
+import os
 import re
+import subprocess
 import time
 
 from fixture import (NEVER, Exporter, free_port, listen_to, one_cycle, postgres_exporter,
@@ -75,6 +77,25 @@ def opened(cluster, role):
                for line in cluster.data.joinpath("bench").read_text(errors="replace").splitlines())
 
 
+ACTIONS = ("autovac_freeze backends bloat checkpoint commitratio connection database_size disabled_triggers"
+           " hitratio index_size last_analyze last_autoanalyze last_autovacuum last_vacuum locks"
+           " prepared_txns query_time relation_size replication_slots sequence settings_checksum table_size"
+           " txn_idle txn_time txn_wraparound wal_files").split()
+
+
+def check_postgres(bench, cluster):
+    """One round of check_postgres: CPU of its own and of psql's in milliseconds, and seconds."""
+    before, start = os.times(), time.monotonic()
+    for action in ACTIONS[:4] if bench.quick else ACTIONS:
+        more = ["--checksum=0"] if action == "settings_checksum" else []
+        subprocess.run(["/usr/bin/check_postgres", f"--action={action}", f"--host={cluster.socket_dir}",
+                        f"--port={cluster.port}", "--dbname=big", "--dbuser=postgres", "-w", "100GB"
+                        if "size" in action else "--timeout=30", *more],
+                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False, cwd="/")
+    after = os.times()
+    return (after[2] + after[3] - before[2] - before[3]) * 1e3, time.monotonic() - start
+
+
 PGEXP_QUERIES = 11  # of its default collectors, a scrape
 
 
@@ -141,6 +162,9 @@ def measure(bench):
                  ("server_daemon", "server for dbhealthd"))) + ".",
              f"sql_exporter asks {sqlexp_queries} queries, postgres_exporter {PGEXP_QUERIES}; each is "
              "scraped once a cycle."]
+    cpu, seconds = check_postgres(bench, cluster)
+    notes.append(f"One round of {len(ACTIONS[:4] if bench.quick else ACTIONS)} actions of check_postgres takes {cpu:.0f} "
+                 f"ms of CPU with its psql processes, in {seconds:.1f} s.")
     for thing in (pgexp, sqlexp, raw, daemon, cluster):
         bench.drop(thing)
     return rows, notes

@@ -1,9 +1,8 @@
-"""Resident memory of the loop, and what the exporters and check_postgres take beside it."""
-import os
+"""Resident memory of the loop."""
 import time
 
 from fixture import wait_until
-from measure import Spread, family, memory_kb
+from measure import family, memory_kb
 from report import Row
 
 
@@ -49,23 +48,3 @@ def measure(bench):
     for thing in (raw, every, cluster):
         bench.drop(thing)
     return rows, notes
-
-
-ACTIONS = ("autovac_freeze backends bloat checkpoint commitratio connection database_size disabled_triggers"
-           " hitratio index_size last_analyze last_autoanalyze last_autovacuum last_vacuum locks"
-           " prepared_txns query_time relation_size replication_slots sequence settings_checksum table_size"
-           " txn_idle txn_time txn_wraparound wal_files").split()
-
-
-def check_postgres(bench, cluster):
-    """CPU of one round of check_postgres, its own and psql's, in milliseconds."""
-    import subprocess
-    before, start = os.times(), time.monotonic()
-    for action in ACTIONS[:4] if bench.quick else ACTIONS:
-        more = ["--checksum=0"] if action == "settings_checksum" else []
-        subprocess.run(["/usr/bin/check_postgres", f"--action={action}", f"--host={cluster.socket_dir}",
-                        f"--port={cluster.port}", "--dbname=big", "--dbuser=postgres", "-w", "100GB"
-                        if "size" in action else "--timeout=30", *more],
-                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False, cwd="/")
-    after = os.times()
-    return Spread([(after[2] + after[3] - before[2] - before[3]) * 1e3]), time.monotonic() - start

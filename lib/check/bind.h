@@ -14,4 +14,4 @@ void bind_done(struct bind *);
  * host (JSON of lib/host/host.h, NULL unless seen), interval (seconds since this check last ran, NULL the first time), not_covered (JSON array of
  * {check,reason,grant}), and every configured key of [database] (lists as JSON arrays). */
 extern const char *const bind_engine_names[]; /* NULL-terminated */
-#define BIND_ENGINE_OWN 5 /* so many at its head are no options of [database] */
+#define BIND_ENGINE_OWN 5                     /* so many at its head are no options of [database] */

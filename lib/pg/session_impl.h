@@ -61,7 +61,7 @@ struct pg_session {
 	short io_want;
 	int64_t timer_at_us;
 	int64_t timeout_us, deadline_us; /* of connect and setup */
-	size_t unfinished_bytes; /* came since the last result or step of a connect */
+	size_t unfinished_bytes;         /* came since the last result or step of a connect */
 	int64_t begun_us, linked_us, ready_us;
 	struct pg_timing timing;
 	int backend_pid, server_version;

@@ -84,7 +84,7 @@ config_take(struct config_answer *a, uint32_t type, const char *payload, size_t 
 		return false;
 	free(a->key);
 	a->key = xstrdup(key);
-	snapshot_put_key(a->snapshot, key, atoi(code), NULL, 0, why);
+	snapshot_put_key(a->snapshot, key, (int)strtol(code, NULL, 10), NULL, 0, why);
 	return true;
 }
 

@@ -64,6 +64,7 @@ struct monitor {
 	size_t nservers;
 	struct map *server_names; /* restored: "sysid:port" -> name */
 	struct worker_pool *resolve, *sqlite, *scrub, *host;
+	struct lane *scrub_lane; /* before the one process of scrub */
 	bool retain_due;      /* restored findings may be of what is not watched any more */
 	struct map *restored; /* "KIND s:SCOPE/CHECK" -> JSON, until the scope appears */
 	int64_t started_us, started_wall_us;
@@ -136,6 +137,8 @@ void reload_done(struct monitor *);
 void reload_wake(struct monitor *); /* a run or a session ended: something may have waited for it */
 
 /* sqlite_watch.c */
+struct lane_ticket;
+void sqlite_watch_turn(struct lane_ticket *); /* of the lane to the scrub worker */
 bool sqlite_watch_is_idle(const struct database *);
 void sqlite_watch_cancel(struct database *);            /* it leaves: nobody waits for its jobs */
 int sqlite_watch_move(struct database *, struct err *); /* it is idle: to what d->conf names */

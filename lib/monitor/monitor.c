@@ -7,6 +7,7 @@
 #include "base/map.h"
 #include "base/str.h"
 #include "monitor/internal.h"
+#include "monitor/lane.h"
 #include "pg/plan.h"
 #include "report/report.h"
 #include <stdio.h>
@@ -18,6 +19,10 @@
 #define REDISCOVER_US   (60 * USEC_PER_SEC)
 #define DISCOVER_US     (5 * USEC_PER_SEC)
 #define MAX_RUNS_A_TURN 64
+/* A file's size comes with the first job of its cheap checks. */
+#define LANE_PATIENCE_US (2 * USEC_PER_SEC)
+/* What a file may have done to a worker's memory does not stay for long. */
+#define SCRUB_WORKER_JOBS 200
 
 /* ---- findings and state ---- */
 
@@ -633,13 +638,17 @@ make_pools(struct monitor *m, struct err *err)
 	static const struct worker_limits resolve = { .processes = 4, .queue = 4096, .keep = true };
 	static const struct worker_limits sqlite = { .processes = 8, .queue = 65536, .keep = true };
 	static const struct worker_limits host = { .processes = 2, .queue = 4096, .keep = false };
-	static const struct worker_limits scrub = { .processes = 1, .queue = 65536, .keep = false };
+	static const struct worker_limits scrub = {
+		.processes = 1, .queue = 16, .keep = true, .jobs = SCRUB_WORKER_JOBS
+	};
 
 	if (worker_pool_new(m->base, "resolve", &resolve, &m->resolve, err) < 0 ||
 	    worker_pool_new(m->base, "sqlite", &sqlite, &m->sqlite, err) < 0 ||
 	    worker_pool_new(m->base, "sqlite", &scrub, &m->scrub, err) < 0 ||
 	    worker_pool_new(m->base, "host", &host, &m->host, err) < 0)
 		return err->code;
+	m->scrub_lane =
+	    lane_new(m->base, m->options.one_shot ? 0 : LANE_PATIENCE_US, sqlite_watch_turn);
 	return 0;
 }
 
@@ -705,6 +714,7 @@ monitor_free(struct monitor *m)
 	worker_pool_free(m->resolve);
 	worker_pool_free(m->sqlite);
 	worker_pool_free(m->scrub);
+	m->scrub_lane = lane_free(m->scrub_lane);
 	while (m->waiters)
 		waiter_end(m, m->waiters);
 	for (size_t i = 0; i < m->nservers; i++)

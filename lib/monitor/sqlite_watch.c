@@ -6,6 +6,7 @@
 #include "base/str.h"
 #include "check/need.h"
 #include "monitor/internal.h"
+#include "monitor/lane.h"
 #include "monitor/scrub.h"
 #include "pg/plan.h"
 #include "report/report.h"
@@ -33,6 +34,7 @@ enum { COL_KEY, COL_OBJECT, COL_SQL, COL_COST };
 struct sqlite_watch {
 	char *path;
 	json_t *facts;        /* of the last look, or NULL */
+	int64_t bytes;        /* of it; LANE_UNKNOWN before the first */
 	struct visit *visits; /* running */
 };
 
@@ -43,8 +45,9 @@ struct visit {
 	struct worker_job *job;
 	struct want *wants;
 	size_t n;
-	int64_t began_us;
 	/* scrub */
+	bool in_lane;
+	struct lane_ticket ticket;
 	size_t scrub_next;
 	struct checkup *scrubbing;
 	int64_t scrub_wall_us, scrub_until_us;
@@ -275,6 +278,13 @@ take_facts(struct sqlite_watch *w, const json_t *facts)
 		if (value)
 			json_object_set(w->facts, shown[i].name, value);
 	}
+	if (json_is_integer(json_object_get(facts, "size")))
+		w->bytes = json_integer_value(json_object_get(facts, "size"));
+	else
+		w->bytes = 0; /* nothing to read */
+	for (struct visit *v = w->visits; v; v = v->next)
+		if (v->in_lane)
+			lane_tell(v->db->monitor->scrub_lane, &v->ticket, w->bytes);
 }
 
 json_t *
@@ -355,6 +365,17 @@ on_end(enum worker_end end, const struct err *err, void *arg)
 /* ---- the visit ---- */
 
 static void
+leave_lane(struct visit *v)
+{
+	struct monitor *m = v->db->monitor;
+
+	lane_leave(m->scrub_lane, &v->ticket);
+	/* Who is alone with its file leaves nothing behind that costs memory until the next one. */
+	if (m->scrub_lane && lane_is_empty(m->scrub_lane))
+		worker_pool_rest(m->scrub);
+}
+
+static void
 visit_end(struct visit *v, enum reason why, const char *error)
 {
 	struct visit **p = &v->db->sqlite->visits;
@@ -363,6 +384,8 @@ visit_end(struct visit *v, enum reason why, const char *error)
 	while (*p != v)
 		p = &(*p)->next;
 	*p = v->next;
+	if (v->in_lane)
+		leave_lane(v);
 	wants_free(v);
 	free(v);
 	scope_part_end(part, why, error);
@@ -378,12 +401,11 @@ static void
 visit_submit(struct visit *v)
 {
 	struct monitor *m = v->db->monitor;
-	bool is_scrub = v->scrubbing || is_long(v->wants[0].checkup);
 	int64_t timeout = v->db->conf->timeout_us;
 	int64_t deadline =
-	    is_scrub ? LONG_US : MIN(v->db->conf->interval_us[v->part->task->probe], 3 * timeout);
+	    v->in_lane ? LONG_US : MIN(v->db->conf->interval_us[v->part->task->probe], 3 * timeout);
 	_cleanup_free_ char *job = job_text(v, deadline);
-	int r = worker_submit(is_scrub ? m->scrub : m->sqlite, SQLITE_JOB, job, strlen(job),
+	int r = worker_submit(v->in_lane ? m->scrub : m->sqlite, SQLITE_JOB, job, strlen(job),
 	    deadline + JOB_SPARE_US, 0, on_message, on_end, v, &v->job);
 
 	if (r < 0)
@@ -477,24 +499,41 @@ visit_continue(struct visit *v)
 	visit_submit(v);
 }
 
-static void
-visit_begin(struct database *d, struct part *p)
+static struct visit *
+visit_new(struct database *d, struct part *p)
 {
-	struct monitor *m = d->monitor;
 	struct visit *v = xcalloc(1, sizeof(*v));
 
 	v->db = d;
 	v->part = p;
-	v->began_us = clock_now_us();
-	v->scrub_until_us = m->options.one_shot ? m->started_us + m->options.budget_us
-	                                        : v->began_us + 3 * d->conf->timeout_us;
 	v->next = d->sqlite->visits;
 	d->sqlite->visits = v;
+	return v;
+}
+
+static void
+visit_begin(struct visit *v)
+{
+	struct monitor *m = v->db->monitor;
+
+	v->scrub_until_us = m->options.one_shot ? m->started_us + m->options.budget_us
+	                                        : clock_now_us() + 3 * v->db->conf->timeout_us;
 	add_statements(v);
 	if (v->n > 0)
 		visit_submit(v);
 	else
 		visit_continue(v);
+}
+
+void
+sqlite_watch_turn(struct lane_ticket *t)
+{
+	struct visit *v = (struct visit *)((char *)t - offsetof(struct visit, ticket));
+
+	if (v->db->leaving)
+		visit_end(v, REASON_CONNECTION, NULL);
+	else
+		visit_begin(v);
 }
 
 static void
@@ -505,9 +544,13 @@ sqlite_run(struct scope *s, struct part *p)
 	 */
 	struct part *slow = part_split(p, is_long);
 
-	if (slow)
-		visit_begin(d, slow);
-	visit_begin(d, p);
+	if (slow) {
+		struct visit *v = visit_new(d, slow);
+
+		v->in_lane = true;
+		lane_join(d->monitor->scrub_lane, &v->ticket, clock_now_us(), d->sqlite->bytes);
+	}
+	visit_begin(visit_new(d, p));
 }
 
 static const struct scope_ops sqlite_ops = { sqlite_run };
@@ -528,6 +571,7 @@ sqlite_watch_new(struct database *d, struct err *err)
 		return r;
 	d->sqlite = xcalloc(1, sizeof(*d->sqlite));
 	d->sqlite->path = path;
+	d->sqlite->bytes = LANE_UNKNOWN;
 	d->facts.engine = ENGINE_SQLITE;
 	d->facts.flavour = xstrdup("community");
 	d->facts_generation = 1;
@@ -565,6 +609,8 @@ sqlite_watch_cancel(struct database *d)
 	for (struct visit *v = d->sqlite->visits; v; v = v->next)
 		if (v->job)
 			worker_cancel(v->job);
+		else if (v->in_lane)
+			lane_quit(d->monitor->scrub_lane, &v->ticket);
 }
 
 int
@@ -579,5 +625,6 @@ sqlite_watch_move(struct database *d, struct err *err)
 	d->sqlite->path = path;
 	json_decref(d->sqlite->facts);
 	d->sqlite->facts = NULL;
+	d->sqlite->bytes = LANE_UNKNOWN;
 	return 0;
 }

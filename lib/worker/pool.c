@@ -305,6 +305,16 @@ worker_cancel(struct worker_job *job)
 	worker_job_end(job, WORKER_CANCELLED);
 }
 
+void
+worker_pool_rest(struct worker_pool *pool)
+{
+	struct worker_proc *proc;
+
+	TAILQ_FOREACH (proc, &pool->procs, link)
+		if (proc->state == PROC_IDLE && !proc->closed && !proc->dead)
+			worker_proc_dismiss(proc);
+}
+
 size_t
 worker_pool_queued(const struct worker_pool *pool)
 {

@@ -35,6 +35,7 @@ struct worker_proc {
 	struct worker_job *job;   /* owned while PROC_BUSY or while its end is awaited */
 	enum worker_proc_state state;
 	pid_t pid;
+	unsigned jobs; /* done */
 	int pidfd, fd;
 	bool closed; /* its stream is over, or nobody listens any more */
 	bool dead;   /* reaped; status says how */
@@ -86,4 +87,5 @@ int worker_proc_new(struct worker_pool *, struct worker_proc **ret, struct err *
 void worker_proc_free(struct worker_proc *);
 void worker_proc_start_job(struct worker_proc *, struct worker_job *); /* takes it off the queue */
 void worker_proc_kill(struct worker_proc *);
+void worker_proc_dismiss(struct worker_proc *); /* it has no job */
 bool worker_proc_reap(struct worker_proc *); /* false: not yet; else dead, status says how */

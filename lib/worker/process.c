@@ -182,20 +182,28 @@ on_grace(evutil_socket_t fd, short what, void *arg)
 	worker_pool_leave(pool);
 }
 
+/* The worker leaves when it reads the end of its stream. */
+void
+worker_proc_dismiss(struct worker_proc *proc)
+{
+	proc->state = PROC_ENDING;
+	shutdown(proc->fd, SHUT_WR);
+	proc_arm_grace(proc);
+}
+
 static void
 proc_job_done(struct worker_proc *proc)
 {
 	struct worker_job *job = TAKE_PTR(proc->job);
+	const struct worker_limits *limits = &proc->pool->limits;
 
 	event_del(proc->writable);
-	if (proc->pool->limits.keep && job->sent == job->len) {
+	proc->jobs++;
+	if (limits->keep && job->sent == job->len &&
+	    (limits->jobs == 0 || proc->jobs < limits->jobs))
 		proc->state = PROC_IDLE;
-	} else {
-		/* The worker leaves when it reads the end of its stream. */
-		proc->state = PROC_ENDING;
-		shutdown(proc->fd, SHUT_WR);
-		proc_arm_grace(proc);
-	}
+	else
+		worker_proc_dismiss(proc);
 	worker_pool_wake(proc->pool);
 	worker_job_finish(job, WORKER_DONE, NULL);
 }

@@ -43,6 +43,7 @@ struct worker_limits {
 	unsigned processes; /* at most so many at once */
 	unsigned queue;     /* jobs waiting; more are refused with -EAGAIN */
 	bool keep;          /* workers stay for the next job; else one job each */
+	unsigned jobs;      /* of kept ones: so many, then another takes over; 0: no end */
 };
 enum worker_end {
 	WORKER_DONE = 0,  /* serve() returned 0 */
@@ -77,6 +78,8 @@ int worker_submit(struct worker_pool *, uint32_t type, const void *payload, size
     int64_t deadline_us, int64_t wait_us, worker_message_fn, worker_end_fn, void *arg,
     struct worker_job **ret) _must_check_;
 void worker_cancel(struct worker_job *); /* on_end comes with WORKER_CANCELLED, from the loop */
+/* Kept workers that have nothing to do leave. */
+void worker_pool_rest(struct worker_pool *);
 size_t worker_pool_queued(const struct worker_pool *);
 size_t worker_pool_processes(const struct worker_pool *); /* alive, also those being killed */
 pid_t worker_job_pid(const struct worker_job *);          /* 0 while queued */

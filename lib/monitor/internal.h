@@ -65,8 +65,8 @@ struct monitor {
 	struct map *server_names; /* restored: "sysid:port" -> name */
 	struct worker_pool *resolve, *sqlite, *scrub, *host;
 	struct lane *scrub_lane; /* before the one process of scrub */
-	bool retain_due;      /* restored findings may be of what is not watched any more */
-	struct map *restored; /* "KIND s:SCOPE/CHECK" -> JSON, until the scope appears */
+	bool retain_due;         /* restored findings may be of what is not watched any more */
+	struct map *restored;    /* "KIND s:SCOPE/CHECK" -> JSON, until the scope appears */
 	int64_t started_us, started_wall_us;
 	int64_t heartbeat_due_us;
 	int64_t timer_due_us; /* when the loop was asked to look at the schedule */

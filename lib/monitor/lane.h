@@ -6,8 +6,9 @@
  * each is finished before the next begins.  What is expected to be short goes first; who waits long
  * enough goes before any newcomer.
  */
-#define LANE_UNKNOWN   (-1)
-#define LANE_PENALTY_US INT64_C(600000000) /* the longest that newcomers may go before one who waits */
+#define LANE_UNKNOWN (-1)
+#define LANE_PENALTY_US                                                                            \
+	INT64_C(600000000) /* the longest that newcomers may go before one who waits */
 
 struct lane_ticket {
 	struct sched_task wait;

@@ -88,4 +88,4 @@ void worker_proc_free(struct worker_proc *);
 void worker_proc_start_job(struct worker_proc *, struct worker_job *); /* takes it off the queue */
 void worker_proc_kill(struct worker_proc *);
 void worker_proc_dismiss(struct worker_proc *); /* it has no job */
-bool worker_proc_reap(struct worker_proc *); /* false: not yet; else dead, status says how */
+bool worker_proc_reap(struct worker_proc *);    /* false: not yet; else dead, status says how */

@@ -641,6 +641,63 @@ test_status_lost(void **state)
 }
 
 static void
+echo(struct stage *st, pid_t *ret_pid)
+{
+	struct act act = { 0 };
+
+	assert_int_equal(submit(st, &act, PLAY_ECHO, "x", 0, 0), 0);
+	run(st);
+	assert_int_equal(act.end, WORKER_DONE);
+	*ret_pid = act.pid;
+	str_done(&act.text);
+}
+
+static void
+test_kept_worker_is_replaced(void **state)
+{
+	struct stage st = stage_new("play", 1, 8, true);
+	const struct worker_limits limits = { .processes = 1, .queue = 8, .keep = true, .jobs = 3 };
+	struct err err = { 0 };
+	pid_t pid[7];
+
+	(void)state;
+	worker_pool_free(st.pool);
+	assert_int_equal(worker_pool_new(st.base, "play", &limits, &st.pool, &err), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(pid); i++)
+		echo(&st, &pid[i]);
+	for (size_t i = 1; i < ARRAY_SIZE(pid); i++)
+		assert_int_equal(pid[i] == pid[i - 1], i % 3 != 0);
+	stage_free(&st);
+}
+
+static void
+test_kept_worker_rests(void **state)
+{
+	struct stage st = stage_new("play", 2, 8, true);
+	struct act busy = { 0 };
+	pid_t first, second, third;
+
+	(void)state;
+	worker_pool_rest(st.pool); /* nobody there */
+	echo(&st, &first);
+	echo(&st, &second);
+	assert_int_equal(first, second);
+	worker_pool_rest(st.pool);
+	worker_pool_rest(st.pool);
+	run_until_gone(&st);
+	assert_int_equal(submit(&st, &busy, PLAY_ECHO, "y", 0, 0), 0);
+	event_base_loop(st.base, EVLOOP_NONBLOCK);
+	worker_pool_rest(st.pool); /* its job is not taken from who has one */
+	run(&st);
+	assert_int_equal(busy.end, WORKER_DONE);
+	assert_string_equal(str_text(&busy.text), "y");
+	echo(&st, &third);
+	assert_int_not_equal(third, first);
+	str_done(&busy.text);
+	stage_free(&st);
+}
+
+static void
 test_idle_worker_dies(void **state)
 {
 	struct stage st = stage_new("play", 1, 8, true);
@@ -717,6 +774,8 @@ main(int argc, char **argv)
 		TEST(test_group_is_killed),
 		TEST(test_parent_death),
 		TEST(test_status_lost),
+		TEST(test_kept_worker_is_replaced),
+		TEST(test_kept_worker_rests),
 		TEST(test_idle_worker_dies),
 		TEST(test_kept_worker),
 		TEST(test_refusals),

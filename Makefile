@@ -191,6 +191,7 @@ install: all
 	 install -D -m 644 $$m "$$to"; done
 	install -D -m 644 -t $(DOC) $(DOCS)
 	install -D -m 644 -t $(DOC)/prometheus conf/prometheus/dbhealthd.rules.yml
+	install -D -m 644 -t $(DOC)/schema docs/schema/*.json
 	@set -e; for f in $(CHECKS:lib/%=%); do install -D -m 644 lib/$$f $(DOC)/$$f; done
 	@[ -n "$(DESTDIR)" ] || printf '%s\n' '' 'Installed; nothing was enabled or started.  Next, as root:' \
 	 '  systemd-sysusers && systemd-tmpfiles --create dbhealthd.conf && journalctl --update-catalog' \

@@ -334,6 +334,10 @@ client_refused(const struct cli *cli, int code, const json_t *answer)
 	    json_string_value(json_object_get(json_object_get(answer, "error"), "message"));
 	_cleanup_free_ char *why = show_text(said ? said : "no reason was given");
 
+	/* over TCP it is no matter of who we are: the daemon says what would help */
+	if (code == 403 && cli->o.url && str_starts(cli->o.url, "http://"))
+		return cli_fail(
+		    cli, EXIT_PERMISSION, "%s: permission denied: %s.", cli_where(cli), why);
 	if (code == 403)
 		return cli_fail(cli, EXIT_PERMISSION,
 		    "%s: permission denied: %s. Use sudo, or join admin_group.", cli_where(cli),

@@ -52,13 +52,9 @@ add_checks(const json_t *db, json_t *unknown, json_t *not_covered)
 		json_object_set_new(o, "database", report_string(text_of(db, "name")));
 		json_object_set_new(o, "check", report_string(text_of(c, "id")));
 		json_object_set_new(o, "reason", report_string(text_of(c, "reason")));
-		if (streq(status, "unknown")) {
-			json_object_set_new(o, "grant",
-			    report_string(*text_of(c, "grant") ? text_of(c, "grant") : NULL));
-			json_array_append_new(unknown, o);
-		} else {
-			json_array_append_new(not_covered, o);
-		}
+		json_object_set_new(
+		    o, "grant", report_string(*text_of(c, "grant") ? text_of(c, "grant") : NULL));
+		json_array_append_new(streq(status, "unknown") ? unknown : not_covered, o);
 	}
 }
 

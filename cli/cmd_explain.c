@@ -8,6 +8,7 @@
 #include "check/check.h"
 #include "cli/cli.h"
 #include "cli/resolve.h"
+#include "report/layout.h"
 #include "report/report.h"
 
 #include <stdio.h>
@@ -197,13 +198,18 @@ print_state(const struct cli *cli, const char *db, const char *check)
 	json_array_foreach (json_object_get(database, "checks"), i, c) {
 		_cleanup_free_ char *shown = show_text(db);
 		_cleanup_free_ char *reason = show_text(text_of(c, "reason"));
-		_cleanup_free_ char *line = NULL;
+		_cleanup_str_ struct str text = { 0 };
 
 		if (!streq(text_of(c, "id"), check))
 			continue;
-		line = xasprintf("%s/%s: %s%s%s\n\n", shown, check, text_of(c, "status"),
+		str_addf(&text, "%s/%s: %s%s%s\n", shown, check, text_of(c, "status"),
 		    *reason ? ": " : "", reason);
-		cli_print(cli, line);
+		if (*text_of(c, "grant")) {
+			str_add(&text, "  Fix:\n");
+			layout_sql(&text, 4, text_of(c, "grant"));
+		}
+		str_addc(&text, '\n');
+		cli_print(cli, str_text(&text));
 	}
 	json_decref(database);
 }

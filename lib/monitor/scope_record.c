@@ -263,9 +263,14 @@ scope_record(struct scope *s, const struct outcome *o)
 	c->status = applied.status;
 	if (r->state == RESULT_WAITING &&
 	    findings_status(s->monitor->findings, s->name, c->check->id) == CHECK_OK) {
-		c->status = s->monitor->options.one_shot ? CHECK_NOT_COVERED : CHECK_OK;
-		checkup_say(
-		    c, REASON_NONE, r->text[0] ? r->text : "needs two samples (--sample)", NULL);
+		bool once = s->monitor->options.one_shot;
+
+		c->status = once ? CHECK_NOT_COVERED : CHECK_OK;
+		checkup_say(c, REASON_NONE,
+		    r->text[0] ? r->text
+		    : once     ? "needs two samples (--sample)"
+		               : "nothing to compare with yet",
+		    NULL);
 	} else if (r->state == RESULT_UNKNOWN) {
 		c->status = CHECK_UNKNOWN;
 		c->unknown_runs++;

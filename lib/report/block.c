@@ -218,6 +218,15 @@ state_rank(const json_t *f)
 	return streq(state, "open") ? 2 : streq(state, "pending") ? 1 : 0;
 }
 
+/* What cannot be reached hides the rest, and what was seen before that may no longer be so. */
+static int
+weight_rank(const json_t *f)
+{
+	return streq(layout_get(f, "check"), "conn-up")    ? 2
+	       : json_is_true(json_object_get(f, "stale")) ? 0
+	                                                   : 1;
+}
+
 static int
 compare_findings(const void *pa, const void *pb)
 {
@@ -227,6 +236,8 @@ compare_findings(const void *pa, const void *pb)
 
 	if (d == 0)
 		d = severity_rank(b) - severity_rank(a);
+	if (d == 0)
+		d = weight_rank(b) - weight_rank(a);
 	for (size_t i = 0; d == 0 && i < ARRAY_SIZE(keys); i++)
 		d = strcmp(layout_get(a, keys[i]), layout_get(b, keys[i]));
 	return d;

@@ -152,6 +152,8 @@ not_covered_text(struct str *out, const json_t *not_covered)
 		    layout_get(c, "check"), layout_get(c, "reason"));
 
 		layout_prose(out, "not covered  ", 13, line);
+		if (*layout_get(c, "grant"))
+			layout_sql(out, 15, layout_get(c, "grant"));
 	}
 }
 

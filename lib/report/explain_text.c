@@ -89,6 +89,8 @@ limits_text(struct str *out, const json_t *c)
 	}
 	if (limits.len == 0 && *layout_get(c, "severity"))
 		str_addf(&limits, "%s at worst", layout_get(c, "severity"));
+	if (limits.len == 0)
+		str_add(&limits, "each finding says its own severity");
 	if (isfinite(lasting) && lasting > 0) {
 		_cleanup_free_ char *d = duration_format((int64_t)(MIN(lasting, 1e9) * 1e6));
 

@@ -242,11 +242,11 @@ engine_cell(const struct row *r)
 static char *
 answer_cell(const struct row *r)
 {
-	_cleanup_free_ char *shown = NULL;
-
 	if (r->error && *r->error) {
-		shown = xstrndup(r->error, strcspn(r->error, ":;, "));
-		return layout_short(shown, 7);
+		size_t n =
+		    strcspn(r->error, ":;, "); /* the word that stands for it, as "timeout" */
+
+		return n <= 7 ? xstrndup(r->error, n) : xstrdup("failed");
 	}
 	if (isnan(r->answer_ms) ||
 	    streq(layout_get(r->first, "engine"), engine_names[ENGINE_SQLITE]))
@@ -456,6 +456,8 @@ checks_text(struct str *out, const json_t *db, const struct report_options *o)
 		layout_status_word(out, layout_get(c, "status"), o->colour);
 		layout_pad(out, 13 - MIN(strlen(layout_get(c, "status")), (size_t)12));
 		layout_prose_at(out, 15, 15, str_text(&line));
+		if (*layout_get(c, "grant"))
+			layout_sql(out, 17, layout_get(c, "grant"));
 	}
 }
 

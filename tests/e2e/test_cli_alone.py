@@ -90,6 +90,13 @@ def test_check_postgresql(cli, cluster):
     validate(answer.json)
     assert cli("check", "--probe", "connectivity", server.dsn()).status == 0
     assert cli("check", "--check", "conn-*", server.dsn()).status == 0
+    # what a right would cover is said with the command that gives it
+    server.sql("CREATE TABLE parent(id int PRIMARY KEY); "
+               "CREATE TABLE child(id int PRIMARY KEY, p int REFERENCES parent)")
+    answer = fits(cli("check", "-v", "--check", "fk-orphan-rows", server.dsn()))
+    assert "GRANT SELECT ON public.child TO dbhealth;" in answer.out
+    parts = cli("check", "-o", "json", "--check", "fk-orphan-rows", server.dsn()).json["not_covered"]
+    assert ["GRANT SELECT" in c["grant"] for c in parts if c["check"] == "fk-orphan-rows"] == [True]
 
 
 def test_check_of_what_is_not_there(cli, cluster, folder):

@@ -129,6 +129,17 @@ def test_url(watched):
     assert watched.cli("status", "--url", f"http+unix://{encoded}").status == 1
 
 
+def test_a_missing_right_is_told_with_its_grant(daemon, cluster):
+    server = cluster()
+    server.sql("CREATE TABLE parent(id int PRIMARY KEY); "
+               "CREATE TABLE child(id int PRIMARY KEY, p int REFERENCES parent)")
+    d = daemon(databases={"orders": server.dsn()})
+    d.wait_check("orders", "fk-orphan-rows", "not_covered")
+    grant = "GRANT SELECT ON public.child TO dbhealth;"
+    assert grant in fits(d.cli("status", "-v", "orders")).out
+    assert grant in fits(d.cli("explain", "orders/fk-orphan-rows")).out
+
+
 def test_database_down_is_critical_and_told_once(watched):
     watched.server.stop("immediate")
     watched.run("orders", "connectivity")
@@ -136,6 +147,7 @@ def test_database_down_is_critical_and_told_once(watched):
     answer = fits(watched.cli("status"))
     assert answer.status == 2
     assert re.match(r"CRITICAL  \S+: 1 critical", answer.out)
+    assert "conn..." not in answer.out and re.search(r"^orders .* failed$", answer.out, re.M)
     plugin = watched.cli("status", "-o", "nagios")
     assert plugin.status == 2 and plugin.out.startswith("DBHEALTH CRITICAL - orders: conn-up")
 

@@ -36,6 +36,7 @@ def expected(prefix):
     docs = {DOC + name for name in ("README.md", "CHANGES", "LICENSE")}
     docs |= {DOC + p.name for p in (TOP / "docs").glob("*.md")}
     docs |= {DOC + "prometheus/dbhealthd.rules.yml"}
+    docs |= {DOC + "schema/" + p.name for p in (TOP / "docs/schema").glob("*.json")}
     docs |= {DOC + str(p.relative_to(TOP / "lib")) for p in (TOP / "lib/checks").rglob("*.sql")}
     inside = EXECUTABLE | SYSTEMD | manuals | docs
     return {f"{prefix[1:]}/{name}" for name in inside} | {"etc/dbhealthd/dbhealthd.conf"}

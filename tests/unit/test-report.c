@@ -253,7 +253,7 @@ static const char fk_check_json[] =
     "INDEX CONCURRENTLY ON schema.table (columns);\\ncannot run in a transaction; waits for "
     "older transactions; if it fails it leaves an invalid index (index-invalid): drop it, try "
     "again.','origin':'built-in'},"
-    "{'id':'fk-missing-index','engine':'sqlite','default':'on','severity':'info',"
+    "{'id':'fk-missing-index','engine':'sqlite','default':'on',"
     "'origin':'built-in'}]";
 
 static void
@@ -264,7 +264,7 @@ test_explain(void **state)
 	    "  PostgreSQL and SQLite; schema probe, every 15 min; on by default\n"
 	    "  PostgreSQL: warning at worst; params: min_rows = 1000; needs privilege\n"
 	    "  (CONNECT) or unknown; lock: none\n"
-	    "  SQLite: info at worst; lock: none\n"
+	    "  SQLite: each finding says its own severity; lock: none\n"
 	    "\n"
 	    "FINDS    Foreign key without an index on the referencing side.\n"
 	    "WHY      (PostgreSQL) Each DELETE of a parent row, or UPDATE of its key, reads\n"
@@ -493,6 +493,33 @@ test_colour_only_when_asked(void **state)
 }
 
 /* Words and ids that only a broken or hostile daemon sends, and a server's own version. */
+/* Of the same severity: what cannot be reached, what is so now, what was so; then the oldest. */
+static void
+test_order(void **state)
+{
+	static const char *const want[] = { "conn-up", "a-old", "b-new", "c-stale", "d-warning" };
+	json_t *findings = load_quoted(
+	    "[{'check':'d-warning','severity':'warning','state':'open','since':'2026-01-01'},"
+	    "{'check':'c-stale','severity':'critical','state':'open','since':'2026-01-01',"
+	    "'stale':true},"
+	    "{'check':'b-new','severity':'critical','state':'open','since':'2026-03-01'},"
+	    "{'check':'a-old','severity':'critical','state':'open','since':'2026-02-01'},"
+	    "{'check':'conn-up','severity':'critical','state':'open','since':'2026-04-01'}]");
+	struct report_options o = { .host = "db7", .now_wall_us = 1 };
+	_cleanup_free_ char *text = report_findings_text(findings, &o);
+	const char *last = text;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(want); i++) {
+		const char *where = strstr(text, want[i]);
+
+		assert_non_null(where);
+		assert_true(where > last);
+		last = where;
+	}
+	json_decref(findings);
+}
+
 static void
 test_hostile_words(void **state)
 {
@@ -546,6 +573,7 @@ main(void)
 		cmocka_unit_test(test_nagios_is_bounded),
 		cmocka_unit_test(test_hostile_names),
 		cmocka_unit_test(test_hostile_words),
+		cmocka_unit_test(test_order),
 		cmocka_unit_test(test_json_keeps_every_key),
 		cmocka_unit_test(test_dump),
 		cmocka_unit_test(test_exit_codes),

@@ -56,7 +56,8 @@ SELECT object,
             <= extract(epoch FROM pg_catalog.now())::float8 - :grace::float8
         THEN 'warning' ELSE 'info' END AS severity,
     CASE contype WHEN 'f' THEN 'foreign key' WHEN 'c' THEN 'CHECK' WHEN 'n' THEN 'NOT NULL' ELSE 'constraint' END
-    || pg_catalog.format(', about %s rows unproven', greatest(reltuples, 0)::bigint) AS detail,
+    || pg_catalog.format(', about %s rows unproven',
+        pg_catalog.to_char(greatest(reltuples, 0)::bigint, 'FM999,999,999,999,990')) AS detail,
     CASE contype WHEN 'f' THEN (
         SELECT pg_catalog.format('SELECT c.* FROM %s%s.%s AS c WHERE %s AND NOT EXISTS (SELECT FROM %s.%s AS p WHERE %s) LIMIT 100;',
             CASE WHEN relkind = 'r' THEN 'ONLY ' ELSE '' END, q[1], q[2],

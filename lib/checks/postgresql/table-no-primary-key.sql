@@ -73,7 +73,7 @@ SELECT pg_catalog.format('%I.%I', nspname, relname) AS object,
     rows::bigint AS value,
     CASE WHEN rows >= :min_rows::bigint THEN 'warning' ELSE 'info' END AS severity,
     CASE WHEN names IS NOT NULL THEN pg_catalog.format('unique and NOT NULL: %s; ', pg_catalog.array_to_string(names, ', ')) ELSE '' END
-    || CASE WHEN rows > 0 THEN pg_catalog.format('about %s rows', rows::bigint) ELSE 'empty' END AS detail,
+    || CASE WHEN rows > 0 THEN pg_catalog.format('about %s rows', pg_catalog.to_char(rows::bigint, 'FM999,999,999,999,990')) ELSE 'empty' END AS detail,
     CASE WHEN relkind = 'r' AND index IS NOT NULL AND NOT taken THEN
         pg_catalog.format(E'SET lock_timeout = ''2s'';\nALTER TABLE %s.%s ADD PRIMARY KEY USING INDEX %s;', q[1], q[2], q[3])
     WHEN relkind = 'r' AND index IS NOT NULL THEN

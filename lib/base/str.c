@@ -92,6 +92,17 @@ str_text(const struct str *s)
 	return s->s ? s->s : "";
 }
 
+bool
+str_is_name(const char *s)
+{
+	if (!isalpha((unsigned char)*s) && *s != '_')
+		return false;
+	for (; *s; s++)
+		if (!isascii(*s) || (!isalnum((unsigned char)*s) && *s != '_'))
+			return false;
+	return true;
+}
+
 char *
 str_trim(char *s)
 {

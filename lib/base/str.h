@@ -16,6 +16,7 @@ char *str_take(struct str *) _must_check_;
 const char *str_text(const struct str *); /* never NULL */
 #define _cleanup_str_ _cleanup_(str_done)
 
+bool str_is_name(const char *); /* letters, digits and _, no digit first */
 /* Trims blanks in place, returns the first that is none. */
 char *str_trim(char *);
 bool str_starts(const char *s, const char *prefix);

@@ -3,6 +3,20 @@
 #include "check/need.h"
 #include <stdio.h>
 
+const char *
+fact_role_text(enum fact_role role)
+{
+	switch (role) {
+	case FACT_PRIMARY:
+		return "primary";
+	case FACT_STANDBY:
+		return "standby";
+	case FACT_ROLE_UNKNOWN:
+		break;
+	}
+	return NULL;
+}
+
 void
 facts_done(struct facts *facts)
 {

@@ -12,6 +12,7 @@ struct fact_privilege {
 	bool granted;
 };
 enum fact_role { FACT_ROLE_UNKNOWN = 0, FACT_PRIMARY, FACT_STANDBY };
+const char *fact_role_text(enum fact_role); /* NULL: not known */
 struct facts {
 	enum engine engine;
 	int version[3]; /* PostgreSQL 15.18: {15,18,0}; SQLite library {3,40,1} */

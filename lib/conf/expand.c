@@ -2,7 +2,6 @@
 #include "conf/expand.h"
 #include "base/str.h"
 #include "base/text.h"
-#include <ctype.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -17,17 +16,6 @@ is_text(const char *s, size_t len)
 	return strlen(valid) == len && memcmp(valid, s, len) == 0;
 }
 
-static bool
-is_variable_name(const char *s)
-{
-	if (!isalpha((unsigned char)*s) && *s != '_')
-		return false;
-	for (; *s; s++)
-		if (!isascii(*s) || (!isalnum((unsigned char)*s) && *s != '_'))
-			return false;
-	return true;
-}
-
 static int
 add_variable(struct str *out, char *body, struct err *e)
 {
@@ -38,7 +26,7 @@ add_variable(struct str *out, char *body, struct err *e)
 		*fallback = '\0';
 		fallback += 2;
 	}
-	if (!is_variable_name(body))
+	if (!str_is_name(body))
 		return err_set(e, -EINVAL,
 		    "what is between ${ and } is no variable; write ${NAME}, "
 		    "${NAME:-default}, or $$ for a dollar");

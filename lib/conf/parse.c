@@ -204,17 +204,6 @@ parse_list(const struct conf_option *o, const char *s, struct conf_value *v, str
 	return 0;
 }
 
-static bool
-is_label_name(const char *s)
-{
-	if (!isalpha((unsigned char)*s) && *s != '_')
-		return false;
-	for (; *s; s++)
-		if (!isascii(*s) || (!isalnum((unsigned char)*s) && *s != '_'))
-			return false;
-	return true;
-}
-
 static int
 parse_label(const char *s, struct conf_value *v, struct err *e)
 {
@@ -227,7 +216,7 @@ parse_label(const char *s, struct conf_value *v, struct err *e)
 	left = xstrndup(s, (size_t)(equal - s));
 	right = xstrdup(equal + 1);
 	name = str_trim(left);
-	if (!is_label_name(name))
+	if (!str_is_name(name))
 		return err_set(e, -EINVAL,
 		    "\"%.60s\" is no label name; it is made of letters, digits and \"_\"", name);
 	for (size_t i = 0; i < v->npairs; i++)

@@ -257,6 +257,19 @@ findings_next_of(const struct findings *fs, const char *scope, const char *check
 	return g && map_next(g->by_key, iter, NULL, &value) ? value : NULL;
 }
 
+int
+findings_by_urgency(const void *a, const void *b)
+{
+	const struct finding *x = *(const struct finding *const *)a,
+	                     *y = *(const struct finding *const *)b;
+
+	if (x->severity != y->severity)
+		return x->severity > y->severity ? -1 : 1;
+	if (x->since_wall_us != y->since_wall_us)
+		return x->since_wall_us < y->since_wall_us ? -1 : 1;
+	return strcmp(x->id, y->id);
+}
+
 size_t
 findings_count(const struct findings *fs, const char *scope, enum severity severity)
 {

@@ -126,6 +126,8 @@ const struct finding *findings_next(const struct findings *, size_t *iter);
 /* The same of one check on one scope; nothing may change meanwhile. */
 const struct finding *findings_next_of(
     const struct findings *, const char *scope, const char *check, size_t *iter);
+/* Of two const struct finding *, for qsort: the worst first, then the oldest. */
+int findings_by_urgency(const void *, const void *);
 size_t findings_count(const struct findings *, const char *scope, enum severity); /* open ones */
 /* Worst state of a check on a scope: CHECK_OK when it has no finding. */
 enum check_status findings_status(const struct findings *, const char *scope, const char *check);

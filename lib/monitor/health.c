@@ -34,18 +34,18 @@ monitor_save_health(struct monitor *m)
 		const struct database *d = m->databases[i];
 		_cleanup_free_ char *json = NULL;
 		json_t *o, *probes;
+		int64_t until_us;
 
 		if (d->is_template || !has_verdict(d))
 			continue;
+		until_us = clock_wall_us() +
+		           MAX(FRESH_MIN_US, FRESH_RUNS * d->conf->interval_us[PROBE_CONNECTIVITY]);
 		probes = json_object();
 		for (enum probe p = 0; p < PROBE_N; p++)
 			json_object_set_new(
 			    probes, probe_names[p], json_integer(database_probe_status(d, p)));
-		o = json_pack("{s:I, s:o, s:o}", "until_us",
-		    (json_int_t)(clock_wall_us() +
-		                 MAX(FRESH_MIN_US,
-		                     FRESH_RUNS * d->conf->interval_us[PROBE_CONNECTIVITY])),
-		    "role", report_string(database_role_text(d)), "probes", probes);
+		o = json_pack("{s:I, s:o, s:o}", "until_us", (json_int_t)until_us, "role",
+		    report_string(fact_role_text(d->facts.role)), "probes", probes);
 		json = report_dump(o);
 		json_decref(o);
 		monitor_state(m, "health", d->scope.name, json);
@@ -95,7 +95,7 @@ verdict_of(const struct monitor *m, const struct database *d, const char *name)
 
 	if (d && has_verdict(d)) {
 		v.known = true;
-		v.role = xstrdup(database_role_text(d));
+		v.role = xstrdup(fact_role_text(d->facts.role));
 		for (enum probe p = 0; p < PROBE_N; p++)
 			v.status[p] = database_probe_status(d, p);
 		return v;

@@ -101,17 +101,12 @@ void monitor_forget_database(struct monitor *, struct database *);
 bool monitor_is_late(const struct monitor *);
 struct database *database_free(struct database *);
 void own_conf_free(struct conf_database *);
-/* Those that wait for these tasks (or only the scope's) are told; the scope goes. */
-void monitor_forget_tasks(struct monitor *, const struct scope *);
-void monitor_discover(struct monitor *);
 void monitor_start_servers(struct monitor *); /* those that were made since */
 struct database *monitor_find(const struct monitor *, const char *name);
 /* As people see it: not a section that stands for the databases of its server. */
 struct database *monitor_find_shown(const struct monitor *, const char *name);
 /* Arms the timer for the earliest task; after every change of the schedule. */
 void monitor_arm(struct monitor *);
-/* A run of (scope, probe) ended: waiters and one-shot hear of it. */
-void monitor_run_ended(struct monitor *, struct scope *, struct task *);
 void monitor_check_finished(struct monitor *);
 void monitor_state(struct monitor *, const char *kind, const char *key, const char *json);
 /* After every call that may have changed findings: what is dirty goes to the store in this turn. */
@@ -123,9 +118,19 @@ struct server *monitor_find_server(const struct monitor *, const char *name);
 void monitor_restore_scope(struct monitor *, struct scope *);
 /* Status of a database: its own checks and its server's. */
 enum status database_status(const struct database *);
-const char *database_role_text(const struct database *); /* NULL: not known */
 enum status database_probe_status(const struct database *, enum probe);
 json_t *database_run_json(const struct waiter *) _must_check_;
+
+/* run.c */
+/* A run of (scope, probe) ended: waiters and one-shot hear of it. */
+void monitor_run_ended(struct monitor *, struct scope *, struct task *);
+/* Those that wait for these tasks (or only the scope's) are told; the scope goes. */
+void monitor_forget_tasks(struct monitor *, const struct scope *);
+void run_forget_database(struct monitor *, const struct database *); /* those are told */
+void run_end_all(struct monitor *);
+
+/* discover.c */
+void monitor_discover(struct monitor *);
 
 /* health.c */
 void monitor_save_health(struct monitor *);

@@ -215,19 +215,6 @@ add_check(struct metrics_walk *w, const struct checkup *c, int64_t now)
 
 /* ---- findings ---- */
 
-static int
-by_urgency(const void *a, const void *b)
-{
-	const struct finding *x = *(const struct finding *const *)a,
-	                     *y = *(const struct finding *const *)b;
-
-	if (x->severity != y->severity)
-		return x->severity > y->severity ? -1 : 1;
-	if (x->since_wall_us != y->since_wall_us)
-		return x->since_wall_us < y->since_wall_us ? -1 : 1;
-	return strcmp(x->id, y->id);
-}
-
 static bool
 is_told(const struct finding *const *v, size_t n, const struct finding *f)
 {
@@ -244,7 +231,7 @@ add_open(struct metrics_walk *w, const char *check, const struct finding **v, si
 {
 	size_t begin = w->labels.len, told = 0;
 
-	qsort(v, n, sizeof(*v), by_urgency);
+	qsort(v, n, sizeof(*v), findings_by_urgency);
 	for (size_t i = 0; i < n && told < OBJECTS_MAX; i++) {
 		if (is_told(v, told, v[i]))
 			continue;

@@ -8,16 +8,12 @@
 #include "base/str.h"
 #include "monitor/internal.h"
 #include "monitor/lane.h"
-#include "pg/plan.h"
-#include "report/report.h"
-#include <stdio.h>
 
 #define HEARTBEAT_US (1 * USEC_PER_SEC)
 /* Beyond this the loop was suspended or starved: what it saw meanwhile is not to be trusted. */
 #define LATE_US         (1 * USEC_PER_SEC)
 #define LATE_COUNT_US   (50 * USEC_PER_MSEC)
 #define REDISCOVER_US   (60 * USEC_PER_SEC)
-#define DISCOVER_US     (5 * USEC_PER_SEC)
 #define MAX_RUNS_A_TURN 64
 /* A file's size comes with the first job of its cheap checks. */
 #define LANE_PATIENCE_US (2 * USEC_PER_SEC)
@@ -45,6 +41,20 @@ monitor_findings_changed(struct monitor *m)
 		free(key);
 		free(json);
 	}
+}
+
+int
+monitor_ack(struct monitor *m, const char *id, const char *who)
+{
+	const struct finding *f = findings_get(m->findings, id);
+	bool acked = f && f->acked;
+	int r = findings_ack(m->findings, id, clock_now_us(), clock_wall_us());
+
+	monitor_findings_changed(m);
+	f = findings_get(m->findings, id);
+	if (r >= 0 && !acked && f && f->state == FINDING_OPEN && m->callbacks.on_acknowledged)
+		m->callbacks.on_acknowledged(f, who, m->arg);
+	return r;
 }
 
 static void
@@ -170,28 +180,13 @@ monitor_add_database(struct monitor *m, struct rules *rules, const struct conf_d
 	return d;
 }
 
-static void settle_waiters(struct monitor *);
-
-void
-monitor_forget_tasks(struct monitor *m, const struct scope *gone)
-{
-	for (struct waiter *w = m->waiters; w; w = w->next)
-		for (size_t i = 0; i < ARRAY_SIZE(w->tasks); i++)
-			if (w->tasks[i] && w->tasks[i]->scope == gone)
-				w->tasks[i] = NULL;
-	settle_waiters(m);
-}
-
 void
 monitor_forget_database(struct monitor *m, struct database *d)
 {
 	_cleanup_free_ char *reach = xasprintf("%s/", d->scope.name);
 	size_t kept = 0;
 
-	for (struct waiter *w = m->waiters; w; w = w->next)
-		if (w->database == d)
-			w->tasks[0] = w->tasks[1] = NULL;
-	settle_waiters(m);
+	run_forget_database(m, d);
 	findings_drop(m->findings, reach, NULL, true, clock_wall_us());
 	scope_leave(&d->scope);
 	for (size_t i = 0; i < m->ndatabases; i++)
@@ -403,190 +398,6 @@ on_heartbeat(evutil_socket_t fd, short what, void *arg)
 		one_shot_over(m);
 }
 
-/* ---- sockets that nobody configured ---- */
-
-static struct conf_database *
-discovered_conf(struct monitor *m, const char *dir, const char *port)
-{
-	struct conf_database *c = xcalloc(1, sizeof(*c));
-
-	*c = m->rules->conf->defaults;
-	c->name = streq(port, "5432") ? xstrdup("local") : xasprintf("local-%s", port);
-	if (monitor_find(m, c->name)) {
-		free(c->name);
-		c->name = xasprintf("local-%s%s", port, streq(dir, "/tmp") ? "-tmp" : "");
-	}
-	c->dsn = xasprintf("host=%s port=%s dbname=postgres", dir, port);
-	c->engine = ENGINE_POSTGRESQL;
-	c->discovered = true;
-	c->all_databases = true;
-	if (c->max_databases <= 0)
-		c->max_databases = 1000;
-	return c;
-}
-
-static bool
-is_discovered(const struct monitor *m, const char *dir, const char *port)
-{
-	_cleanup_free_ char *dsn = xasprintf("host=%s port=%s dbname=postgres", dir, port);
-
-	for (size_t i = 0; i < m->ndatabases; i++)
-		if (streq(m->databases[i]->conf->dsn, dsn))
-			return true;
-	return false;
-}
-
-static void
-on_sockets(uint32_t type, const char *payload, size_t len, void *arg)
-{
-	struct monitor *m = arg;
-	json_t *a = type == RESOLVE_SOCKETS ? json_loadb(payload, len, 0, NULL) : NULL, *v;
-	size_t i;
-
-	json_array_foreach (a, i, v) {
-		_cleanup_free_ char *dir = xstrdup(json_string_value(v));
-		char *colon = dir ? strrchr(dir, ':') : NULL;
-
-		/* Something may have been configured meanwhile. */
-		if (!colon || m->rules->conf->ndatabases > 0)
-			continue;
-		*colon = '\0';
-		if (!is_discovered(m, dir, colon + 1))
-			monitor_add_database(m, m->rules, &m->rules->conf->defaults,
-			    discovered_conf(m, dir, colon + 1), NULL);
-	}
-	json_decref(a);
-	monitor_start_servers(m);
-}
-
-static void
-on_discover_end(enum worker_end end, const struct err *err, void *arg)
-{
-	struct monitor *m = arg;
-
-	if (end == WORKER_CANCELLED)
-		return;
-	if (end != WORKER_DONE)
-		log_warning("cannot look for PostgreSQL sockets: %s", err ? err->msg : "?");
-	m->discovering = NULL;
-	m->discovered_once = true;
-}
-
-void
-monitor_discover(struct monitor *m)
-{
-	if (m->discovering)
-		return;
-	m->discovered_us = clock_now_us();
-	if (worker_submit(m->resolve, RESOLVE_DISCOVER, "", 0, DISCOVER_US, 0, on_sockets,
-	        on_discover_end, m, &m->discovering) < 0)
-		m->discovering = NULL;
-}
-
-/* ---- runs that somebody asked for ---- */
-
-static void
-waiter_end(struct monitor *m, struct waiter *w)
-{
-	struct waiter **p = &m->waiters;
-
-	while (*p != w)
-		p = &(*p)->next;
-	*p = w->next;
-	if (w->done) {
-		json_t *o = database_run_json(w);
-
-		w->done(o, w->arg);
-		json_decref(o);
-	}
-	free(w);
-}
-
-static void
-settle_waiters(struct monitor *m)
-{
-	for (struct waiter *w = m->waiters, *next; w; w = next) {
-		next = w->next;
-		for (size_t i = 0; i < ARRAY_SIZE(w->tasks); i++)
-			if (w->tasks[i] && w->tasks[i]->runs >= w->runs[i])
-				w->tasks[i] = NULL;
-		if (!w->tasks[0] && !w->tasks[1])
-			waiter_end(m, w);
-	}
-}
-
-static void
-waiter_task(struct waiter *w, size_t i, struct scope *s)
-{
-	struct task *t = &s->tasks[w->probe];
-
-	/* A section that stands for others is not asked itself. */
-	if (!t->used || (!s->is_server && w->database->is_template))
-		return;
-	w->tasks[i] = t;
-	w->runs[i] = scope_run_now(s, t);
-}
-
-int
-monitor_run(struct monitor *m, const char *name, enum probe p, uint64_t *ret_run,
-    monitor_run_fn done, void *arg)
-{
-	struct database *d = monitor_find_shown(m, name);
-	struct waiter *w;
-
-	if (!d)
-		return -ENOENT;
-	if ((d->is_template || !d->scope.tasks[p].used) &&
-	    !(d->server && server_scope(d->server)->tasks[p].used))
-		return -EINVAL;
-	w = xcalloc(1, sizeof(*w));
-	*w = (struct waiter){ .run_id = ++m->run_ids,
-		.database = d,
-		.probe = p,
-		.started_us = clock_now_us(),
-		.done = done,
-		.arg = arg,
-		.next = m->waiters };
-	m->waiters = w;
-	waiter_task(w, 0, &d->scope);
-	if (d->server)
-		waiter_task(w, 1, server_scope(d->server));
-	*ret_run = w->run_id;
-	return 0;
-}
-
-void
-monitor_run_forget(struct monitor *m, monitor_run_fn done, void *arg)
-{
-	for (struct waiter *w = m->waiters; w; w = w->next)
-		if (w->done == done && w->arg == arg)
-			w->done = NULL;
-}
-
-int
-monitor_ack(struct monitor *m, const char *id, const char *who)
-{
-	const struct finding *f = findings_get(m->findings, id);
-	bool acked = f && f->acked;
-	int r = findings_ack(m->findings, id, clock_now_us(), clock_wall_us());
-
-	monitor_findings_changed(m);
-	f = findings_get(m->findings, id);
-	if (r >= 0 && !acked && f && f->state == FINDING_OPEN && m->callbacks.on_acknowledged)
-		m->callbacks.on_acknowledged(f, who, m->arg);
-	return r;
-}
-
-void
-monitor_run_ended(struct monitor *m, struct scope *s, struct task *t)
-{
-	(void)s;
-	(void)t;
-	settle_waiters(m);
-	reload_wake(m);
-	monitor_check_finished(m);
-}
-
 /* ---- one shot ---- */
 
 static bool
@@ -715,8 +526,7 @@ monitor_free(struct monitor *m)
 	worker_pool_free(m->sqlite);
 	worker_pool_free(m->scrub);
 	m->scrub_lane = lane_free(m->scrub_lane);
-	while (m->waiters)
-		waiter_end(m, m->waiters);
+	run_end_all(m);
 	for (size_t i = 0; i < m->nservers; i++)
 		server_free(m->servers[i]);
 	reload_done(m);

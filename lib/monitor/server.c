@@ -82,20 +82,6 @@ server_connections(const struct server *s)
 	return n;
 }
 
-static const char *
-role_name(const struct server *s)
-{
-	switch (s->facts.role) {
-	case FACT_PRIMARY:
-		return "primary";
-	case FACT_STANDBY:
-		return "standby";
-	case FACT_ROLE_UNKNOWN:
-		break;
-	}
-	return NULL;
-}
-
 json_t *
 server_json(const struct server *s)
 {
@@ -103,7 +89,7 @@ server_json(const struct server *s)
 
 	json_object_set_new(o, "name", report_string(s->scope.name));
 	json_object_set_new(o, "version", report_string(s->version));
-	json_object_set_new(o, "role", report_string(role_name(s)));
+	json_object_set_new(o, "role", report_string(fact_role_text(s->facts.role)));
 	json_object_set_new(o, "flavour", report_string(s->version ? s->facts.flavour : NULL));
 	json_object_set_new(o, "databases", json_integer((json_int_t)server_ndatabases(s)));
 	return o;
@@ -244,7 +230,7 @@ server_attach(struct monitor *m, struct database *d, struct err *err)
 }
 
 void
-server_detach(struct database *d)
+server_take_out(struct database *d)
 {
 	struct server *s = d->server;
 	size_t kept = 0;
@@ -254,6 +240,12 @@ server_detach(struct database *d)
 		if (s->dbs[i] != d)
 			s->dbs[kept++] = s->dbs[i];
 	s->ndbs = kept;
+}
+
+void
+server_detach(struct database *d)
+{
+	server_take_out(d);
 	d->server = NULL;
 }
 

@@ -105,6 +105,9 @@ server_has_home(const struct server *s)
 int64_t server_part_deadline_us(const struct server *, const struct part *);
 void server_queue_add(struct part **, struct part *, bool front);
 
+/* server.c */
+void server_take_out(struct database *); /* from the list of its server, which it still knows */
+
 /* server_home.c */
 void server_home_connect(struct server *); /* unless an attempt is under way or kept */
 /* Politely, so that the server never counts one too many; why NULL: to connect anew. */

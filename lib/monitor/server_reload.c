@@ -108,13 +108,8 @@ void
 server_forget(struct database *d)
 {
 	struct server *s = d->server;
-	size_t kept = 0;
 
-	server_visits_forget(d);
-	for (size_t i = 0; i < s->ndbs; i++)
-		if (s->dbs[i] != d)
-			s->dbs[kept++] = s->dbs[i];
-	s->ndbs = kept;
+	server_take_out(d);
 	s->nleaving++;
 	if (s->home_db == d)
 		leave_home(s, d);

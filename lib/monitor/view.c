@@ -173,20 +173,6 @@ findings_count_json(const struct database *d, const struct map *tally)
 	return o;
 }
 
-const char *
-database_role_text(const struct database *d)
-{
-	switch (d->facts.role) {
-	case FACT_PRIMARY:
-		return "primary";
-	case FACT_STANDBY:
-		return "standby";
-	case FACT_ROLE_UNKNOWN:
-		break;
-	}
-	return NULL;
-}
-
 static json_t *
 database_json(const struct database *d, const struct map *tally)
 {
@@ -209,7 +195,7 @@ database_json(const struct database *d, const struct map *tally)
 	json_object_set_new(o, "datname", report_string(d->datname));
 	json_object_set_new(o, "server_version",
 	    report_string(d->server ? server_version(d->server) : d->server_version));
-	json_object_set_new(o, "role", report_string(database_role_text(d)));
+	json_object_set_new(o, "role", report_string(fact_role_text(d->facts.role)));
 	json_object_set_new(o, "status", report_string(status_names[database_status(d)]));
 	json_object_set_new(o, "labels", labels_json(d->conf));
 	json_object_set_new(o, "note", report_string(d->conf->note));
@@ -341,6 +327,8 @@ place_parse(const char *text, struct place *ret)
 	struct place p = { 0 };
 	int end = 0;
 
+	/* The widths keep each number in its type. */
+	/* NOLINTNEXTLINE(cert-err34-c) */
 	if (sscanf(text, "%1d.%18lld.%16[0-9a-f]%n", &p.severity, &p.since_wall_us, p.id, &end) !=
 	        3 ||
 	    text[end] != '\0')
@@ -357,19 +345,6 @@ is_behind(const struct finding *f, const struct place *p)
 	if (f->since_wall_us != p->since_wall_us)
 		return f->since_wall_us > p->since_wall_us;
 	return strcmp(f->id, p->id) > 0;
-}
-
-static int
-by_urgency(const void *a, const void *b)
-{
-	const struct finding *x = *(const struct finding *const *)a,
-	                     *y = *(const struct finding *const *)b;
-
-	if (x->severity != y->severity)
-		return x->severity > y->severity ? -1 : 1;
-	if (x->since_wall_us != y->since_wall_us)
-		return x->since_wall_us < y->since_wall_us ? -1 : 1;
-	return strcmp(x->id, y->id);
 }
 
 static bool
@@ -413,7 +388,7 @@ monitor_findings(const struct monitor *m, const struct finding_filter *q)
 		v[n++] = f;
 	}
 	if (n > 0)
-		qsort(v, n, sizeof(*v), by_urgency);
+		qsort(v, n, sizeof(*v), findings_by_urgency);
 	while (q->cursor && from < n && !is_behind(v[from], &after))
 		from++;
 	for (size_t i = from; i < n && i < from + limit; i++)

@@ -385,9 +385,9 @@ on_heartbeat(evutil_socket_t fd, short what, void *arg)
 	m->late = late > LATE_US;
 	findings_tick(m->findings, now, clock_wall_us());
 	monitor_findings_changed(m);
+	merge_servers(m); /* before the heartbeat gives the idle ones something to do */
 	for (size_t i = 0; i < m->nservers; i++)
 		server_heartbeat(m->servers[i]);
-	merge_servers(m);
 	drop_unwanted(m);
 	if (m->rules->conf->ndatabases == 0 && !m->options.one_shot &&
 	    now - m->discovered_us > REDISCOVER_US)

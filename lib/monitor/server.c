@@ -177,6 +177,7 @@ server_new(struct monitor *m, struct database *d, char *take_endpoint)
 	s->m = m;
 	s->endpoint = take_endpoint;
 	s->start = NAN;
+	s->met_us = clock_now_us();
 	s->facts.engine = ENGINE_POSTGRESQL;
 	s->facts.flavour = xstrdup("community");
 	s->facts_sql = pg_facts_sql(d->scope.rules->catalogue);
@@ -313,9 +314,6 @@ is_idle(const struct server *s)
 	for (size_t i = 0; i < s->nvisitors; i++)
 		if (s->visitors[i].busy)
 			return false;
-	for (size_t i = 0; i < s->ndbs; i++)
-		if (s->dbs[i]->visit_parts)
-			return false;
 	return true;
 }
 
@@ -340,6 +338,9 @@ server_merge(struct server *a, struct server *b)
 		findings_drop(a->m->findings, b->scope.name, b->scope.checkups[i]->check->id, true,
 		    clock_wall_us());
 	server_save_name(a);
+	server_drop_own_visits(b);
+	a->merged = true;
+	a->met_us = clock_now_us();
 	while (b->ndbs > 0) {
 		struct database *d = b->dbs[0];
 

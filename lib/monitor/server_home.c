@@ -11,6 +11,7 @@
 #include <stdio.h>
 
 #define PLAN_MAX_AGE_US (60 * USEC_PER_SEC)
+#define ACQUAINTANCE_US (10 * USEC_PER_SEC)
 #define RESOLVE_US      (5 * USEC_PER_SEC)
 #define HEAD_MAX_AGE_US (1 * USEC_PER_SEC)
 
@@ -130,6 +131,13 @@ choose_other_home(struct server *s)
 	return hope;
 }
 
+bool
+server_may_be_full_of_us(const struct server *s, enum pg_cause cause)
+{
+	return cause == PG_CAUSE_FULL && (s->m->nservers > 1 || s->merged) &&
+	       !s->m->options.one_shot && clock_now_us() - s->met_us < ACQUAINTANCE_US;
+}
+
 static void
 home_failed(struct server *s, const struct pg_failure *f)
 {
@@ -147,6 +155,10 @@ home_failed(struct server *s, const struct pg_failure *f)
 	}
 	if (f->cause == PG_CAUSE_NO_DATABASE && choose_other_home(s)) {
 		server_retry_in(s, 0);
+		return;
+	}
+	if (!s->down && server_may_be_full_of_us(s, f->cause)) {
+		server_retry_in(s, SERVER_RETRY_US);
 		return;
 	}
 	if (s->down || server_needs_no_second(f->cause) || s->failures >= SERVER_FAILURES_TO_TELL ||

@@ -41,6 +41,8 @@ struct server {
 	char *sysid, *start_text, *version;
 	char *identity; /* "system identifier:port" when it was last up; NULL: never */
 	double start;
+	int64_t met_us; /* made, or last joined by another that it turned out to be */
+	bool merged;
 	bool pooled, no_control; /* no_control: pg_control_system is not allowed here */
 	struct facts facts;
 	uint64_t facts_generation;
@@ -124,9 +126,16 @@ void server_note_fresh(struct server *, const struct pg_session *);
 struct pg_session *server_session_new(struct server *, const struct pg_session_callbacks *,
     bool keep_prepared, void *arg) _must_check_;
 bool server_needs_no_second(enum pg_cause);
+/*
+ * Several sections may lead to one server by different ways.  Until that is seen, once each has
+ * answered, each has a budget of its own, and together they may fill the limit of our own role; so
+ * may the sessions that the server has not let go of yet.
+ */
+bool server_may_be_full_of_us(const struct server *, enum pg_cause);
 void server_refresh_plan(struct server *);
 
 /* server_reload.c */
+void server_drop_own_visits(struct server *); /* ends what of its own scope waits for a visit */
 /* The home session is closed as soon as it may be and made anew; false: there is nothing to do. */
 bool server_renew(struct server *);
 void server_renewed(struct server *); /* the old session is closed */

@@ -60,6 +60,13 @@ end_parts(struct part *q, const char *why)
 	}
 }
 
+void
+server_drop_own_visits(struct server *s)
+{
+	for (size_t i = 0; i < s->ndbs; i++)
+		end_parts(take_parts(&s->dbs[i]->visit_parts, &s->scope), NULL);
+}
+
 static struct database *
 other_home(const struct server *s)
 {

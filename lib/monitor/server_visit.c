@@ -222,6 +222,10 @@ visit_failed(struct visitor *v, const struct pg_failure *f)
 	}
 	if (!was_busy && !s->fresh_down)
 		return;
+	if (!s->fresh_down && server_may_be_full_of_us(s, f->cause)) {
+		s->fresh_retry_us = clock_now_us() + SERVER_RETRY_US;
+		return;
+	}
 	s->fresh_failure = *f;
 	s->fresh_failures++;
 	if (s->fresh_down || server_needs_no_second(f->cause) ||

@@ -47,3 +47,25 @@ def test_54_databases_with_two_connections(cluster, daemon):
     assert d.wait_finding("table-no-primary-key", database="all/app07")
     d.stop()
     assert c.max_connections_seen() <= BUDGET
+
+
+def test_three_ways_to_one_server_are_no_full_server(cluster, daemon, folder):
+    """Nobody can know that they are one until each has answered; meanwhile they may meet the limit of
+    their own role, which is no outage."""
+    c = cluster(tcp=True)
+    other = folder.sub("other", user="postgres")
+    c.configure(unix_socket_directories=f"'{c.socket_dir},{other}'")
+    c.restart()
+    c.sql('ALTER ROLE dbhealth CONNECTION LIMIT 3')
+    for n in range(3):
+        c.createdb(f"d{n}")
+    ways = {"a": c.dsn("d0"), "b": c.dsn("d1", tcp=True), "c": f"postgresql://dbhealth@/d2?host={other}&port={c.port}"}
+    for start in range(4):
+        d = daemon(name=f"w{start}", databases=ways)
+        wait_until(lambda: {b["server"] for b in d.status()["databases"]} == {"a"}, 20, "one server")
+        assert [f["message"] for f in d.findings() if f["severity"] == "critical"] == []
+        if start % 2:
+            d.kill9()
+        else:
+            d.stop()
+        assert d.transitions("04", "05", "06") == []

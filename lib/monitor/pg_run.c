@@ -567,11 +567,16 @@ pump_facts(struct pg_run *r)
 	return true;
 }
 
-/* A dear statement goes alone, so that cheap ones never wait behind its worst case. */
+/*
+ * A dear statement goes alone, so that cheap ones never wait behind its worst case.  Through a pooler
+ * every one does: PgBouncer gives the backend to another client as soon as all Syncs that it has seen
+ * are answered, though it passed on the first half of our next group (it reads 4 kB at a time), and
+ * that client is then in our transaction and gets our answers.
+ */
 static bool
 may_send(const struct pg_run *r, const struct checkup *c)
 {
-	if (r->in_flight >= PG_PIPELINE_MAX)
+	if (r->in_flight >= (r->job.pooled ? 1 : PG_PIPELINE_MAX))
 		return false;
 	return c->check->cost == COST_CHEAP || r->in_flight == 0;
 }

@@ -19,6 +19,8 @@
 /* One row or message, and all that a connect may say. */
 #define PG_MESSAGE_MAX_BYTES ((size_t)4 << 20)
 #define CONNECT_MAX_BYTES    ((size_t)1 << 20)
+/* So long, in times of its deadline, a pooler may owe an answer before it is asked anew. */
+#define KEPT_TIMEOUTS 5
 
 static int step_down(struct pg_session *);
 static int step_connecting(struct pg_session *);
@@ -195,12 +197,16 @@ overdue(struct pg_session *s)
 	if (s->state == PG_READY)
 		return session_fail(
 		    s, PG_CAUSE_TIMEOUT, "a statement had no answer by its deadline");
+	if (s->state == PG_UNANSWERED)
+		return session_fail(s, PG_CAUSE_TIMEOUT,
+		    "the pooler took the connection, but never answered the first query");
 	session_fail(s, PG_CAUSE_TIMEOUT,
 	    s->is_up ? "connected, but the first query had no answer within %.3g s"
 	             : "no answer to the connection within %.3g s",
 	    (double)s->timeout_us / USEC_PER_SEC);
 	why = s->failure;
 	enter(s, PG_UNANSWERED);
+	s->deadline_us = clock_now_us() + KEPT_TIMEOUTS * s->timeout_us;
 	if (!s->is_told && s->cb.on_connect) {
 		s->is_told = true;
 		s->timing.total_us = s->timeout_us;
@@ -218,8 +224,11 @@ next_deadline(const struct pg_session *s)
 		return s->deadline_us;
 	case PG_READY:
 		return requests_deadline(s);
-	case PG_DOWN:
 	case PG_UNANSWERED:
+		/* A pooler lives on without what it owes us, and itself limits who waits behind it.
+		 */
+		return s->is_up && s->is_plain ? s->deadline_us : INT64_MAX;
+	case PG_DOWN:
 	case PG_CLOSING:
 		break;
 	}

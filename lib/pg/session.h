@@ -43,7 +43,9 @@ struct pg_timing {
 enum pg_session_state {
 	PG_DOWN = 0,
 	PG_CONNECTING,
-	PG_UNANSWERED, /* deadline passed, attempt kept: it is *the* attempt until the peer answers */
+	/* Deadline passed, attempt kept: it is *the* attempt until the peer answers; only what a pooler
+	 * owes us is given up in the end, for it is never overwhelmed by being asked anew. */
+	PG_UNANSWERED,
 	PG_SETUP,
 	PG_READY, /* may be asked; up to PG_PIPELINE_MAX statements in flight */
 	PG_CLOSING,

@@ -192,7 +192,7 @@ def test_a_reload_applies_who_and_what_but_not_where(daemon, file):
     with pytest.raises((ConnectionError, http.client.RemoteDisconnected)):
         ask(port, "/healthz")
     told = change(listen=f"127.0.0.1:{other}", listen_allow="127.0.0.1")
-    assert "a restart is needed for [daemon] listen" in told
+    assert "[daemon] listen takes a restart" in told
     assert ask(port, "/healthz").status == 200
     with pytest.raises(ConnectionError):
         ask(other, "/healthz")

@@ -129,7 +129,10 @@ def test_who_may_connect(daemon, file):
     for source in ("127.0.0.1", "127.0.0.4"):
         with pytest.raises((ConnectionError, http.client.RemoteDisconnected)):
             ask(port, "/healthz", source=source)
-    refused = [e for e in d.log() if "listen_allow" in e.get("MESSAGE", "")]
+    def refusals():
+        return [e for e in d.log() if "listen_allow" in e.get("MESSAGE", "")]
+    wait_until(refusals, 10 * d.slack, "the refusal is told")
+    refused = refusals()
     assert len(refused) == 1 and "127.0.0.1" in refused[0]["MESSAGE"], refused
     assert d.request("GET", "/healthz").status == 200
 

@@ -149,12 +149,16 @@ class Proxy:
         try:
             data = s.recv(65536)
             if data:
+                self._saw(s, data)
                 time.sleep(self._delay)
                 self._pairs[s].sendall(data)
                 return
         except OSError:
             pass
         self._drop(s)
+
+    def _saw(self, s, data):
+        """For those who want to know what passes: data came from s and go to its pair."""
 
     def _drop(self, s, reset=False):
         for one in (s, self._pairs.pop(s)):

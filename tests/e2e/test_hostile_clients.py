@@ -164,7 +164,7 @@ def test_every_kind_at_once(watched):
     idle = mark.cpu_over(3)
     with on_time(watched, 6), well_behaved(watched) as times:
         crowd = Crowd(watched, each=5)
-        assert mark.descriptors() >= mark.descriptors_before + 35  # each has its own
+        assert mark.own_descriptors() >= mark.descriptors_before + 35  # each has its own
         busy = mark.cpu_over(3)
         mark.assert_modest(8 << 20)
         crowd.join()
@@ -187,7 +187,7 @@ def test_more_silent_clients_than_places(watched):
         assert watched.request("GET", "/v1/status", timeout=60).status == 200
         # 64 of 300 are replaced each second; without that it would take 50 s.
         assert time.monotonic() - start < 25 * watched.slack
-        assert mark.descriptors() <= mark.descriptors_before + 70
+        assert mark.own_descriptors() <= mark.descriptors_before + 70
         for s in silent:
             s.close()
     assert busy < idle + 1.5, f"{busy:.2f} s of processor in 3 s, {idle:.2f} s when idle"
@@ -222,7 +222,7 @@ def test_ten_thousand_clients(watched):
             for i in range(10000):
                 with contextlib.closing(dial(watched)) as s, contextlib.suppress(ConnectionError):
                     ways[i % len(ways)](s)
-            mark.assert_modest(8 << 20)
+            mark.assert_modest(24 << 20)  # some answers of 2 MB at a time, and what the heap keeps of them
         mark.assert_back()
         late_before = watched.status()["daemon"]["loop_lateness_max_ms"]
         held, refused = [], 0
@@ -238,7 +238,7 @@ def test_ten_thousand_clients(watched):
                 if refused > 50:
                     break
         assert len(held) > 1000
-        assert mark.descriptors() <= mark.descriptors_before + 70
+        assert mark.own_descriptors() <= mark.descriptors_before + 70
         time.sleep(3)
         for s in held:
             s.close()

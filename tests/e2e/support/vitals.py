@@ -13,15 +13,20 @@ class Vitals:
     def __init__(self, daemon):
         self.daemon = daemon
         self.pid = daemon.process.pid
-        self.descriptors_before = self.descriptors()
+        self.descriptors_before = self.own_descriptors()
         self.resident_before = self.resident()
 
     def descriptors(self):
         return len(os.listdir(f"/proc/{self.pid}/fd"))
 
+    def own_descriptors(self):
+        """Without the socket and the pidfd of each worker: those come and go with the work."""
+        return self.descriptors() - 2 * len(self.daemon.workers())
+
     def resident(self):
-        with open(f"/proc/{self.pid}/statm", encoding="ascii") as f:
-            return int(f.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+        """Its own pages: those of the program and its libraries are let go and come back by themselves."""
+        with open(f"/proc/{self.pid}/status", encoding="utf-8", errors="replace") as f:
+            return next(int(line.split()[1]) for line in f if line.startswith("RssAnon:")) * 1024
 
     def cpu_s(self):
         """User and system time of the process itself, without its workers."""
@@ -46,5 +51,5 @@ class Vitals:
 
     def assert_back(self, spare=2, within=15):
         """As many descriptors as at the mark; spare: a worker or a session may just be at work."""
-        wait_until(lambda: self.descriptors() <= self.descriptors_before + spare, within * self.daemon.slack,
-                   lambda: f"{self.descriptors()} descriptors, {self.descriptors_before} before")
+        wait_until(lambda: self.own_descriptors() <= self.descriptors_before + spare, within * self.daemon.slack,
+                   lambda: f"{self.own_descriptors()} descriptors, {self.descriptors_before} before")

@@ -268,6 +268,35 @@ is_slow(const struct http_conn *c)
 	           (c->served == 0 || evbuffer_get_length(bufferevent_get_input(c->bev)) > 0));
 }
 
+/* Whether the peer closed both directions; who shut down one may still want its answer. */
+static bool
+has_hung_up(const struct http_conn *c)
+{
+	struct pollfd p = { .fd = (int)bufferevent_getfd(c->bev) };
+
+	return poll(&p, 1, 0) == 1 && (p.revents & (POLLHUP | POLLERR));
+}
+
+/*
+ * A request is at work and its client has ended its side.  Who hangs up after that is not heard of:
+ * the end was read already.
+ */
+static void
+look_whether_gone(struct http_conn *c, bool is_error)
+{
+	const struct timeval second = { .tv_sec = 1 };
+	void (*gone)(struct http_request *) = c->request.on_gone;
+
+	if (!gone)
+		return;
+	if (!is_error && !has_hung_up(c)) {
+		event_add(c->timer, &second);
+		return;
+	}
+	c->request.on_gone = NULL;
+	gone(&c->request);
+}
+
 static void
 on_timer(evutil_socket_t fd, short what, void *arg)
 {
@@ -275,6 +304,10 @@ on_timer(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
+	if (c->state == CONN_HANDLING) {
+		look_whether_gone(c, false);
+		return;
+	}
 	c->server->stats.timeouts += is_slow(c);
 	conn_free(c);
 }
@@ -321,28 +354,15 @@ on_written(struct bufferevent *bev, void *arg)
 		conn_free(c);
 }
 
-/* Whether the peer closed both directions; who shut down one may still want its answer. */
-static bool
-has_hung_up(const struct http_conn *c)
-{
-	struct pollfd p = { .fd = (int)bufferevent_getfd(c->bev) };
-
-	return poll(&p, 1, 0) == 1 && (p.revents & (POLLHUP | POLLERR));
-}
-
 static void
 on_event(struct bufferevent *bev, short what, void *arg)
 {
 	struct http_conn *c = arg;
-	void (*gone)(struct http_request *);
 
 	(void)bev;
 	c->eof = true;
 	if (c->state == CONN_HANDLING) {
-		gone = c->request.on_gone;
-		c->request.on_gone = NULL;
-		if (gone && ((what & BEV_EVENT_ERROR) || has_hung_up(c)))
-			gone(&c->request);
+		look_whether_gone(c, what & BEV_EVENT_ERROR);
 		return;
 	}
 	/* Who ended its side still gets the answers to what it asked. */

@@ -7,7 +7,7 @@ WHY = {
         "chunks of rows and a Sync that does not flush, both of libpq 17.",
     "client-sqlexp":
         "the raw loop itself needs about a tenth of what sql_exporter takes here: the rest is what the line above says.",
-    "jitter-p99": "it is the machine's scheduling that both see; it can be told on an idle machine only.",
+    "jitter-p99": "measured on a busy machine, but the raw loop ran on the same one: not explained yet.",
     "sqlite-cpu":
         "the worker checks the deadline and other programs' locks while SQLite walks the file; the daemon's own "
         "run of the probe is in the figure too.",

@@ -31,6 +31,7 @@ DAEMON_SRC := $(wildcard daemon/*.c)
 CLI_SRC    := $(wildcard cli/*.c)
 UNIT_SRC   := $(wildcard tests/unit/test-*.c)
 CHECKS     := $(sort $(wildcard lib/checks/*/*.sql))
+PARTS      := $(wildcard lib/checks/*.parts)
 obj         = $(patsubst %.c,$(B)/%.o,$(1))
 UNIT_BIN   := $(patsubst tests/unit/%.c,$(B)/unit/%,$(UNIT_SRC))
 FUZZ_SRC   := $(wildcard tests/fuzz/fuzz-*.c)
@@ -90,8 +91,12 @@ $(B)/gen/flags: FORCE
 $(B)/gen/checks.list: FORCE
 	@mkdir -p $(@D)
 	@printf '%s\n' $(CHECKS) | cmp -s - $@ || printf '%s\n' $(CHECKS) >$@
-$(B)/gen/catalogue.c: lib/check/embed.awk $(CHECKS) $(B)/gen/checks.list
-	awk -f lib/check/embed.awk $(CHECKS) >$@.tmp && mv $@.tmp $@
+# What the checks of an engine have in common is put in here: what is embedded and installed is whole.
+$(B)/gen/lib/checks/%.sql: lib/checks/%.sql lib/check/expand.awk $(PARTS)
+	@mkdir -p $(@D)
+	@awk -f lib/check/expand.awk lib/checks/$(firstword $(subst /, ,$*)).parts $< >$@.tmp && mv $@.tmp $@
+$(B)/gen/catalogue.c: lib/check/embed.awk $(CHECKS:%=$(B)/gen/%) $(B)/gen/checks.list
+	cd $(B)/gen && awk -f $(CURDIR)/lib/check/embed.awk $(CHECKS) >catalogue.tmp && mv catalogue.tmp catalogue.c
 
 libs: $(B)/libdbhealth.a
 tests: $(UNIT_BIN) $(REPLAY_BIN) $(B)/fault/enomem.so
@@ -192,7 +197,7 @@ install: all
 	install -D -m 644 -t $(DOC) $(DOCS)
 	install -D -m 644 -t $(DOC)/prometheus conf/prometheus/dbhealthd.rules.yml
 	install -D -m 644 -t $(DOC)/schema docs/schema/*.json
-	@set -e; for f in $(CHECKS:lib/%=%); do install -D -m 644 lib/$$f $(DOC)/$$f; done
+	@set -e; for f in $(CHECKS:lib/%=%); do install -D -m 644 $(B)/gen/lib/$$f $(DOC)/$$f; done
 	@[ -n "$(DESTDIR)" ] || printf '%s\n' '' 'Installed; nothing was enabled or started.  Next, as root:' \
 	 '  systemd-sysusers && systemd-tmpfiles --create dbhealthd.conf && journalctl --update-catalog' \
 	 '  systemctl daemon-reload && systemctl enable --now dbhealthd'

@@ -70,13 +70,7 @@ SELECT object, n AS value,
         ELSE pg_catalog.format('ALTER COLLATION %s.%s REFRESH VERSION;', q[2], q[3]) END AS remedy_2
 FROM named
 CROSS JOIN LATERAL (
-	-- Names as SQL; U&"" where a control character would hide or break the line.
-	SELECT pg_catalog.array_agg(CASE WHEN p !~ '[\u0001-\u001f\u007f-\u009f]' THEN pg_catalog.quote_ident(p)
-	    ELSE 'U&"' || (SELECT pg_catalog.string_agg(CASE WHEN s ~ '[\u0001-\u001f\u007f-\u009f]'
-	            THEN '\' || pg_catalog.lpad(pg_catalog.to_hex(pg_catalog.ascii(s)), 4, '0')
-	            WHEN s IN ('"', '\') THEN s || s ELSE s END, '' ORDER BY i)
-	        FROM pg_catalog.regexp_split_to_table(p, '') WITH ORDINALITY AS c (s, i)) || '"' END ORDER BY o) AS q
-	FROM pg_catalog.unnest(parts) WITH ORDINALITY AS u (p, o)
+	@idents(parts)
 ) AS quoted
 ORDER BY n DESC, object
 LIMIT 1000
@@ -124,13 +118,7 @@ SELECT object, n AS value,
     || pg_catalog.format('ALTER COLLATION %s.%s REFRESH VERSION;', q[2], q[3]) AS remedy_2
 FROM named
 CROSS JOIN LATERAL (
-	-- Names as SQL; U&"" where a control character would hide or break the line.
-	SELECT pg_catalog.array_agg(CASE WHEN p !~ '[\u0001-\u001f\u007f-\u009f]' THEN pg_catalog.quote_ident(p)
-	    ELSE 'U&"' || (SELECT pg_catalog.string_agg(CASE WHEN s ~ '[\u0001-\u001f\u007f-\u009f]'
-	            THEN '\' || pg_catalog.lpad(pg_catalog.to_hex(pg_catalog.ascii(s)), 4, '0')
-	            WHEN s IN ('"', '\') THEN s || s ELSE s END, '' ORDER BY i)
-	        FROM pg_catalog.regexp_split_to_table(p, '') WITH ORDINALITY AS c (s, i)) || '"' END ORDER BY o) AS q
-	FROM pg_catalog.unnest(parts) WITH ORDINALITY AS u (p, o)
+	@idents(parts)
 ) AS quoted
 ORDER BY n DESC, object
 LIMIT 1000

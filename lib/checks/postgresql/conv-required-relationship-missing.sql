@@ -62,11 +62,8 @@ WITH wanted AS (
 	SELECT NOT EXISTS (
 		SELECT FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
 		WHERE c.relkind IN ('r', 'p')
-	  AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
-	  AND NOT EXISTS (SELECT FROM pg_catalog.jsonb_array_elements_text(:schemas_exclude::jsonb) AS x
-	      WHERE n.nspname LIKE pg_catalog.translate(pg_catalog.replace(x, '_', '\_'), '*?', '%_'))
-	  AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend AS d
-	      WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
+	  AND @schema_is_ours(n.nspname)
+	  AND NOT @extension_member(pg_class, c.oid)
 	) AS empty
 ), parted AS (
 	SELECT m.*, e.empty, m.f || m.t || (pg_catalog.left(m.f[2] || '_' || m.f[3], 40) || '_fkey') AS parts,
@@ -95,12 +92,6 @@ SELECT CASE WHEN f IS NULL THEN text ELSE pg_catalog.format('%I.%I.%I', f[1], f[
         'Run the migrations that create the table, the column or the right foreign key; or correct require_relationships.' END AS remedy_3
 FROM parted
 CROSS JOIN LATERAL (
-	-- Names as SQL; U&"" where a control character would hide or break the line.
-	SELECT pg_catalog.array_agg(CASE WHEN p !~ '[\u0001-\u001f\u007f-\u009f]' THEN pg_catalog.quote_ident(p)
-	    ELSE 'U&"' || (SELECT pg_catalog.string_agg(CASE WHEN s ~ '[\u0001-\u001f\u007f-\u009f]'
-	            THEN '\' || pg_catalog.lpad(pg_catalog.to_hex(pg_catalog.ascii(s)), 4, '0')
-	            WHEN s IN ('"', '\') THEN s || s ELSE s END, '' ORDER BY i)
-	        FROM pg_catalog.regexp_split_to_table(p, '') WITH ORDINALITY AS c (s, i)) || '"' END ORDER BY o) AS q
-	FROM pg_catalog.unnest(parts) WITH ORDINALITY AS u (p, o)
+	@idents(parts)
 ) AS quoted
 ORDER BY o

@@ -43,11 +43,8 @@ WITH wanted AS (
 	SELECT NOT EXISTS (
 		SELECT FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
 		WHERE c.relkind IN ('r', 'p')
-	  AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
-	  AND NOT EXISTS (SELECT FROM pg_catalog.jsonb_array_elements_text(:schemas_exclude::jsonb) AS x
-	      WHERE n.nspname LIKE pg_catalog.translate(pg_catalog.replace(x, '_', '\_'), '*?', '%_'))
-	  AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend AS d
-	      WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
+	  AND @schema_is_ours(n.nspname)
+	  AND NOT @extension_member(pg_class, c.oid)
 	) AS empty
 ), found AS (
 	SELECT m.*, e.empty, (

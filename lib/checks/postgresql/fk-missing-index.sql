@@ -35,11 +35,8 @@ WITH RECURSIVE fk AS (
 	) AS k
 	WHERE con.contype = 'f' AND con.conparentid = 0 AND c.relkind IN ('r', 'p')
 	  AND c.relpersistence <> 't' AND NOT c.relispartition
-	  AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
-	  AND NOT EXISTS (SELECT FROM pg_catalog.jsonb_array_elements_text(:schemas_exclude::jsonb) AS x
-	      WHERE n.nspname LIKE pg_catalog.translate(pg_catalog.replace(x, '_', '\_'), '*?', '%_'))
-	  AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend AS d
-	      WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
+	  AND @schema_is_ours(n.nspname)
+	  AND NOT @extension_member(pg_class, c.oid)
 	ORDER BY c.oid, k.sorted, con.oid
 ), bare AS (
 	SELECT f.* FROM fk AS f
@@ -86,13 +83,7 @@ WITH RECURSIVE fk AS (
 	    pg_catalog.format('fk_%s_%s', oid, pg_catalog.array_to_string(conkey, '_')) AS index
 	FROM named
 	CROSS JOIN LATERAL (
-		-- Names as SQL; U&"" where a control character would hide or break the line.
-		SELECT pg_catalog.array_agg(CASE WHEN p !~ '[\u0001-\u001f\u007f-\u009f]' THEN pg_catalog.quote_ident(p)
-		    ELSE 'U&"' || (SELECT pg_catalog.string_agg(CASE WHEN s ~ '[\u0001-\u001f\u007f-\u009f]'
-		            THEN '\' || pg_catalog.lpad(pg_catalog.to_hex(pg_catalog.ascii(s)), 4, '0')
-		            WHEN s IN ('"', '\') THEN s || s ELSE s END, '' ORDER BY i)
-		        FROM pg_catalog.regexp_split_to_table(p, '') WITH ORDINALITY AS c (s, i)) || '"' END ORDER BY o) AS q
-		FROM pg_catalog.unnest(parts) WITH ORDINALITY AS u (p, o)
+		@idents(parts)
 	) AS quoted
 )
 SELECT pg_catalog.format('%I.%I.', nspname, relname)
@@ -117,13 +108,7 @@ SELECT pg_catalog.format('%I.%I.', nspname, relname)
         LEFT JOIN pg_catalog.pg_namespace AS un ON un.oid = up.relnamespace
         CROSS JOIN LATERAL (SELECT ARRAY[n.nspname::text, c.relname::text, coalesce(un.nspname, '')::text] AS parts) AS p
 	CROSS JOIN LATERAL (
-		-- Names as SQL; U&"" where a control character would hide or break the line.
-		SELECT pg_catalog.array_agg(CASE WHEN p !~ '[\u0001-\u001f\u007f-\u009f]' THEN pg_catalog.quote_ident(p)
-		    ELSE 'U&"' || (SELECT pg_catalog.string_agg(CASE WHEN s ~ '[\u0001-\u001f\u007f-\u009f]'
-		            THEN '\' || pg_catalog.lpad(pg_catalog.to_hex(pg_catalog.ascii(s)), 4, '0')
-		            WHEN s IN ('"', '\') THEN s || s ELSE s END, '' ORDER BY i)
-		        FROM pg_catalog.regexp_split_to_table(p, '') WITH ORDINALITY AS c (s, i)) || '"' END ORDER BY o) AS q
-		FROM pg_catalog.unnest(parts) WITH ORDINALITY AS u (p, o)
+		@idents(parts)
 	) AS s
         WHERE t.root = told.oid) END AS remedy,
     CASE WHEN relkind = 'p' AND partitions > :max_partitions::bigint THEN

@@ -41,11 +41,8 @@ WITH RECURSIVE fk AS (
 	WHERE k.contype = 'f' AND k.conparentid = 0 AND c.relkind IN ('r', 'p') AND c.relpersistence <> 't'
 	  -- Unlogged tables cannot be read on a standby.
 	  AND NOT (pg_catalog.pg_is_in_recovery() AND 'u' IN (c.relpersistence, p.relpersistence))
-	  AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
-	  AND NOT EXISTS (SELECT FROM pg_catalog.jsonb_array_elements_text(:schemas_exclude::jsonb) AS x
-	      WHERE n.nspname LIKE pg_catalog.translate(pg_catalog.replace(x, '_', '\_'), '*?', '%_'))
-	  AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend AS d
-	      WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
+	  AND @schema_is_ours(n.nspname)
+	  AND NOT @extension_member(pg_class, c.oid)
 	ORDER BY n.nspname, c.relname, k.conname
 	LIMIT 20000
 ), tree AS (
@@ -88,13 +85,7 @@ WITH RECURSIVE fk AS (
 	    || (SELECT pg_catalog.string_agg(pg_catalog.quote_ident(u.name), ',' ORDER BY u.o) FROM pg_catalog.unnest(names) WITH ORDINALITY AS u (name, o)) AS object
 	FROM named
 	CROSS JOIN LATERAL (
-		-- Names as SQL; U&"" where a control character would hide or break the line.
-		SELECT pg_catalog.array_agg(CASE WHEN p !~ '[\u0001-\u001f\u007f-\u009f]' THEN pg_catalog.quote_ident(p)
-		    ELSE 'U&"' || (SELECT pg_catalog.string_agg(CASE WHEN s ~ '[\u0001-\u001f\u007f-\u009f]'
-		            THEN '\' || pg_catalog.lpad(pg_catalog.to_hex(pg_catalog.ascii(s)), 4, '0')
-		            WHEN s IN ('"', '\') THEN s || s ELSE s END, '' ORDER BY i)
-		        FROM pg_catalog.regexp_split_to_table(p, '') WITH ORDINALITY AS c (s, i)) || '"' END ORDER BY o) AS q
-		FROM pg_catalog.unnest(parts) WITH ORDINALITY AS u (p, o)
+		@idents(parts)
 	) AS quoted
 	CROSS JOIN LATERAL (
 		SELECT pg_catalog.format('%s%s.%s', CASE WHEN relkind = 'r' THEN 'ONLY ' ELSE '' END, q[1], q[2]) AS child,

@@ -40,11 +40,8 @@ WITH all_of AS (
 	  AND c.relpersistence <> 't'
 	  -- Only tables with two indexes at least are worth the texts.
 	  AND EXISTS (SELECT FROM pg_catalog.pg_index AS o WHERE o.indrelid = i.indrelid AND o.indexrelid <> i.indexrelid)
-	  AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
-	  AND NOT EXISTS (SELECT FROM pg_catalog.jsonb_array_elements_text(:schemas_exclude::jsonb) AS x
-	      WHERE n.nspname LIKE pg_catalog.translate(pg_catalog.replace(x, '_', '\_'), '*?', '%_'))
-	  AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend AS d
-	      WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
+	  AND @schema_is_ours(n.nspname)
+	  AND NOT @extension_member(pg_class, c.oid)
 ), ranked AS (
 	SELECT a.*, pg_catalog.first_value(a.indexrelid) OVER w AS keeper, pg_catalog.row_number() OVER w AS place
 	FROM all_of AS a
@@ -77,12 +74,6 @@ SELECT pg_catalog.format('%I.%I.%I', nspname, relname, index) AS object,
     CASE WHEN relkind = 'I' THEN pg_catalog.format(E'SET lock_timeout = ''2s'';\nDROP INDEX %s.%s;', q[1], q[2]) END AS remedy_2
 FROM named
 CROSS JOIN LATERAL (
-	-- Names as SQL; U&"" where a control character would hide or break the line.
-	SELECT pg_catalog.array_agg(CASE WHEN p !~ '[\u0001-\u001f\u007f-\u009f]' THEN pg_catalog.quote_ident(p)
-	    ELSE 'U&"' || (SELECT pg_catalog.string_agg(CASE WHEN s ~ '[\u0001-\u001f\u007f-\u009f]'
-	            THEN '\' || pg_catalog.lpad(pg_catalog.to_hex(pg_catalog.ascii(s)), 4, '0')
-	            WHEN s IN ('"', '\') THEN s || s ELSE s END, '' ORDER BY i)
-	        FROM pg_catalog.regexp_split_to_table(p, '') WITH ORDINALITY AS c (s, i)) || '"' END ORDER BY o) AS q
-	FROM pg_catalog.unnest(parts) WITH ORDINALITY AS u (p, o)
+	@idents(parts)
 ) AS quoted
 ORDER BY relpages DESC, nspname, relname, index

@@ -34,11 +34,8 @@ WITH bad AS (
 	JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
 	WHERE NOT (i.indisvalid AND i.indisready AND i.indislive)
 	  AND c.relpersistence <> 't'
-	  AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
-	  AND NOT EXISTS (SELECT FROM pg_catalog.jsonb_array_elements_text(:schemas_exclude::jsonb) AS x
-	      WHERE n.nspname LIKE pg_catalog.translate(pg_catalog.replace(x, '_', '\_'), '*?', '%_'))
-	  AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend AS d
-	      WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
+	  AND @schema_is_ours(n.nspname)
+	  AND NOT @extension_member(pg_class, c.oid)
 	  AND NOT EXISTS (SELECT FROM pg_catalog.pg_stat_progress_create_index AS p
 	      WHERE p.datname = pg_catalog.current_database() AND (p.index_relid = i.indexrelid OR p.relid = i.indrelid))
 	ORDER BY i.indisunique DESC, n.nspname, c.relname, x.relname
@@ -73,12 +70,6 @@ SELECT pg_catalog.format('%I.%I.%I', nspname, relname, index) AS object,
     CASE WHEN relkind = 'I' THEN pg_catalog.format('For each partition: CREATE INDEX CONCURRENTLY, then ALTER INDEX %s.%s ATTACH PARTITION it;', q[1], q[2]) END AS remedy_4
 FROM named
 CROSS JOIN LATERAL (
-	-- Names as SQL; U&"" where a control character would hide or break the line.
-	SELECT pg_catalog.array_agg(CASE WHEN p !~ '[\u0001-\u001f\u007f-\u009f]' THEN pg_catalog.quote_ident(p)
-	    ELSE 'U&"' || (SELECT pg_catalog.string_agg(CASE WHEN s ~ '[\u0001-\u001f\u007f-\u009f]'
-	            THEN '\' || pg_catalog.lpad(pg_catalog.to_hex(pg_catalog.ascii(s)), 4, '0')
-	            WHEN s IN ('"', '\') THEN s || s ELSE s END, '' ORDER BY i)
-	        FROM pg_catalog.regexp_split_to_table(p, '') WITH ORDINALITY AS c (s, i)) || '"' END ORDER BY o) AS q
-	FROM pg_catalog.unnest(parts) WITH ORDINALITY AS u (p, o)
+	@idents(parts)
 ) AS quoted
 ORDER BY nspname, relname, index

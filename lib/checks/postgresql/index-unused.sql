@@ -38,11 +38,8 @@ WITH RECURSIVE candidate AS (
 	  AND NOT EXISTS (SELECT FROM pg_catalog.pg_constraint AS k
 	      WHERE k.conrelid = i.indrelid AND k.contype = 'f' AND i.indnkeyatts >= pg_catalog.cardinality(k.conkey)
 	        AND (i.indkey::int2[])[0 : pg_catalog.cardinality(k.conkey) - 1] <@ k.conkey)
-	  AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
-	  AND NOT EXISTS (SELECT FROM pg_catalog.jsonb_array_elements_text(:schemas_exclude::jsonb) AS x
-	      WHERE n.nspname LIKE pg_catalog.translate(pg_catalog.replace(x, '_', '\_'), '*?', '%_'))
-	  AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend AS d
-	      WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
+	  AND @schema_is_ours(n.nspname)
+	  AND NOT @extension_member(pg_class, c.oid)
 ), tree AS (
 	SELECT oid AS root, oid FROM candidate
 	UNION ALL
@@ -70,12 +67,6 @@ SELECT object, bytes AS value,
     CASE WHEN relkind = 'I' THEN pg_catalog.format(E'SET lock_timeout = ''2s'';\nDROP INDEX %s.%s;', q[1], q[2]) END AS remedy_3
 FROM named
 CROSS JOIN LATERAL (
-	-- Names as SQL; U&"" where a control character would hide or break the line.
-	SELECT pg_catalog.array_agg(CASE WHEN p !~ '[\u0001-\u001f\u007f-\u009f]' THEN pg_catalog.quote_ident(p)
-	    ELSE 'U&"' || (SELECT pg_catalog.string_agg(CASE WHEN s ~ '[\u0001-\u001f\u007f-\u009f]'
-	            THEN '\' || pg_catalog.lpad(pg_catalog.to_hex(pg_catalog.ascii(s)), 4, '0')
-	            WHEN s IN ('"', '\') THEN s || s ELSE s END, '' ORDER BY i)
-	        FROM pg_catalog.regexp_split_to_table(p, '') WITH ORDINALITY AS c (s, i)) || '"' END ORDER BY o) AS q
-	FROM pg_catalog.unnest(parts) WITH ORDINALITY AS u (p, o)
+	@idents(parts)
 ) AS quoted
 ORDER BY bytes DESC, object

@@ -55,11 +55,8 @@ WITH busy AS MATERIALIZED (
 		  AND i.indpred IS NULL AND i.indisvalid AND i.indisready AND i.indislive)
 	  AND q.oid NOT IN (SELECT b.relation FROM busy AS b)
 	  AND c.oid NOT IN (SELECT b.relation FROM busy AS b)
-	  AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
-	  AND NOT EXISTS (SELECT FROM pg_catalog.jsonb_array_elements_text(:schemas_exclude::jsonb) AS x
-	      WHERE n.nspname LIKE pg_catalog.translate(pg_catalog.replace(x, '_', '\_'), '*?', '%_'))
-	  AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend AS d
-	      WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
+	  AND @schema_is_ours(n.nspname)
+	  AND NOT @extension_member(pg_class, c.oid)
 	ORDER BY qn.nspname, q.relname, n.nspname, c.relname, a.attname
 	LIMIT 20000
 ), named AS (
@@ -73,13 +70,7 @@ WITH busy AS MATERIALIZED (
 	    CASE WHEN NOT pg_catalog.has_column_privilege(rel, attname, 'SELECT') THEN pg_catalog.format('GRANT SELECT (%I) ON %I.%I TO %I', attname, nspname, relname, current_user) END) AS missing
 	FROM named
 	CROSS JOIN LATERAL (
-		-- Names as SQL; U&"" where a control character would hide or break the line.
-		SELECT pg_catalog.array_agg(CASE WHEN p !~ '[\u0001-\u001f\u007f-\u009f]' THEN pg_catalog.quote_ident(p)
-		    ELSE 'U&"' || (SELECT pg_catalog.string_agg(CASE WHEN s ~ '[\u0001-\u001f\u007f-\u009f]'
-		            THEN '\' || pg_catalog.lpad(pg_catalog.to_hex(pg_catalog.ascii(s)), 4, '0')
-		            WHEN s IN ('"', '\') THEN s || s ELSE s END, '' ORDER BY i)
-		        FROM pg_catalog.regexp_split_to_table(p, '') WITH ORDINALITY AS c (s, i)) || '"' END ORDER BY o) AS q
-		FROM pg_catalog.unnest(parts) WITH ORDINALITY AS u (p, o)
+		@idents(parts)
 	) AS quoted
 )
 SELECT object || ' ' || col AS key, object,

@@ -14,7 +14,7 @@
 -- message: no primary key ({detail})
 -- why: Without a key no row can be named: duplicates stay unseen, nobody can repair one row, and logical
 --   replication cannot carry UPDATE and DELETE.
--- spares: partitions (their root is told), foreign tables, views, temporary tables, tables of
+-- spares: partitions, also those in the manner of inheritance (their root is told), foreign tables, views, temporary tables, tables of
 --   extensions, bookkeeping tables of migration tools. Tables under 1,000 rows are info only.
 -- fix: Where unique NOT NULL columns exist, make them the key: build the unique index CONCURRENTLY, then
 --   ADD PRIMARY KEY USING INDEX, which needs a strong lock for an instant. Adding an identity column
@@ -22,18 +22,12 @@
 -- remedy.1: make the unique index the primary key | sql | lock | ALTER TABLE ... DROP CONSTRAINT ... | closes
 -- remedy.2: add a key column; rewrites the table under a strong lock | sql | lock | ALTER TABLE ... DROP COLUMN ... | closes
 -- remedy.3: choose columns that name a row and add a primary key with the partition key | manual | lock | | closes
-WITH RECURSIVE plain AS (
-	SELECT c.oid, c.relkind, n.nspname, c.relname, CASE WHEN c.reltuples > 0 THEN c.reltuples ELSE pg_catalog.pg_stat_get_live_tuples(c.oid) END AS tuples
-	FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
-	WHERE c.relkind IN ('r', 'p') AND c.relpersistence <> 't' AND NOT c.relispartition
-	  AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
-	  AND NOT EXISTS (SELECT FROM pg_catalog.jsonb_array_elements_text(:schemas_exclude::jsonb) AS x
-	      WHERE n.nspname LIKE pg_catalog.translate(pg_catalog.replace(x, '_', '\_'), '*?', '%_'))
-	  AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend AS d
-	      WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
-	  AND NOT EXISTS (SELECT FROM pg_catalog.pg_index AS i WHERE i.indrelid = c.oid AND i.indisprimary)
+WITH RECURSIVE @user_schema, @user_table, plain AS (
+	SELECT c.oid, c.relkind, c.nspname, c.relname, @rows(c) AS tuples
+	FROM user_table AS c
+	WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_index AS i WHERE i.indrelid = c.oid AND i.indisprimary)
 	  AND c.relname !~ :bookkeeping
-	ORDER BY c.reltuples DESC, n.nspname, c.relname
+	ORDER BY c.reltuples DESC, c.nspname, c.relname
 	LIMIT 2000
 ), tree AS (
 	SELECT p.oid AS root, p.oid FROM plain AS p WHERE p.relkind = 'p'
@@ -41,7 +35,7 @@ WITH RECURSIVE plain AS (
 	SELECT t.root, h.inhrelid FROM tree AS t JOIN pg_catalog.pg_inherits AS h ON h.inhparent = t.oid
 ), found AS (
 	SELECT p.*, CASE WHEN p.relkind = 'p' THEN (
-	        SELECT coalesce(sum(CASE WHEN c.reltuples > 0 THEN c.reltuples ELSE pg_catalog.pg_stat_get_live_tuples(c.oid) END), 0) FROM tree AS t
+	        SELECT coalesce(sum(@rows(c)), 0) FROM tree AS t
 	        JOIN pg_catalog.pg_class AS c ON c.oid = t.oid AND c.relkind = 'r' WHERE t.root = p.oid)
 	    ELSE p.tuples END AS rows
 	FROM plain AS p
@@ -88,12 +82,6 @@ SELECT pg_catalog.format('%I.%I', nspname, relname) AS object,
     END AS remedy_3
 FROM named
 CROSS JOIN LATERAL (
-	-- Names as SQL; U&"" where a control character would hide or break the line.
-	SELECT pg_catalog.array_agg(CASE WHEN p !~ '[\u0001-\u001f\u007f-\u009f]' THEN pg_catalog.quote_ident(p)
-	    ELSE 'U&"' || (SELECT pg_catalog.string_agg(CASE WHEN s ~ '[\u0001-\u001f\u007f-\u009f]'
-	            THEN '\' || pg_catalog.lpad(pg_catalog.to_hex(pg_catalog.ascii(s)), 4, '0')
-	            WHEN s IN ('"', '\') THEN s || s ELSE s END, '' ORDER BY i)
-	        FROM pg_catalog.regexp_split_to_table(p, '') WITH ORDINALITY AS c (s, i)) || '"' END ORDER BY o) AS q
-	FROM pg_catalog.unnest(parts) WITH ORDINALITY AS u (p, o)
+	@idents(parts)
 ) AS quoted
 ORDER BY rows DESC, nspname, relname

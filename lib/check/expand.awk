@@ -1,0 +1,107 @@
+# One check file with the parts that it names put in: awk -f expand.awk PARTS FILE.  A part begins with
+# a line "-- @part NAME" or "-- @part NAME(A, B)" and ends before the next; a line of SQL takes it in by
+# @NAME or @NAME(x, y), where {A} becomes x.  Comment lines stay as they are.
+BEGIN {
+	read_parts(ARGV[1])
+	path = ARGV[2]
+	while ((got = (getline line < path)) > 0) {
+		at = path ":" ++n
+		print line ~ /^[ \t]*--/ ? line : expand(line, 0)
+	}
+	if (got < 0)
+		fail("cannot read " path)
+	exit failed
+}
+
+function read_parts(path,   got, name, args) {
+	while ((got = (getline line < path)) > 0) {
+		if (line ~ /^-- @part /) {
+			name = line
+			sub(/^-- @part /, "", name)
+			args = name ~ /\(/ ? name : ""
+			sub(/\(.*/, "", name)
+			sub(/^[^(]*\(/, "", args)
+			sub(/\)$/, "", args)
+			if (name in text)
+				fail(path ": @" name " is there twice")
+			text[name] = ""
+			takes[name] = args
+		} else if (name != "")
+			text[name] = text[name] (text[name] == "" ? "" : "\n") line
+	}
+	if (got < 0)
+		fail("cannot read " path)
+	for (name in text)
+		sub(/\n+$/, "", text[name])
+}
+
+function expand(s, depth,   out, name, body, want, given, wanted, have, i) {
+	if (depth > 8) {
+		fail(at ": parts go in circles")
+		return s
+	}
+	out = ""
+	while (match(s, /@[a-z_]+/)) {
+		name = substr(s, RSTART + 1, RLENGTH - 1)
+		out = out substr(s, 1, RSTART - 1)
+		s = substr(s, RSTART + RLENGTH)
+		if (!(name in text)) {
+			fail(at ": there is no part @" name)
+			continue
+		}
+		body = text[name]
+		if (takes[name] != "") {
+			s = arguments(s, given)
+			want = split(takes[name], wanted, /, */)
+			have = given["n"]
+			if (want != have)
+				fail(at ": @" name " takes " want ", not " have)
+			for (i = 1; i <= want && i <= have; i++)
+				body = replace(body, "{" wanted[i] "}", expand(given[i], depth + 1))
+		}
+		out = out expand(body, depth + 1)
+	}
+	return out s
+}
+
+# What stands in the parentheses at the beginning of s, split at its own commas; the rest of s.
+function arguments(s, given,   i, c, level, arg, quoted) {
+	given["n"] = 0
+	if (substr(s, 1, 1) != "(")
+		return s
+	for (i = 1; i <= length(s); i++) {
+		c = substr(s, i, 1)
+		if (c == "'")
+			quoted = !quoted
+		if (!quoted && (c == ")" || (c == "," && level == 1))) {
+			if (c == "," || level == 1) {
+				given[++given["n"]] = arg
+				arg = ""
+			}
+			if (c == ")" && --level == 0)
+				break
+			if (c == ",") {
+				while (substr(s, i + 1, 1) == " ")
+					i++
+				continue
+			}
+		}
+		if (!quoted && c == "(" && ++level == 1)
+			continue
+		arg = arg c
+	}
+	return substr(s, i + 1)
+}
+
+function replace(s, what, by,   out, i) {
+	while ((i = index(s, what)) > 0) {
+		out = out substr(s, 1, i - 1) by
+		s = substr(s, i + length(what))
+	}
+	return out s
+}
+
+function fail(what) {
+	print "expand.awk: " what > "/dev/stderr"
+	failed = 1
+}

@@ -21,16 +21,57 @@ struct exported {
 	struct family *family;
 };
 
-struct fixed {
-	struct family *up, *status, *findings, *open, *unknown, *duration, *success, *skipped,
-	    *labels, *connections, *query;
+/* Families that are there whatever the checks are. */
+enum fixed {
+	FIXED_UP,
+	FIXED_STATUS,
+	FIXED_FINDINGS,
+	FIXED_OPEN,
+	FIXED_UNKNOWN,
+	FIXED_DURATION,
+	FIXED_SUCCESS,
+	FIXED_INTERVAL,
+	FIXED_SKIPPED,
+	FIXED_LABELS,
+	FIXED_CONNECTIONS,
+	FIXED_QUERY,
+	FIXED_N
+};
+static const struct {
+	enum family_type type;
+	const char *name, *help;
+} fixed_families[FIXED_N] = {
+	[FIXED_UP] = { FAMILY_GAUGE, "dbhealth_up",
+	    "Whether the database can be reached: 1 yes, 0 no; absent while nobody can say." },
+	[FIXED_STATUS] = { FAMILY_GAUGE, "dbhealth_database_status",
+	    "Worst status of the database's checks: 0 ok, 1 warning, 2 critical, 3 unknown." },
+	[FIXED_FINDINGS] = { FAMILY_GAUGE, "dbhealth_findings",
+	    "Open findings; those of a server as a whole have an empty database." },
+	[FIXED_OPEN] = { FAMILY_GAUGE, "dbhealth_finding_open_timestamp_seconds",
+	    "When a finding that is open was opened, at most 20 objects of a check." },
+	[FIXED_UNKNOWN] = { FAMILY_GAUGE, "dbhealth_check_unknown",
+	    "1 for a check that should answer and cannot." },
+	[FIXED_DURATION] = { FAMILY_HISTOGRAM, "dbhealth_probe_duration_seconds",
+	    "How long runs of a probe took, waiting for a connection included." },
+	[FIXED_SUCCESS] = { FAMILY_GAUGE, "dbhealth_probe_last_success_timestamp_seconds",
+	    "Begin of the last run that reached its checks." },
+	[FIXED_INTERVAL] = { FAMILY_GAUGE, "dbhealth_probe_interval_seconds",
+	    "How often the probe runs: the shortest interval of its checks." },
+	[FIXED_SKIPPED] = { FAMILY_COUNTER, "dbhealth_probe_skipped",
+	    "Runs that were left out because the one before had not ended." },
+	[FIXED_LABELS] = { FAMILY_GAUGE, "dbhealth_database_labels",
+	    "The labels of the configuration, always 1." },
+	[FIXED_CONNECTIONS] = { FAMILY_GAUGE, "dbhealth_server_connections",
+	    "Connections of the daemon to the server, also those being made." },
+	[FIXED_QUERY] = { FAMILY_GAUGE, "dbhealth_query_value",
+	    "Values of the configuration's [query] sections." },
 };
 
 struct metrics_walk {
 	const struct monitor *m; /* borrowed */
 	struct rules *rules;     /* a reference: a reload may come before the end */
 	struct exposition *out;  /* borrowed */
-	struct fixed fixed;
+	struct family *fixed[FIXED_N];
 	struct map *exported; /* by engine and id */
 	struct str key;
 	/* Who was there at the beginning: each is looked up again when its turn comes. */
@@ -40,37 +81,6 @@ struct metrics_walk {
 };
 
 /* ---- families ---- */
-
-static void
-fixed_families(struct metrics_walk *w)
-{
-	struct exposition *e = w->out;
-	struct fixed *f = &w->fixed;
-
-	f->up = exposition_family(e, FAMILY_GAUGE, "dbhealth_up",
-	    "Whether the database can be reached: 1 yes, 0 no; absent while nobody can say.");
-	f->status = exposition_family(e, FAMILY_GAUGE, "dbhealth_database_status",
-	    "Worst status of the database's checks: 0 ok, 1 warning, 2 critical, 3 unknown.");
-	f->findings = exposition_family(e, FAMILY_GAUGE, "dbhealth_findings",
-	    "Open findings; those of a server as a whole have an empty database.");
-	f->open = exposition_family(e, FAMILY_GAUGE, "dbhealth_finding_open_timestamp_seconds",
-	    "When a finding that is open was opened, at most 20 objects of a check.");
-	f->unknown = exposition_family(e, FAMILY_GAUGE, "dbhealth_check_unknown",
-	    "1 for a check that should answer and cannot.");
-	f->duration = exposition_family(e, FAMILY_HISTOGRAM, "dbhealth_probe_duration_seconds",
-	    "How long runs of a probe took, waiting for a connection included.");
-	f->success =
-	    exposition_family(e, FAMILY_GAUGE, "dbhealth_probe_last_success_timestamp_seconds",
-	        "Begin of the last run that reached its checks.");
-	f->skipped = exposition_family(e, FAMILY_COUNTER, "dbhealth_probe_skipped",
-	    "Runs that were left out because the one before had not ended.");
-	f->labels = exposition_family(e, FAMILY_GAUGE, "dbhealth_database_labels",
-	    "The labels of the configuration, always 1.");
-	f->connections = exposition_family(e, FAMILY_GAUGE, "dbhealth_server_connections",
-	    "Connections of the daemon to the server, also those being made.");
-	f->query = exposition_family(e, FAMILY_GAUGE, "dbhealth_query_value",
-	    "Values of the configuration's [query] sections.");
-}
 
 static bool
 is_numeric(const struct check *c)
@@ -237,7 +247,7 @@ add_open(struct metrics_walk *w, const char *check, const struct finding **v, si
 			continue;
 		label_add(&w->labels, "check", check);
 		label_add(&w->labels, "object", label_object(v[i]->object));
-		family_add_time(w->fixed.open,
+		family_add_time(w->fixed[FIXED_OPEN],
 		    labels_with(w, "severity", severity_names[v[i]->severity]),
 		    v[i]->since_wall_us);
 		labels_back(w, begin);
@@ -287,8 +297,8 @@ add_findings(struct metrics_walk *w, const struct scope *s)
 		label_add(&w->labels, "probe", probe_names[p]);
 		probe_begin = w->labels.len;
 		for (enum severity v = SEVERITY_INFO; v < SEVERITY_N; v++) {
-			family_add(w->fixed.findings, labels_with(w, "severity", severity_names[v]),
-			    (double)n[p][v]);
+			family_add(w->fixed[FIXED_FINDINGS],
+			    labels_with(w, "severity", severity_names[v]), (double)n[p][v]);
 			labels_back(w, probe_begin);
 		}
 		labels_back(w, begin);
@@ -309,8 +319,8 @@ add_probes(struct metrics_walk *w, const struct scope *s)
 			continue;
 		label_add(&w->labels, "probe", probe_names[p]);
 		if (t->durations.count > 0)
-			family_add_histogram(w->fixed.duration, w->labels.s, &t->durations);
-		family_add(w->fixed.skipped, w->labels.s, (double)t->skipped);
+			family_add_histogram(w->fixed[FIXED_DURATION], w->labels.s, &t->durations);
+		family_add(w->fixed[FIXED_SKIPPED], w->labels.s, (double)t->skipped);
 		labels_back(w, begin);
 	}
 }
@@ -325,7 +335,7 @@ add_unknown(struct metrics_walk *w, const struct scope *s)
 
 		if (c->status != CHECK_UNKNOWN || !c->tried)
 			continue;
-		family_add(w->fixed.unknown, labels_with(w, "check", c->check->id), 1);
+		family_add(w->fixed[FIXED_UNKNOWN], labels_with(w, "check", c->check->id), 1);
 		labels_back(w, begin);
 	}
 }
@@ -336,7 +346,7 @@ add_queries(struct metrics_walk *w, const struct checkup *c, int64_t now)
 	if (c->check->metric || !c->check->user || !is_numeric(c->check) || !is_fresh(c, now))
 		return;
 	label_add(&w->labels, "check", c->check->id);
-	add_values(w, w->fixed.query, c);
+	add_values(w, w->fixed[FIXED_QUERY], c);
 }
 
 static void
@@ -414,16 +424,46 @@ last_success(const struct database *d, enum probe p)
 	return MIN(own->last_success_wall_us, shared->last_success_wall_us);
 }
 
+/* 0: none of its checks is asked. */
+static int64_t
+task_interval(const struct scope *s, enum probe p)
+{
+	int64_t shortest = 0;
+
+	for (size_t i = 0; i < s->ncheckups; i++) {
+		const struct checkup *c = s->checkups[i];
+
+		if (c->check->probe == p && c->settings->enabled &&
+		    (shortest == 0 || c->interval_us < shortest))
+			shortest = c->interval_us;
+	}
+	return shortest;
+}
+
+/* Of the runs that last_success() looks at, the rarer ones. */
+static int64_t
+probe_interval(const struct database *d, enum probe p)
+{
+	int64_t own = task_interval(&d->scope, p);
+
+	return d->server ? MAX(own, task_interval(server_scope(d->server), p)) : own;
+}
+
 static void
 add_success(struct metrics_walk *w, const struct database *d)
 {
 	size_t begin = w->labels.len;
 
 	for (enum probe p = 0; p < PROBE_N; p++) {
+		int64_t interval_us = probe_interval(d, p);
+
 		if (!(d->conf->probes & (1u << p)))
 			continue;
-		family_add_time(
-		    w->fixed.success, labels_with(w, "probe", probe_names[p]), last_success(d, p));
+		label_add(&w->labels, "probe", probe_names[p]);
+		family_add_time(w->fixed[FIXED_SUCCESS], w->labels.s, last_success(d, p));
+		if (interval_us > 0)
+			family_add(w->fixed[FIXED_INTERVAL], w->labels.s,
+			    (double)interval_us / USEC_PER_SEC);
 		labels_back(w, begin);
 	}
 }
@@ -437,7 +477,7 @@ add_labels(struct metrics_walk *w, const struct conf_database *c)
 
 		label_add(&w->labels, name, c->labels[i].value);
 	}
-	family_add(w->fixed.labels, w->labels.s, 1);
+	family_add(w->fixed[FIXED_LABELS], w->labels.s, 1);
 }
 
 static void
@@ -451,10 +491,10 @@ add_database(struct metrics_walk *w, const struct database *d)
 	label_add(&w->labels, "server", d->server ? server_name(d->server) : "");
 	label_add(&w->labels, "database", s->name);
 	if (up >= 0)
-		family_add(
-		    w->fixed.up, labels_with(w, "engine", engine_names[d->conf->engine]), up);
+		family_add(w->fixed[FIXED_UP],
+		    labels_with(w, "engine", engine_names[d->conf->engine]), up);
 	begin = labels_begin(w, s);
-	family_add(w->fixed.status, w->labels.s, status_value(database_status(d)));
+	family_add(w->fixed[FIXED_STATUS], w->labels.s, status_value(database_status(d)));
 	add_success(w, d);
 	add_labels(w, d->conf);
 	labels_back(w, begin);
@@ -468,7 +508,7 @@ add_server(struct metrics_walk *w, struct server *s)
 	add_scope(w, server_scope(s), server_settled(s) && !server_is_down(s));
 	str_reset(&w->labels);
 	label_add(&w->labels, "server", server_name(s));
-	family_add(w->fixed.connections, w->labels.s, (double)server_connections(s));
+	family_add(w->fixed[FIXED_CONNECTIONS], w->labels.s, (double)server_connections(s));
 }
 
 /* ---- the walk ---- */
@@ -505,7 +545,9 @@ metrics_walk_new(const struct monitor *m, struct exposition *out)
 	w->rules = rules_ref(m->rules);
 	w->exported = map_new();
 	daemon_families(w);
-	fixed_families(w);
+	for (enum fixed i = 0; i < FIXED_N; i++)
+		w->fixed[i] = exposition_family(
+		    out, fixed_families[i].type, fixed_families[i].name, fixed_families[i].help);
 	check_families(w);
 	w->servers = xcalloc(m->nservers + 1, sizeof(char *));
 	for (size_t i = 0; i < m->nservers; i++)

@@ -89,6 +89,10 @@ def test_both_formats_say_the_same(cluster, daemon, sqlite):
         for probe in ("connectivity", "schema", "performance"):
             assert m.value("dbhealth_probe_last_success_timestamp_seconds", database="app",
                            probe=probe) > time.time() - 60 * d.slack
+        # of the checks that are asked, the most frequent; of server and database, the rarer
+        asked = {p: m.value("dbhealth_probe_interval_seconds", database="app", probe=p)
+                 for p in ("connectivity", "schema", "performance")}
+        assert asked == {"connectivity": 1, "performance": 1, "schema": 1}
         assert m.value("dbhealth_probe_skipped_total", database="app", probe="schema") is not None
         assert 1 <= m.value("dbhealth_server_connections", server="app") <= 2
         assert abs(m.value("process_start_time_seconds") - time.time()) < 120 * d.slack
@@ -163,7 +167,7 @@ def test_a_database_that_is_down_has_no_values(cluster, daemon, sqlite):
     fixed = {"dbhealth_up", "dbhealth_database_status", "dbhealth_findings", "dbhealth_check_unknown",
              "dbhealth_finding_open_timestamp_seconds", "dbhealth_probe_skipped_total",
              "dbhealth_probe_last_success_timestamp_seconds", "dbhealth_database_labels",
-             "dbhealth_server_connections"}
+             "dbhealth_server_connections", "dbhealth_probe_interval_seconds"}
 
     def values(m, **labels):
         return {name for name in m.samples if m.all(name, **labels)} - fixed - \

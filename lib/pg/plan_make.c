@@ -31,6 +31,7 @@ struct making {
 	size_t nwritten, nfound;
 	char *password, *note;
 	json_t *keywords;
+	const char *not_utf8; /* a keyword whose value JSON cannot carry */
 };
 
 static void
@@ -300,7 +301,7 @@ add(struct making *m, const char *keyword, const char *value)
 
 	if (json_array_append_new(pair, json_string(keyword)) < 0 ||
 	    json_array_append_new(pair, json_string(value)) < 0) {
-		/* not UTF-8: left out, and the server will say what it misses */
+		m->not_utf8 = keyword;
 		json_decref(pair);
 		return;
 	}
@@ -511,6 +512,8 @@ plan_make(const char *dsn, bool is_local_only, json_t **ret, struct err *e)
 		return err_set(e, -EINVAL, "DSN: no user, and we have none of our own");
 	if ((r = add_all(&m, e)) < 0)
 		return r;
+	if (m.not_utf8)
+		return err_set(e, -EINVAL, "DSN: %s is not valid UTF-8", m.not_utf8);
 	made = describe(&m);
 	if (!made)
 		return err_set(e, -EINVAL, "DSN: not valid UTF-8");

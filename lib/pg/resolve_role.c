@@ -3,6 +3,7 @@
  * files for as long as it likes; the loop kills it at the job's deadline.
  */
 #include "base/str.h"
+#include "base/text.h"
 #include "pg/plan_impl.h"
 #include "worker/worker.h"
 #include <dirent.h>
@@ -14,7 +15,9 @@
 static json_t *
 failure_json(const struct err *e)
 {
-	return json_pack("{s:i, s:s}", "error", e->code, "message", e->msg);
+	_cleanup_free_ char *message = text_from_peer(e->msg, strlen(e->msg), sizeof(e->msg));
+
+	return json_pack("{s:i, s:s}", "error", e->code, "message", message);
 }
 
 static int

@@ -1,7 +1,7 @@
 #!/bin/bash
 # Runs each fuzzer of the build in B for SECONDS, one after the other, from the kept corpus:
-# tests/fuzz/run.sh SECONDS [NAME...].  What makes one fail is left in $B/found/NAME.  Ends with
-# "N passed, N failed".
+# tests/fuzz/run.sh SECONDS [NAME...].  What makes one fail is left in $B/found/NAME.  SEED makes two
+# runs of one build play the same inputs in the same order.  Ends with "N passed, N failed".
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 B=${B:-build/fuzz}
@@ -30,7 +30,7 @@ for source in tests/fuzz/fuzz-*.c; do
 	[ $# -eq 0 ] || [[ " $* " = *" $name "* ]] || continue
 	kept=tests/fuzz/corpus/$name new=$FUZZ_FOLDER/$name.new found=$B/found/$name log=$FUZZ_FOLDER/$name.log
 	mkdir -p "$new" "$found"
-	more=()
+	more=("-seed=${SEED:-0}")
 	[ -e "tests/fuzz/$name.dict" ] && more+=("-dict=tests/fuzz/$name.dict")
 	# shellcheck disable=SC2046  # words
 	if "$B/fuzz/fuzz-$name" $(options "$name") "${more[@]}" -max_total_time="$each" -timeout=30 \

@@ -137,6 +137,11 @@ lint:
 check: all tests
 	@B=$(B) tests/run.sh unit e2e
 	@tests/lint/run.sh
+# Each check of the catalogue: planted, found, mended, gone; a line a check.
+check-catalogue:
+	@conf/install-packages.sh build test
+	@$(MAKE) --no-print-directory -s -j2 all
+	@B=$(B) tests/run.sh catalogue
 asan:
 	@$(MAKE) --no-print-directory B=build/asan SAN=address,undefined all tests
 	@B=build/asan tests/run.sh unit e2e
@@ -208,6 +213,6 @@ uninstall:
 	 $(foreach m,$(MANUALS),$(MAN)/man$(subst .,,$(suffix $(m)))/$(notdir $(m)))
 	rm -rf $(DOC)
 FORCE:
-.PHONY: all libs tests fuzz fuzzers enomem coverage run test unit e2e lint check asan bench format print-cflags clean install uninstall FORCE
+.PHONY: all libs tests fuzz fuzzers enomem coverage run test unit e2e lint check check-catalogue asan bench format print-cflags clean install uninstall FORCE
 .SECONDARY:
 -include $(wildcard $(B)/*/*.d $(B)/*/*/*.d)

@@ -86,10 +86,20 @@ e2e() {
 	pytest_run alone -m "timed or alone" ${PYTEST:-}
 }
 
+# Each check of the catalogue against a real database: a line a check.
+catalogue() {
+	limit=400
+	# shellcheck disable=SC2086
+	DBHEALTH_CATALOGUE=1 "$python" -B -m pytest -p no:cacheprovider -q --tb=short --timeout="$limit" \
+	    --timeout-method=signal -m proves -n 2 --dist loadfile ${PYTEST:-} tests/e2e </dev/null
+	exit
+}
+
 for suite in "$@"; do
 	case $suite in
+	catalogue) catalogue ;;
 	unit | e2e) "$suite" ;;
-	*) echo "usage: tests/run.sh unit|e2e ..." >&2; exit 64 ;;
+	*) echo "usage: tests/run.sh unit|e2e|catalogue ..." >&2; exit 64 ;;
 	esac
 done
 [ $((passed + failed)) -gt 0 ] || failed=1

@@ -10,6 +10,7 @@ import time
 import psycopg2
 import pytest
 
+from proof import proves
 from support import Cluster, Folder, Template, wait_until
 from support.base import free_port
 
@@ -55,6 +56,7 @@ def deadlock(cluster, dbname):
             thread.join(10)
 
 
+@proves("deadlocks")
 def test_deadlocks_are_counted_over_five_minutes(cluster, daemon):
     c = cluster(settings={"deadlock_timeout": "20ms"})
     db, calm = c.createdb("app"), c.createdb("calm")
@@ -72,6 +74,7 @@ def test_deadlocks_are_counted_over_five_minutes(cluster, daemon):
     assert d.findings(check="deadlocks", database="calm") == []
 
 
+@proves("cache-hit")
 def test_reads_that_miss_the_cache(cluster, daemon):
     c = cluster(settings={"shared_buffers": "1MB", "autovacuum": "off"})
     c.script("CREATE TABLE t (i int, pad text); INSERT INTO t SELECT g, repeat('x', 900) FROM generate_series(1, 9000) g;")
@@ -104,6 +107,7 @@ def summed():
         folder.remove()
 
 
+@proves("checksum-failures")
 def test_damaged_page_stays_told_until_acknowledged(summed, folder, own, daemon):
     c = own(Cluster(summed, folder))
     db = c.createdb("shop")
@@ -128,6 +132,7 @@ def test_damaged_page_stays_told_until_acknowledged(summed, folder, own, daemon)
     assert d.findings(check="checksum-failures") == [], "the same count is no news"
 
 
+@proves("server-restarted")
 def test_restart_and_crash(cluster, daemon):
     c = cluster()
     d = watch(daemon, c, server_restarted={"crash_after": "0.2s", "hold": "5s"})
@@ -145,6 +150,7 @@ def test_restart_and_crash(cluster, daemon):
     assert f["severity"] == "critical" and "crashed" in f["message"]
 
 
+@proves("server-role")
 def test_role_that_changes_is_told_once_it_was_known(cluster, daemon):
     c = cluster()
     standby = c.standby()
@@ -157,6 +163,7 @@ def test_role_that_changes_is_told_once_it_was_known(cluster, daemon):
     assert f["severity"] == "info" and "is a primary now, it was a standby" in f["message"]
 
 
+@proves("index-unused")
 def test_index_that_is_never_used(module_cluster, daemon):
     db = module_cluster.createdb("unused")
     module_cluster.script("""
@@ -182,6 +189,7 @@ def test_index_that_is_never_used(module_cluster, daemon):
     d.wait_gone("index-unused")
 
 
+@proves("constraint-not-valid")
 def test_constraint_that_stays_unproven(module_cluster, daemon):
     db = module_cluster.createdb("unproven")
     module_cluster.script("CREATE TABLE c (n int); ALTER TABLE c ADD CONSTRAINT positive CHECK (n > 0) NOT VALID;", db)
@@ -192,6 +200,7 @@ def test_constraint_that_stays_unproven(module_cluster, daemon):
     d.wait_gone("constraint-not-valid")
 
 
+@proves("monitor-role")
 def test_missing_rights_are_granted_as_printed(cluster, daemon):
     c = cluster(role=False)
     c.sql("CREATE ROLE dbhealth LOGIN")
@@ -209,6 +218,7 @@ def test_missing_rights_are_granted_as_printed(cluster, daemon):
     d.wait_gone("monitor-role", within=15)
 
 
+@proves("monitor-role")
 def test_too_many_rights_are_told_unless_accepted(cluster, daemon):
     c = cluster(role=False)
     c.sql("CREATE ROLE dbhealth LOGIN SUPERUSER")
@@ -223,6 +233,7 @@ def test_too_many_rights_are_told_unless_accepted(cluster, daemon):
     assert quiet.findings(check="monitor-role") == []
 
 
+@proves("conn-up")
 def test_cannot_connect_and_can_again(cluster, daemon):
     c = cluster()
     d = watch(daemon, c)
@@ -235,6 +246,7 @@ def test_cannot_connect_and_can_again(cluster, daemon):
     d.wait_gone("conn-up")
 
 
+@proves("conn-latency")
 def test_slow_connections(cluster, daemon):
     c = cluster()
     d = watch(daemon, c, keys={"reconnect_interval": "1s"}, conn_latency={"warning": ">= 0s", "for": "0s"})
@@ -246,6 +258,7 @@ def test_slow_connections(cluster, daemon):
     assert usual.findings(check="conn-latency") == []
 
 
+@proves("setup-needed")
 def test_server_that_was_found_but_has_no_role_for_us(template, folder, own, daemon):
     c = own(Cluster(template, folder, start=False))
     c.port = free_port()

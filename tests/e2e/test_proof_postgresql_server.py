@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from proof import look, mend
+from proof import look, mend, proves
 from support import Cli, Cluster, Folder, Template, wait_until
 from support.cluster import bindir, run
 
@@ -30,6 +30,7 @@ def make_wal(c, segments):
         c.sql("SELECT pg_logical_emit_message(false, 'x', repeat('x', 1000)); SELECT pg_switch_wal()")
 
 
+@proves("repl-slot-inactive", "repl-slot-retained")
 def test_slots_that_keep_wal(small_wal, folder, own):
     c = own(Cluster(small_wal, folder, settings=SMALL))
     standby = c.standby(slot=c.one("SELECT slot_name FROM pg_create_physical_replication_slot('used', true)"))
@@ -55,6 +56,7 @@ def test_slots_that_keep_wal(small_wal, folder, own):
     wait_until(lambda: look(c, "postgres", "repl-slot-inactive", warning=">= 0B"), 10, "its slot is left")
 
 
+@proves("repl-slot-retained")
 def test_slot_that_is_lost_is_still_told(small_wal, folder, own):
     c = own(Cluster(small_wal, folder, settings={**SMALL, "max_slot_wal_keep_size": "4MB"}))
     c.sql("SELECT pg_create_physical_replication_slot('mine', true)")
@@ -70,6 +72,7 @@ def test_slot_that_is_lost_is_still_told(small_wal, folder, own):
     assert look(c, "postgres", "repl-slot-retained") == []
 
 
+@proves("wal-dir-size")
 def test_wal_directory_names_what_fills_it(small_wal, folder, own):
     c = own(Cluster(small_wal, folder, settings=SMALL))
     assert look(c, "postgres", "wal-dir-size") == []
@@ -84,6 +87,7 @@ def test_wal_directory_names_what_fills_it(small_wal, folder, own):
     assert look(c, "postgres", "wal-dir-size") == []
 
 
+@proves("archiver-failing")
 def test_failing_archiver(cluster):
     c = cluster(settings={"archive_mode": "on", "archive_command": "'true'"})
     c.sql("SELECT pg_switch_wal()")
@@ -124,6 +128,7 @@ def freeze_all(c, found):
         mend(c, f["object"], f)
 
 
+@proves("xid-wraparound")
 def test_transaction_ids_run_out(cluster):
     c = cluster(settings={"autovacuum": "off", "autovacuum_freeze_max_age": "2000000000"})
     c.createdb("it's \"old\"")
@@ -144,6 +149,7 @@ def test_transaction_ids_run_out(cluster):
     assert look(c, "postgres", "xid-wraparound", freeze_factor="0.1") == []
 
 
+@proves("mxid-wraparound")
 def test_multixact_ids_run_out(cluster):
     c = cluster(settings={"autovacuum": "off", "autovacuum_multixact_freeze_max_age": "2000000000"})
     assert look(c, "postgres", "mxid-wraparound") == []
@@ -160,6 +166,7 @@ def test_multixact_ids_run_out(cluster):
     assert look(c, "postgres", "mxid-wraparound", freeze_factor="0.1") == []
 
 
+@proves("server-role")
 def test_expected_role(cluster):
     c = cluster()
     standby = c.standby()
@@ -200,6 +207,7 @@ def fill(mount, left):
         os.posix_fallocate(f.fileno(), 0, fs.f_bavail * fs.f_frsize - left)
 
 
+@proves("disk-space-low")
 def test_disk_of_a_server_fills_up(small_wal, folder, own, small_disk):
     c = on_disk(small_wal, folder, own, small_disk)
     assert look(c, "postgres", "disk-space-low") == []
@@ -220,6 +228,7 @@ def test_disk_of_a_server_fills_up(small_wal, folder, own, small_disk):
     assert look(c, "postgres", "disk-space-low") == []
 
 
+@proves("repl-slot-retained")
 def test_slot_keeps_a_share_of_the_disk(small_wal, folder, own, small_disk):
     c = on_disk(small_wal, folder, own, small_disk)
     c.sql("SELECT pg_create_physical_replication_slot('gone', true)")

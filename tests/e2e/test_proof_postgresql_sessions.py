@@ -5,7 +5,7 @@ import threading
 import psycopg2
 import pytest
 
-from proof import look, mend
+from proof import look, mend, proves
 from support import wait_until
 
 
@@ -58,6 +58,7 @@ def ended(cluster, session):
     wait_until(lambda: cluster.one("SELECT count(*) FROM pg_stat_activity WHERE pid = %s", pid(session)) == 0, 5, "the session is gone")
 
 
+@proves("xact-long")
 def test_long_transaction(module_cluster, sessions):
     db = module_cluster.createdb("xact_long")
     busy, reader, idle_long, dump = (sessions(db, n) for n in ("writer", "reader", "no snapshot", "pg_dump"))
@@ -98,6 +99,7 @@ def test_remedies_are_guarded_against_a_pid_used_again(module_cluster, sessions)
     do(s, "SELECT 1")  # still alive
 
 
+@proves("xact-idle")
 def test_idle_in_transaction(module_cluster, sessions):
     db = module_cluster.createdb("xact_idle")
     module_cluster.sql("CREATE TABLE t (i int)", dbname=db)
@@ -128,6 +130,7 @@ def test_idle_in_transaction(module_cluster, sessions):
     assert now() == []
 
 
+@proves("query-long")
 def test_long_statement(module_cluster, sessions):
     db = module_cluster.createdb("query_long")
     module_cluster.sql("CREATE TABLE t (i int)", dbname=db)
@@ -151,6 +154,7 @@ def test_long_statement(module_cluster, sessions):
     wait_until(lambda: now() == [], 5, "it is cancelled")
 
 
+@proves("lock-blocked")
 def test_queue_behind_a_lock_is_told_by_its_root(module_cluster, sessions):
     db = module_cluster.createdb("lock_blocked")
     module_cluster.sql("CREATE TABLE t (i int); CREATE TABLE u (i int)", dbname=db)
@@ -177,6 +181,7 @@ def test_queue_behind_a_lock_is_told_by_its_root(module_cluster, sessions):
     wait_until(lambda: not ours(now(), root), 5, "the queue moved on")
 
 
+@proves("lock-blocked")
 def test_lock_of_a_prepared_transaction(cluster):
     c = cluster(settings={"max_prepared_transactions": "2"})
     c.sql("CREATE TABLE t (i int)")
@@ -197,6 +202,7 @@ def test_lock_of_a_prepared_transaction(cluster):
         assert look(c, "postgres", "xmin-horizon", warning=">= 1") == []
 
 
+@proves("xmin-horizon")
 def test_who_holds_the_horizon(module_cluster, sessions):
     db = module_cluster.createdb("horizon")
     holder, later = sessions(db, "holder"), sessions(db, "later")
@@ -217,6 +223,7 @@ def test_who_holds_the_horizon(module_cluster, sessions):
     assert now() == []
 
 
+@proves("xmin-horizon")
 def test_slot_holds_the_horizon(cluster):
     c = cluster(settings={"wal_level": "logical"})
     c.sql("SELECT pg_create_logical_replication_slot('cdc', 'test_decoding')")
@@ -228,6 +235,7 @@ def test_slot_holds_the_horizon(cluster):
     assert look(c, "postgres", "xmin-horizon", warning=">= 5") == []
 
 
+@proves("conn-slots")
 def test_connection_slots(cluster):
     c = cluster(settings={"max_connections": "20"})
     c.sql("CREATE ROLE app LOGIN")

@@ -4,6 +4,7 @@ import dataclasses
 
 import pytest
 
+from proof import proves
 from proof_sqlite import Kept, closing, look, report, run
 
 FILL = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {}) "
@@ -116,7 +117,7 @@ PROOFS = {
 }
 
 
-@pytest.mark.parametrize("name", PROOFS)
+@pytest.mark.parametrize("name", [pytest.param(n, marks=proves(p.check, engine="sqlite")) for n, p in PROOFS.items()])
 def test_fault_is_found_and_its_remedies_close_it(folder, sqlite, name):
     proof = PROOFS[name]
     f = sqlite("app.db", proof.script)

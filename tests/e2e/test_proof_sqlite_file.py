@@ -11,6 +11,7 @@ import sys
 
 import pytest
 
+from proof import proves
 from proof_sqlite import Kept, closing, configure, look, report, run
 from support import BUILD
 from support.base import give
@@ -63,6 +64,7 @@ def place(path, kind):
         path.symlink_to(path.name)
 
 
+@proves("conn-up", engine="sqlite")
 @pytest.mark.parametrize("kind, words", [
     ("absent", "no such file"), ("folder", "folder"), ("fifo", "fifo"), ("device", "device"), ("socket", "socket"),
     ("dangling", "no such file"), ("loop", "circle")])
@@ -230,7 +232,7 @@ DAMAGE = {
 }
 
 
-@pytest.mark.parametrize("name", DAMAGE)
+@pytest.mark.parametrize("name", [pytest.param(n, marks=proves(d.check, engine="sqlite")) for n, d in DAMAGE.items()])
 def test_damage_is_told(folder, sqlite, name):
     proof = DAMAGE[name]
     f = sqlite("app.db", proof.script)
@@ -297,6 +299,7 @@ def test_all_checks_on_damage_agree_on_one_cause(folder, sqlite):
     assert {"sqlite-quick-check", "fk-missing-index"} <= {u["check"] for u in answer["unknown"]}
 
 
+@proves("sqlite-hot-journal", engine="sqlite")
 # ---- the rollback journal ----
 @pytest.mark.parametrize("owner", [None, "postgres"])
 def test_hot_journal(folder, sqlite, sudo, owner):
@@ -352,6 +355,7 @@ def grow(f, kilobytes, extra=""):
 SMALL = {"min_bytes": "1MB"}
 
 
+@proves("sqlite-wal-large", engine="sqlite")
 def test_large_log(folder, sqlite):
     f = sqlite("it's app.db", SCRIPT)
     f.sql("PRAGMA journal_mode = wal")
@@ -395,6 +399,7 @@ PERMISSIONS = {
 }
 
 
+@proves("sqlite-file-permissions", engine="sqlite")
 @pytest.mark.parametrize("name", PERMISSIONS)
 def test_permissions(folder, sqlite, name):
     change, expect = PERMISSIONS[name]
@@ -445,6 +450,7 @@ def disk(folder, options, fill, argv, settings=None):
 MB = 1 << 20
 
 
+@proves("disk-space-low", engine="sqlite")
 @pytest.mark.parametrize("options, fill, remount, settings, severity", [
     ("size=10m", (9 * MB, 0), "", {}, "warning"),
     ("size=10m", (9 * MB + 700 * 1024, 0), "", {}, "critical"),

@@ -22,6 +22,9 @@ SETTINGS = {
 
 
 def bindir(version=None):
+    """DBHEALTH_PG_BINDIR names another server than the newest that is installed."""
+    if os.environ.get("DBHEALTH_PG_BINDIR"):
+        return pathlib.Path(os.environ["DBHEALTH_PG_BINDIR"])
     folders = sorted(pathlib.Path("/usr/lib/postgresql").glob(f"{version or '*'}/bin"),
                      key=lambda p: int(p.parent.name))
     if not folders:
@@ -77,6 +80,10 @@ class Cluster:
             self.start()
             if role and data is None:
                 self.create_role()
+
+    @property
+    def version(self):
+        return int((self.data / "PG_VERSION").read_text())
 
     # ---- settings and life ----
     def configure(self, **settings):

@@ -34,7 +34,7 @@ enum need_kind {
 	NEED_ROLE,        /* role primary|standby */
 	NEED_PRIVILEGE,   /* privilege (x) or unknown|uncovered */
 	NEED_FLAVOUR,     /* flavour =|!= NAME */
-	NEED_CONFIGURED,  /* configured KEY */
+	NEED_CONFIGURED,  /* configured KEY[=WORD] */
 	NEED_HOST,        /* host */
 };
 enum compare { CMP_NONE = 0, CMP_LT, CMP_LE, CMP_GT, CMP_GE, CMP_EQ, CMP_NE };
@@ -44,6 +44,7 @@ const char *compare_text(enum compare);
 struct need {
 	enum need_kind kind;
 	char *name;        /* extension, role, privilege text, flavour, key; else NULL */
+	char *word;        /* configured KEY=WORD: the value, or one of its list; else NULL */
 	enum compare cmp;  /* CMP_NONE where no version is compared */
 	int version[3];    /* major, minor, patch; missing parts 0 */
 	int nversion;      /* parts written: only these are compared */

@@ -108,10 +108,37 @@ meet_privilege(const struct need *need, const struct facts *facts, struct covera
 	return COVER_UNKNOWN;
 }
 
+/* Whether the value is the word, or a JSON array of texts that holds it. */
+static bool
+value_names(const char *value, const char *word)
+{
+	_cleanup_free_ char *quoted = NULL;
+
+	if (*value != '[')
+		return streq(value, word);
+	/* a quote inside a text stands behind a backslash, so this ends where the text does */
+	quoted = xasprintf("\"%s\"", word);
+	return strstr(value, quoted) != NULL;
+}
+
+static enum cover
+meet_configured(const struct need *need, const struct facts *facts, struct coverage *ret)
+{
+	const char *value =
+	    facts->configured ? facts->configured(facts->configured_arg, need->name) : NULL;
+
+	if (!value || !*value)
+		REASON(ret, "%s is not configured for this database", need->name);
+	else if (need->word && !value_names(value, need->word))
+		REASON(ret, "%s does not name %s for this database", need->name, need->word);
+	else
+		return COVER_YES;
+	return COVER_NOT;
+}
+
 static enum cover
 meet(const struct need *need, const struct facts *facts, struct coverage *ret)
 {
-	const char *value;
 	bool same;
 
 	switch (need->kind) {
@@ -130,12 +157,7 @@ meet(const struct need *need, const struct facts *facts, struct coverage *ret)
 		REASON(ret, same ? "not on %s" : "only on %s", need->name);
 		return COVER_NOT;
 	case NEED_CONFIGURED:
-		value =
-		    facts->configured ? facts->configured(facts->configured_arg, need->name) : NULL;
-		if (value && *value)
-			return COVER_YES;
-		REASON(ret, "%s is not configured for this database", need->name);
-		return COVER_NOT;
+		return meet_configured(need, facts, ret);
 	case NEED_HOST:
 		if (facts->host)
 			return COVER_YES;

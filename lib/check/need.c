@@ -10,6 +10,7 @@ need_list_done(struct need_list *list)
 {
 	for (size_t i = 0; i < list->n; i++) {
 		free(list->v[i].name);
+		free(list->v[i].word);
 		free(list->v[i].text);
 	}
 	free(list->v);
@@ -126,6 +127,23 @@ take_flavour(struct need *need, const char **p, struct err *e)
 }
 
 static int
+take_configured(struct need *need, const char **p, struct err *e)
+{
+	int r = take_name(need, p, e);
+
+	if (r < 0 || !**p)
+		return r;
+	need->cmp = compare_parse(p);
+	if (need->cmp != CMP_EQ)
+		return err_set(
+		    e, -EINVAL, "\"%s\": write configured KEY or configured KEY=WORD", need->text);
+	need->word = take_word(p);
+	if (!*need->word)
+		return err_set(e, -EINVAL, "\"%s\": a word is missing behind =", need->text);
+	return 0;
+}
+
+static int
 take_privilege(struct need *need, const char **p, bool when, struct err *e)
 {
 	const char *q = *p;
@@ -187,7 +205,7 @@ need_parse(struct need *need, bool when, struct err *e)
 		r = take_flavour(need, &p, e);
 	} else if (streq(word, "configured")) {
 		need->kind = NEED_CONFIGURED;
-		r = take_name(need, &p, e);
+		r = take_configured(need, &p, e);
 	} else if (streq(word, "host")) {
 		need->kind = NEED_HOST;
 		r = 0;

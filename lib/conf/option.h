@@ -46,6 +46,9 @@ enum conf_type {
 	TYPE_LIST,        /* char **, commas between */
 	TYPE_NETWORKS,    /* char **, CIDR */
 	TYPE_RELATIONS,   /* char **, "A.b -> C.d" */
+	TYPE_COLUMNS,     /* char **, "A.b" */
+	TYPE_TABLE,       /* char *, "A" or "S.A" */
+	TYPE_CONDITION,   /* char *, an SQL expression */
 	TYPE_WORD,        /* an enum: words[min..max] */
 	TYPE_WORDS,       /* char **, out of words[min..max] */
 	TYPE_PROBES,      /* unsigned, bits of enum probe */

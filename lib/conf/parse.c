@@ -4,6 +4,7 @@
 #include "base/net.h"
 #include "base/str.h"
 #include "base/unit.h"
+#include "conf/sqlname.h"
 #include <ctype.h>
 #include <grp.h>
 #include <inttypes.h>
@@ -258,6 +259,34 @@ parse_relations(const struct conf_option *o, const char *s, struct conf_value *v
 }
 
 static int
+parse_columns(const struct conf_option *o, const char *s, struct conf_value *v, struct err *e)
+{
+	int r = 0;
+
+	(void)o;
+	v->list = strv_split_commas(s);
+	for (size_t i = 0; v->list && v->list[i] && r == 0; i++)
+		r = sqlname_check(v->list[i], 2, 3, "public.users.email", e);
+	return r;
+}
+
+static int
+parse_table(const struct conf_option *o, const char *s, struct conf_value *v, struct err *e)
+{
+	(void)o;
+	(void)v;
+	return sqlname_check(s, 1, 2, "public.users", e);
+}
+
+static int
+parse_condition(const struct conf_option *o, const char *s, struct conf_value *v, struct err *e)
+{
+	(void)o;
+	(void)v;
+	return sqlcondition_check(s, e);
+}
+
+static int
 parse_networks(const struct conf_option *o, const char *s, struct conf_value *v, struct err *e)
 {
 	char **list = v->list = strv_split_commas(s);
@@ -415,6 +444,9 @@ static const struct type {
 	[TYPE_LIST] = { STORE_LIST, parse_list },
 	[TYPE_NETWORKS] = { STORE_LIST, parse_networks },
 	[TYPE_RELATIONS] = { STORE_LIST, parse_relations },
+	[TYPE_COLUMNS] = { STORE_LIST, parse_columns },
+	[TYPE_TABLE] = { STORE_TEXT, parse_table },
+	[TYPE_CONDITION] = { STORE_TEXT, parse_condition },
 	[TYPE_WORD] = { STORE_WORD, parse_word },
 	[TYPE_WORDS] = { STORE_LIST, parse_words },
 	[TYPE_PROBES] = { STORE_BITS, parse_words },

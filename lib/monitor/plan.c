@@ -111,7 +111,8 @@ plan_applies(const struct plan *p, const struct check *c, const struct conf_data
 static bool
 override_matches(const struct conf_check *o, const struct check *c, const struct conf_database *d)
 {
-	return streq(o->check, c->id) && (!o->database || database_matches(o->database, d->name));
+	return str_glob(o->check, c->id) &&
+	       (!o->database || database_matches(o->database, d->name));
 }
 
 static void
@@ -133,6 +134,22 @@ apply_key(struct settings *s, const struct conf_pair *key)
 		log_debug("%s: %s: %s", s->check->id, key->name, err.msg);
 }
 
+/* Sections of many checks first: what is said of one check has the last word. */
+static void
+apply_overrides(struct settings *s, const struct plan *p, const struct conf_database *d, bool globs)
+{
+	for (size_t i = 0; i < p->conf->nchecks; i++) {
+		const struct conf_check *o = &p->conf->checks[i];
+
+		if (!override_matches(o, s->check, d) || streq(o->check, s->check->id) == globs)
+			continue;
+		for (size_t k = 0; k < o->nkeys; k++)
+			apply_key(s, &o->keys[k]);
+		if (!s->enabled && !s->disabled_reason)
+			settings_disable(s, "disabled in the configuration");
+	}
+}
+
 static struct settings *
 settings_make(const struct plan *p, const struct check *c, const struct conf_database *d)
 {
@@ -142,16 +159,8 @@ settings_make(const struct plan *p, const struct check *c, const struct conf_dat
 	s->enabled = c->on_by_default || str_glob_any(d->enable, c->id);
 	if (!s->enabled)
 		settings_disable(s, "off by default");
-	for (size_t i = 0; i < p->conf->nchecks; i++) {
-		const struct conf_check *o = &p->conf->checks[i];
-
-		if (!override_matches(o, c, d))
-			continue;
-		for (size_t k = 0; k < o->nkeys; k++)
-			apply_key(s, &o->keys[k]);
-		if (!s->enabled && !s->disabled_reason)
-			settings_disable(s, "disabled in the configuration");
-	}
+	apply_overrides(s, p, d, true);
+	apply_overrides(s, p, d, false);
 	if (str_glob_any(d->disable, c->id))
 		settings_disable(s, "disabled in the configuration");
 	if (!(d->probes & (1u << c->probe)))
@@ -216,7 +225,7 @@ unknown_check(
 	origin_error(errors, &o->origin, section, NULL, what);
 }
 
-/* A key is good when it is good for the check of at least one engine. */
+/* A key is good when it is good for at least one check that is meant. */
 static void
 validate_key(const struct plan *p, const struct conf_check *o, size_t k, const char *section,
     struct err_list *errors)
@@ -224,11 +233,11 @@ validate_key(const struct plan *p, const struct conf_check *o, size_t k, const c
 	struct err err = { 0 };
 	bool good = false;
 
-	for (enum engine e = ENGINE_POSTGRESQL; e < ENGINE_N; e++) {
-		const struct check *c = catalogue_find(p->catalogue, e, o->check);
+	for (size_t i = 0; i < catalogue_count(p->catalogue) && !good; i++) {
+		const struct check *c = catalogue_at(p->catalogue, i);
 		struct settings *s;
 
-		if (!c || good)
+		if (!str_glob(o->check, c->id))
 			continue;
 		s = settings_new(c, 50);
 		err = (struct err){ 0 };
@@ -247,8 +256,8 @@ validate_override(const struct plan *p, const struct conf_check *o, struct err_l
 	                                           : xasprintf("check %s", o->check);
 	bool known = false;
 
-	for (enum engine e = ENGINE_POSTGRESQL; e < ENGINE_N; e++)
-		known |= catalogue_find(p->catalogue, e, o->check) != NULL;
+	for (size_t i = 0; i < catalogue_count(p->catalogue) && !known; i++)
+		known = str_glob(o->check, catalogue_at(p->catalogue, i)->id);
 	if (!known) {
 		unknown_check(p, o, section, errors);
 		return;

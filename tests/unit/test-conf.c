@@ -633,6 +633,56 @@ test_errors_of_values(void **state)
 }
 
 static void
+test_names_and_conditions(void **state)
+{
+	_cleanup_(conf_freep) struct conf *c = NULL;
+	const struct conf_database *db;
+
+	expect_errors(state,
+	    "[database a]\ndsn = service=a\n"
+	    "require_columns = public.users.email, email\n"
+	    "users_table = a.b.c\n"
+	    "superuser = SELECT 1\n"
+	    "[database b]\ndsn = service=b\n"
+	    "require_columns = \"a.b\n"
+	    "users_table = public.\n"
+	    "superuser = role = 'admin\n"
+	    "[database c]\ndsn = service=c\n"
+	    "require_columns = a..b\n"
+	    "superuser = a) OR (b\n"
+	    "[database d]\ndsn = service=d\nsuperuser = a; DROP TABLE b\n"
+	    "[database e]\ndsn = service=e\nsuperuser = a -- b\n",
+	    "main.conf:3: [database a] require_columns: \"email\" is no such name; write "
+	    "public.users.email\n"
+	    "main.conf:4: [database a] users_table: \"a.b.c\" is no such name; write "
+	    "public.users\n"
+	    "main.conf:5: [database a] superuser: write what stands behind WHERE, as in "
+	    "is_superuser or role = 'admin'; a whole statement goes into [query NAME]\n"
+	    "main.conf:8: [database b] require_columns: \"\"a.b\" is no such name; write "
+	    "public.users.email\n"
+	    "main.conf:9: [database b] users_table: \"public.\" is no such name; write "
+	    "public.users\n"
+	    "main.conf:10: [database b] superuser: a quote is not closed\n"
+	    "main.conf:13: [database c] require_columns: \"a..b\" is no such name; write "
+	    "public.users.email\n"
+	    "main.conf:14: [database c] superuser: the parentheses do not match\n"
+	    "main.conf:17: [database d] superuser: \";\" cannot stand in a condition\n"
+	    "main.conf:20: [database e] superuser: a comment cannot stand in a condition\n");
+	write_text(state, "main.conf",
+	    "[database a]\ndsn = service=a\nconventions = timestamps, audit\n"
+	    "require_columns = users.email, app.\"odd.table\".\"a \"\"b\"\n"
+	    "users_table = \"My Schema\".\"Users\"\n"
+	    "superuser = (role = 'it''s; --' AND \"is(admin\")\n");
+	c = load(state);
+	db = conf_find(c, "a");
+	assert_string_equal(conf_database_get(db, "conventions"), "[\"timestamps\", \"audit\"]");
+	assert_string_equal(conf_database_get(db, "users_table"), "\"My Schema\".\"Users\"");
+	assert_string_equal(
+	    conf_database_get(db, "superuser"), "(role = 'it''s; --' AND \"is(admin\")");
+	assert_null(c->not_in_effect);
+}
+
+static void
 test_listen_outside_needs_allow(void **state)
 {
 	_cleanup_(conf_freep) struct conf *c = NULL;
@@ -947,6 +997,7 @@ main(void)
 		TEST(test_secrets_never_shown),
 		TEST(test_errors_of_sections_and_keys),
 		TEST(test_errors_of_values),
+		TEST(test_names_and_conditions),
 		TEST(test_listen_outside_needs_allow),
 		TEST(test_files_that_are_refused),
 		TEST(test_bytes_that_are_refused),

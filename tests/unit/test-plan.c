@@ -64,6 +64,8 @@ test_faults(void **state)
 		{ "[check xid-wraparond]\nwarning = >= 0.3\n",
 		    ":5:", "did you mean xid-wraparound?" },
 		{ "[check a/xid-wraparound]\nparam.nothing = 3\n", ":6:", "param.nothing" },
+		{ "[check vonc-*]\nenabled = no\n", ":5:", "unknown check" },
+		{ "[check conv-*]\nparam.gracious = 3h\n", ":6:", "param.gracious" },
 		{ "[query conn-up]\nsql = SELECT 1 AS value\ncritical = > 1\n",
 		    ":5:", "another name" },
 		/* Its severity comes from its SQL: the gates are params. */
@@ -104,6 +106,28 @@ test_shared(void **state)
 	unmake(&p);
 }
 
+/* A section of many checks counts less than that of one, wherever they stand. */
+static void
+test_glob_of_checks(void **state)
+{
+	struct planned p;
+	const struct check *table, *key;
+	const struct settings *s;
+
+	(void)state;
+	make(&p, TWO "[check conv-required-table-missing]\nparam.grace = 3h\n"
+	             "[check conv-*]\nparam.grace = 5h\nseverity = info\n");
+	assert_non_null(p.plan);
+	table = catalogue_find(p.catalogue, ENGINE_POSTGRESQL, "conv-required-table-missing");
+	key = catalogue_find(p.catalogue, ENGINE_POSTGRESQL, "conv-required-relationship-missing");
+	s = plan_settings(p.plan, table, conf_find(p.conf, "a"));
+	assert_string_equal(check_param_get(s->params, s->nparams, "grace"), "3h");
+	assert_int_equal(s->force, SEVERITY_INFO);
+	s = plan_settings(p.plan, key, conf_find(p.conf, "a"));
+	assert_string_equal(check_param_get(s->params, s->nparams, "grace"), "5h");
+	unmake(&p);
+}
+
 static void
 test_switches(void **state)
 {
@@ -136,6 +160,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_faults),
 		cmocka_unit_test(test_shared),
+		cmocka_unit_test(test_glob_of_checks),
 		cmocka_unit_test(test_switches),
 	};
 

@@ -12,6 +12,7 @@ int bind_parse(const char *sql, enum engine, struct bind *ret, struct err *) _mu
 void bind_done(struct bind *);
 /* Names the engine fills besides params: first_seen (JSON object key -> Unix seconds), baseline,
  * host (JSON of lib/host/host.h, NULL unless seen), interval (seconds since this check last ran, NULL the first time), not_covered (JSON array of
- * {check,reason,grant}), and every configured key of [database] (lists as JSON arrays). */
+ * {check,reason,grant}), schemas_platform, databases_platform and roles_platform (JSON arrays of globs: the
+ * platform's own here, lib/pg/flavour.h), and every configured key of [database] (lists as JSON arrays). */
 extern const char *const bind_engine_names[]; /* NULL-terminated */
-#define BIND_ENGINE_OWN 5                     /* so many at its head are no options of [database] */
+#define BIND_ENGINE_OWN 8                     /* so many at its head are no options of [database] */

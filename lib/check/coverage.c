@@ -31,6 +31,7 @@ facts_done(struct facts *facts)
 	for (size_t i = 0; i < facts->nprivileges; i++)
 		free(facts->privileges[i].name);
 	free(facts->privileges);
+	strv_free(facts->tells);
 	*facts = (struct facts){ 0 };
 }
 
@@ -151,10 +152,15 @@ meet(const struct need *need, const struct facts *facts, struct coverage *ret)
 	case NEED_PRIVILEGE:
 		return meet_privilege(need, facts, ret);
 	case NEED_FLAVOUR:
-		same = streq(facts->flavour ? facts->flavour : "community", need->name);
+		same = streq(need->name, "managed")
+		           ? facts->managed
+		           : streq(facts->flavour ? facts->flavour : "community", need->name);
 		if (same == (need->cmp == CMP_EQ))
 			return COVER_YES;
-		REASON(ret, same ? "not on %s" : "only on %s", need->name);
+		if (same && facts->managed)
+			REASON(ret, "not on %s: it is its provider's business", facts->flavour);
+		else
+			REASON(ret, same ? "not on %s" : "only on %s", need->name);
 		return COVER_NOT;
 	case NEED_CONFIGURED:
 		return meet_configured(need, facts, ret);

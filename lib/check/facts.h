@@ -18,6 +18,8 @@ struct facts {
 	int version[3]; /* PostgreSQL 15.18: {15,18,0}; SQLite library {3,40,1} */
 	enum fact_role role;
 	char *flavour; /* "community" unless told */
+	bool managed;  /* by a provider, who has its host and its superuser: `flavour != managed` */
+	char **tells;  /* what tells the flavour and other platforms (lib/pg/flavour.h) */
 	char *login;   /* role we are seen as; for GRANT texts */
 	char *datname;
 	bool superuser, pooled;

@@ -8,6 +8,7 @@
 #include "base/map.h"
 #include "base/str.h"
 #include "monitor/scrub.h"
+#include "pg/flavour.h"
 #include <stdio.h>
 
 #define FACTS_MAX_AGE_US (60 * USEC_PER_SEC)
@@ -66,15 +67,12 @@ char *
 pg_facts_sql(const struct catalogue *cat)
 {
 	struct map *seen = map_new();
+	_cleanup_free_ char *tells = pg_flavour_sql();
 	struct str s = { 0 };
 
+	str_addf(&s, "%s UNION ALL ", tells);
 	str_add(&s,
 	    "SELECT 'extension', extname::text, extversion::text FROM pg_catalog.pg_extension"
-	    " UNION ALL SELECT 'flavour-role', rolname::text, '' FROM pg_catalog.pg_roles"
-	    " WHERE rolname IN ('rds_superuser', 'cloudsqlsuperuser', 'azure_pg_admin',"
-	    " 'alloydbsuperuser', 'neon_superuser', 'supabase_admin')"
-	    " UNION ALL SELECT 'flavour-function', proname::text, '' FROM pg_catalog.pg_proc"
-	    " WHERE proname = 'aurora_version'"
 	    " UNION ALL SELECT 'superuser', '', rolsuper::text FROM pg_catalog.pg_roles"
 	    " WHERE rolname = current_user");
 	for (size_t i = 0; i < catalogue_count(cat); i++) {
@@ -116,29 +114,11 @@ facts_take(struct facts *to, struct facts *from)
 	SWAP(to->nextensions, from->nextensions);
 	SWAP(to->privileges, from->privileges);
 	SWAP(to->nprivileges, from->nprivileges);
-	SWAP(to->flavour, from->flavour);
+	SWAP(to->tells, from->tells);
+	free(to->flavour);
+	to->flavour = xstrdup(pg_flavour_of(to->tells));
+	to->managed = pg_flavour_is_managed(to->tells);
 	to->superuser = from->superuser;
-}
-
-static const char *
-flavour_of(const char *tell_tale)
-{
-	static const struct {
-		const char *name, *flavour;
-	} table[] = {
-		{ "aurora_version", "aurora" },
-		{ "rds_superuser", "rds" },
-		{ "alloydbsuperuser", "alloydb" },
-		{ "cloudsqlsuperuser", "cloudsql" },
-		{ "azure_pg_admin", "azure" },
-		{ "neon_superuser", "neon" },
-		{ "supabase_admin", "supabase" },
-	};
-
-	for (size_t i = 0; i < ARRAY_SIZE(table); i++)
-		if (streq(table[i].name, tell_tale))
-			return table[i].flavour;
-	return "community";
 }
 
 static bool
@@ -163,10 +143,8 @@ on_fact(const char *const *cells, const size_t *lengths, void *arg)
 		    (struct fact_privilege){ xstrdup(cells[1]), streq(cells[2], "true") };
 	} else if (streq(cells[0], "superuser")) {
 		f->superuser = streq(cells[2], "true");
-	} else if (str_starts(cells[0], "flavour") && !streq(f->flavour, "aurora")) {
-		/* Aurora has the roles of RDS too: its function decides. */
-		free(f->flavour);
-		f->flavour = xstrdup(flavour_of(cells[1]));
+	} else if (streq(cells[0], "tell")) {
+		strv_add(&f->tells, cells[1]);
 	}
 	return true;
 }
@@ -556,7 +534,6 @@ pump_facts(struct pg_run *r)
 		return false;
 	}
 	facts_done(&r->fresh);
-	r->fresh.flavour = xstrdup("community");
 	a = ask_new(r, NULL);
 	if (ask_send(r, a, &st, &facts_callbacks, r->job.timeout_us) < 0) {
 		session_is_gone(r);

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/str.h"
 #include "monitor/scope_impl.h"
+#include "pg/flavour.h"
 #include <math.h>
 
 static const char *
@@ -14,6 +15,19 @@ host_facts(const struct scope *s)
 	if (s->is_server)
 		return server_host_facts(s->owner);
 	return d->server ? server_host_facts(d->server) : NULL;
+}
+
+static char *
+platform(const struct scope *s, const char *name)
+{
+	const struct facts *f =
+	    s->is_server ? server_facts(s->owner) : &((const struct database *)s->owner)->facts;
+
+	if (streq(name, "schemas_platform"))
+		return pg_platform_json(f->tells, PG_PLATFORM_SCHEMAS);
+	if (streq(name, "databases_platform"))
+		return pg_platform_json(f->tells, PG_PLATFORM_DATABASES);
+	return pg_platform_json(f->tells, PG_PLATFORM_ROLES);
 }
 
 static const char *
@@ -41,6 +55,8 @@ bind_value(const struct checkup *c, const char *name, char **owned)
 		return host_facts(c->scope);
 	if (streq(name, "not_covered"))
 		return *owned = scope_not_covered_json(c->scope);
+	if (str_ends(name, "_platform"))
+		return *owned = platform(c->scope, name);
 	return conf_database_get(c->scope->conf, name);
 }
 

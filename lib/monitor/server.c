@@ -293,6 +293,7 @@ server_free(struct server *s)
 	facts_done(&s->facts);
 	pg_plan_unref(s->plan);
 	strv_free(s->listed);
+	strv_free(s->list_tells);
 	free(s->visitors);
 	free(s->dbs);
 	free(s->endpoint);

@@ -86,7 +86,7 @@ bool
 server_needs_no_second(enum pg_cause c)
 {
 	return c == PG_CAUSE_AUTH || c == PG_CAUSE_FULL || c == PG_CAUSE_NO_DATABASE ||
-	       c == PG_CAUSE_SETTINGS;
+	       c == PG_CAUSE_SETTINGS || c == PG_CAUSE_STRANGER;
 }
 
 /* What waits for the home session of a database that has it no more is a visit. */

@@ -6,13 +6,15 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "monitor/server_impl.h"
+#include "pg/flavour.h"
 
 #define LIST_MAX_AGE_US (60 * USEC_PER_SEC)
 
+/* Beside what tells whose server it is: the platform's own databases are no members. */
 static const char list_sql[] =
-    "SELECT datname::text FROM pg_catalog.pg_database"
+    " UNION ALL (SELECT 'database', datname::text, '' FROM pg_catalog.pg_database"
     " WHERE datallowconn AND NOT datistemplate AND datconnlimit <> -2"
-    " AND pg_catalog.has_database_privilege(oid, 'CONNECT') ORDER BY datname LIMIT 10000";
+    " AND pg_catalog.has_database_privilege(oid, 'CONNECT') ORDER BY datname LIMIT 10000)";
 
 static bool
 on_list_row(const char *const *cells, const size_t *lengths, void *arg)
@@ -20,8 +22,8 @@ on_list_row(const char *const *cells, const size_t *lengths, void *arg)
 	struct server *s = arg;
 
 	(void)lengths;
-	if (cells[0])
-		strv_add(&s->listed, cells[0]);
+	if (cells[0] && cells[1])
+		strv_add(streq(cells[0], "tell") ? &s->list_tells : &s->listed, cells[1]);
 	return true;
 }
 
@@ -107,6 +109,19 @@ remove_gone(struct server *s)
 }
 
 static void
+drop_platform(struct server *s)
+{
+	_cleanup_strv_ char **platform = pg_platform_names(s->list_tells, PG_PLATFORM_DATABASES);
+	char **all = TAKE_PTR(s->listed);
+
+	for (size_t i = 0; all && all[i]; i++)
+		if (!str_glob_any(platform, all[i]))
+			strv_add(&s->listed, all[i]);
+	strv_free(all);
+	s->list_tells = strv_free(s->list_tells);
+}
+
+static void
 on_list_done(const struct pg_failure *f, int64_t duration_us, void *arg)
 {
 	struct server *s = arg;
@@ -114,6 +129,7 @@ on_list_done(const struct pg_failure *f, int64_t duration_us, void *arg)
 
 	(void)duration_us;
 	s->listing = false;
+	drop_platform(s);
 	if (!f) {
 		s->m->retain_due |= s->list_us == 0;
 		s->list_us = clock_now_us();
@@ -140,12 +156,14 @@ has_template(const struct server *s)
 void
 server_list_databases(struct server *s)
 {
-	struct pg_statement st = { .sql = list_sql };
+	_cleanup_free_ char *tells = pg_flavour_sql(), *sql = xasprintf("%s%s", tells, list_sql);
+	struct pg_statement st = { .sql = sql };
 
 	if (s->listing || s->link != LINK_UP || s->home_run || !has_template(s) ||
 	    (s->list_us > 0 && clock_now_us() - s->list_us < LIST_MAX_AGE_US))
 		return;
 	s->listed = strv_free(s->listed);
+	s->list_tells = strv_free(s->list_tells);
 	s->listing = pg_session_request(s->home, &st, server_timeout_us(s) + USEC_PER_SEC,
 	                 &list_callbacks, s) >= 0;
 }

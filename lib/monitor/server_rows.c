@@ -31,6 +31,13 @@ server_needs_setup(const struct server *s)
 	return s->scope.conf->discovered && s->down && s->failure.cause == PG_CAUSE_AUTH;
 }
 
+/* It answers, but is not what we can judge: refused in words, no alarm. */
+static bool
+is_stranger(const struct server *s)
+{
+	return s->down && s->failure.cause == PG_CAUSE_STRANGER;
+}
+
 static const char *
 plan_value(const struct server *s, const char *key)
 {
@@ -132,8 +139,9 @@ server_judge_session(struct checkup *c, void *arg)
 	struct server *s = arg;
 	int64_t now = clock_now_us(), wall = clock_wall_us();
 	struct eval *ev = checkup_eval(c, NULL, s->start, now, wall);
-	enum news rows = session_rows(s, c->check, ev);
-	struct result res = { 0 };
+	bool refused = streq(c->check->id, "conn-up") && is_stranger(s);
+	enum news rows = refused ? ROWS_NEW : session_rows(s, c->check, ev);
+	struct result res = { 0 }, why = { 0 };
 	struct outcome o = { .checkup = c,
 		.result = &res,
 		.started_us = now,
@@ -143,9 +151,12 @@ server_judge_session(struct checkup *c, void *arg)
 	if (rows == ROWS_OLD) {
 		scope_record_nothing(c);
 	} else {
-		eval_finish(ev, NULL, &res);
+		if (refused)
+			result_unknown(&why, REASON_ERROR, "%s", s->failure.err.msg);
+		eval_finish(ev, refused ? &why : NULL, &res);
 		scope_record(&s->scope, &o);
 		result_done(&res);
+		result_done(&why);
 	}
 	eval_free(ev);
 }
@@ -196,6 +207,8 @@ server_part_unreachable(struct server *s, struct part *p, const char *why)
 		judge_session_checks(s, p);
 	if (server_needs_setup(s))
 		part_not_covered(p, "the monitoring role is missing (setup-needed)");
+	else if (is_stranger(s))
+		part_not_covered(p, why);
 	else
 		scope_part_end(p, REASON_CONNECTION, why);
 }

@@ -23,6 +23,7 @@ const char *const pg_cause_names[PG_CAUSE_N] = {
 	[PG_CAUSE_SHUTDOWN] = "shutdown",
 	[PG_CAUSE_LOST] = "lost",
 	[PG_CAUSE_SETTINGS] = "settings",
+	[PG_CAUSE_STRANGER] = "not-postgresql",
 	[PG_CAUSE_OTHER] = "other",
 };
 
@@ -40,6 +41,7 @@ static const int errnos[PG_CAUSE_N] = {
 	[PG_CAUSE_SHUTDOWN] = -ESHUTDOWN,
 	[PG_CAUSE_LOST] = -ECONNRESET,
 	[PG_CAUSE_SETTINGS] = -EBADMSG,
+	[PG_CAUSE_STRANGER] = -EPFNOSUPPORT,
 	[PG_CAUSE_OTHER] = -EIO,
 };
 

@@ -400,8 +400,17 @@ static int
 refused(struct pg_session *s)
 {
 	cause_of_connect(s->pg, s->phase, &s->failure);
-	if (s->is_plain || !cause_is_refused_options(&s->failure))
+	if (s->is_asking)
+		s->failure = s->refused;
+	if (s->is_plain)
 		return s->failure.err.code;
+	if (!cause_is_refused_options(&s->failure)) {
+		/* A setting that every server since 13 knows is not known there: who is it? */
+		if (s->failure.cause != PG_CAUSE_SETTINGS)
+			return s->failure.err.code;
+		s->refused = s->failure;
+		s->is_asking = true;
+	}
 	PQfinish(TAKE_PTR(s->pg));
 	s->is_plain = true;
 	return WANT_AGAIN;
@@ -411,7 +420,14 @@ static int
 authenticated(struct pg_session *s)
 {
 	int64_t now = clock_now_us();
+	int r = setup_refuse_stranger(s, NULL);
 
+	if (r < 0)
+		return r;
+	if (s->is_asking) {
+		s->failure = s->refused;
+		return s->failure.err.code;
+	}
 	if (PQsetnonblocking(s->pg, 1) < 0 || !PQenterPipelineMode(s->pg))
 		return session_fail(s, PG_CAUSE_OTHER, "%s", PQerrorMessage(s->pg));
 	s->timing.auth_us = now - s->linked_us;
@@ -574,8 +590,8 @@ pg_session_connect(
 {
 	if (s->state != PG_DOWN)
 		return -EBUSY;
-	if (!s->plan || !pg_plan_equal(s->plan, plan))
-		s->is_plain = s->lacks_newer = false;
+	if (!s->plan || !pg_plan_equal(s->plan, plan) || s->is_asking)
+		s->is_plain = s->lacks_newer = s->is_asking = false;
 	pg_plan_ref(plan);
 	pg_plan_unref(s->plan);
 	s->plan = plan;

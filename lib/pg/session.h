@@ -22,6 +22,7 @@ enum pg_cause {
 	PG_CAUSE_SHUTDOWN,    /* 57P01, 57P02 */
 	PG_CAUSE_LOST,        /* closed under us */
 	PG_CAUSE_SETTINGS,    /* read back differs from what was set */
+	PG_CAUSE_STRANGER,    /* speaks the protocol, but is no PostgreSQL of 13 or later */
 	PG_CAUSE_OTHER,
 	PG_CAUSE_N
 };

@@ -49,6 +49,7 @@ struct pg_session {
 	bool is_hung_up; /* end of input was seen; what came before is judged first */
 	bool is_told;    /* on_connect has heard TIMEOUT of this attempt */
 	bool is_plain;   /* start-up options were refused: remembered for this plan */
+	bool is_asking;  /* plain only to learn who refused the start-up, as `refused` says */
 	bool is_pooled;
 	bool lacks_newer; /* the server's platform lacks client_connection_check_interval */
 
@@ -65,6 +66,7 @@ struct pg_session {
 	int64_t begun_us, linked_us, ready_us;
 	struct pg_timing timing;
 	int backend_pid, server_version;
+	struct pg_failure refused;
 	struct pg_failure failure; /* why the connection ends */
 	struct pg_failure parting; /* FATAL that came while nothing was asked */
 
@@ -88,6 +90,8 @@ void session_kick(struct pg_session *);
 /* session_setup.c */
 char *setup_options(const struct pg_session *) _must_check_;
 void setup_begin(struct pg_session *);
+/* Negative when it is no PostgreSQL that we know; version_text is of version() or NULL. */
+int setup_refuse_stranger(struct pg_session *, const char *version_text);
 /* After the pump: 1 ready, 0 go on waiting, negative errno with s->failure. */
 int setup_step(struct pg_session *);
 /* Canonical text of a time as current_setting shows it: "5s", "100ms". */

@@ -4,6 +4,8 @@
  */
 #include "base/clock.h"
 #include "base/str.h"
+#include "base/text.h"
+#include "pg/flavour.h"
 #include "pg/session_impl.h"
 #include <stdio.h>
 
@@ -129,13 +131,35 @@ is_newer_set(const struct pg_session *s, size_t i)
 	       PQserverVersion(s->pg) >= settings[i].since;
 }
 
+static const char *
+reported(const char *name, void *arg)
+{
+	return PQparameterStatus(arg, name);
+}
+
+int
+setup_refuse_stranger(struct pg_session *s, const char *version_text)
+{
+	_cleanup_free_ char *who = pg_stranger(
+	    PQparameterStatus(s->pg, "server_version"), version_text, reported, s->pg);
+	_cleanup_free_ char *shown = who ? text_from_peer(who, strlen(who), 60) : NULL;
+
+	if (!who)
+		return 0;
+	return session_fail(s, PG_CAUSE_STRANGER,
+	    "this is %s: it speaks the protocol of PostgreSQL, but only PostgreSQL 13 and later "
+	    "is watched",
+	    shown);
+}
+
 static int
 ask_settings(struct pg_session *s)
 {
 	static const struct pg_request_callbacks cb = { NULL, on_settings, on_settings_done };
 	_cleanup_(str_done) struct str sql = { 0 };
 
-	str_add(&sql, "SELECT pg_catalog.current_setting('server_version_num')");
+	str_add(&sql, "SELECT pg_catalog.current_setting('server_version_num'),"
+	              " pg_catalog.version()");
 	for (size_t i = 0; i < ARRAY_SIZE(settings); i++) {
 		if (is_newer_set(s, i))
 			str_addf(&sql, ", pg_catalog.set_config('%s', '%s', false)",
@@ -184,11 +208,15 @@ static bool
 on_settings(const char *const *cells, const size_t *lengths, void *arg)
 {
 	struct pg_session *s = arg;
-	size_t col = 1;
+	size_t col = 2;
 	char buf[GUC_TIME_SIZE];
 
 	(void)lengths;
 	s->server_version = cells[0] ? (int)strtol(cells[0], NULL, 10) : 0;
+	if (setup_refuse_stranger(s, cells[1]) < 0) {
+		s->setup_failure = s->failure;
+		return true;
+	}
 	for (size_t i = 0; i < ARRAY_SIZE(settings); i++) {
 		const char *want = value_of(s, i, buf), *got;
 

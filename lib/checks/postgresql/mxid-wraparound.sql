@@ -40,5 +40,6 @@ CROSS JOIN LATERAL (SELECT pg_catalog.mxid_age(d.datminmxid)::bigint AS age) AS 
 CROSS JOIN LATERAL (SELECT pg_catalog.current_setting('autovacuum_multixact_freeze_max_age')::float8 * :freeze_factor::float8 AS handled) AS h
 WHERE NOT (a.age < h.handled
     AND a.age >= :spared_from::float8 * 2147483648 AND a.age < :spared_until::float8 * 2147483648)
+  AND NOT @platform_database(d.datname)
 ORDER BY a.age DESC, d.datname
 LIMIT 1000

@@ -90,7 +90,8 @@ struct server {
 	bool refit;    /* other visitors are to be made, once none is busy: no visit begins */
 	bool outdated; /* the answer of `resolving` is about another DSN */
 	size_t nleaving; /* databases that leave, with a run on its way */
-	char **listed, **list_tells; /* databases = *: names of the last list, what tells the flavour */
+	char **listed,
+	    **list_tells; /* databases = *: names of the last list, what tells the flavour */
 };
 
 static inline int64_t

@@ -195,6 +195,8 @@ database_json(const struct database *d, const struct map *tally)
 	json_object_set_new(o, "datname", report_string(d->datname));
 	json_object_set_new(o, "server_version",
 	    report_string(d->server ? server_version(d->server) : d->server_version));
+	json_object_set_new(
+	    o, "flavour", report_string(d->server && d->facts_us > 0 ? d->facts.flavour : NULL));
 	json_object_set_new(o, "role", report_string(fact_role_text(d->facts.role)));
 	json_object_set_new(o, "status", report_string(status_names[database_status(d)]));
 	json_object_set_new(o, "labels", labels_json(d->conf));

@@ -124,8 +124,8 @@ static const struct {
 	{ "function",
 	    "SELECT DISTINCT 'function ' || proname FROM pg_catalog.pg_proc WHERE proname IN (",
 	    ")" },
-	{ "schema",
-	    "SELECT 'schema ' || nspname FROM pg_catalog.pg_namespace WHERE nspname IN (", ")" },
+	{ "schema", "SELECT 'schema ' || nspname FROM pg_catalog.pg_namespace WHERE nspname IN (",
+	    ")" },
 	/* By the index over relname: split_part is worked out once. */
 	{ "relation",
 	    "SELECT 'relation ' || x.tell FROM (SELECT tell, pg_catalog.split_part(tell, '.', 1)"
@@ -329,7 +329,8 @@ pg_stranger(const char *server_version, const char *version_text,
 		for (const char *q = server_version; *q == '.' || (*q >= '0' && *q <= '9'); q++)
 			dots += *q == '.';
 		if (dots > 1)
-			return xasprintf("something that calls itself version %.20s", server_version);
+			return xasprintf(
+			    "something that calls itself version %.20s", server_version);
 	}
 	if (major > 0 && major < 13)
 		return xasprintf("version %.20s", server_version);

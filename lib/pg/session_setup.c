@@ -140,8 +140,8 @@ reported(const char *name, void *arg)
 int
 setup_refuse_stranger(struct pg_session *s, const char *version_text)
 {
-	_cleanup_free_ char *who = pg_stranger(
-	    PQparameterStatus(s->pg, "server_version"), version_text, reported, s->pg);
+	_cleanup_free_ char *who =
+	    pg_stranger(PQparameterStatus(s->pg, "server_version"), version_text, reported, s->pg);
 	_cleanup_free_ char *shown = who ? text_from_peer(who, strlen(who), 60) : NULL;
 
 	if (!who)

@@ -77,6 +77,7 @@ database_facts(const json_t *db)
 	double tables = layout_get_number(facts, "tables");
 	bool sqlite = streq(layout_get(db, "engine"), engine_names[ENGINE_SQLITE]);
 	const char *version = layout_get(db, "server_version"), *role = layout_get(db, "role");
+	const char *flavour = layout_get(db, "flavour");
 	double ms = 0;
 	_cleanup_str_ struct str out = { 0 };
 	_cleanup_free_ char *text = NULL;
@@ -84,6 +85,8 @@ database_facts(const json_t *db)
 	text = sqlite || !*version ? xstrdup(engine_word(db))
 	                           : xasprintf("%s %s", engine_word(db), version);
 	add_part(&out, text);
+	if (*flavour && !streq(flavour, "community"))
+		add_part(&out, flavour);
 	if (*role && !streq(role, "unknown"))
 		add_part(&out, role);
 	if (isfinite(size)) {

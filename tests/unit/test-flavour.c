@@ -4,6 +4,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+/* after what it needs */
 #include <cmocka.h>
 
 static const struct {
@@ -76,9 +77,8 @@ static const struct {
 	    NULL, "Amazon Redshift" },
 	{ "11.2-YB-2.18.3.0-b0", NULL, NULL, "YugabyteDB" },
 	{ "15.2-YB-2025.1.0.0-b0", NULL, NULL, "YugabyteDB" },
-	{ "12.12",
-	    "PostgreSQL 12.12 (Greenplum Database 7.1.0 build commit:e7c2b1f) on x86_64", NULL,
-	    "Greenplum" },
+	{ "12.12", "PostgreSQL 12.12 (Greenplum Database 7.1.0 build commit:e7c2b1f) on x86_64",
+	    NULL, "Greenplum" },
 	{ "12.12", NULL, NULL, "version 12.12" },
 	{ "9.6.24", NULL, NULL, "version 9.6.24" },
 	{ "9.5.0", NULL, "mz_version", "Materialize" },

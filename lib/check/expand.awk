@@ -88,6 +88,8 @@ function arguments(s, given,   i, c, level, arg, quoted) {
 		}
 		if (!quoted && c == "(" && ++level == 1)
 			continue
+		if (!quoted && (c == "[" || c == "]"))
+			level += c == "[" ? 1 : -1
 		arg = arg c
 	}
 	return substr(s, i + 1)

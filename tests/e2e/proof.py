@@ -35,7 +35,7 @@ def look(cluster, dbname, check, *, keys=None, **settings):
     with tempfile.TemporaryDirectory(prefix="dbh-look-") as made:
         folder = pathlib.Path(made)
         conf = folder / "look.conf"
-        conf.write_text(config_text({}, {"it": {"dsn": cluster.dsn(dbname), **(keys or {})}},
+        conf.write_text(config_text({}, {"it": {"dsn": cluster.dsn(dbname), "enable": [check], **(keys or {})}},
                                     sections={f"check {check}": rules} if rules else None))
         conf.chmod(0o600)
         run = Cli(folder, "-o", "json", "check", "-c", conf, "--check", check, "--deep", "it")

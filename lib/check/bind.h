@@ -11,8 +11,9 @@ struct bind {
 int bind_parse(const char *sql, enum engine, struct bind *ret, struct err *) _must_check_;
 void bind_done(struct bind *);
 /* Names the engine fills besides params: first_seen (JSON object key -> Unix seconds), baseline,
- * host (JSON of lib/host/host.h, NULL unless seen), interval (seconds since this check last ran, NULL the first time), not_covered (JSON array of
+ * host (JSON of lib/host/host.h, NULL unless seen), interval (seconds since this check last ran, NULL the first time), migrations
+ * (JSON of lib/migration/migration.h, NULL without a folder of them), not_covered (JSON array of
  * {check,reason,grant}), schemas_platform, databases_platform and roles_platform (JSON arrays of globs: the
  * platform's own here, lib/pg/flavour.h), and every configured key of [database] (lists as JSON arrays). */
 extern const char *const bind_engine_names[]; /* NULL-terminated */
-#define BIND_ENGINE_OWN 8                     /* so many at its head are no options of [database] */
+#define BIND_ENGINE_OWN 9                     /* so many at its head are no options of [database] */

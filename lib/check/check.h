@@ -36,6 +36,7 @@ enum need_kind {
 	NEED_FLAVOUR,     /* flavour =|!= NAME */
 	NEED_CONFIGURED,  /* configured KEY[=WORD] */
 	NEED_HOST,        /* host */
+	NEED_MIGRATIONS,  /* migrations expected|known|files */
 };
 enum compare { CMP_NONE = 0, CMP_LT, CMP_LE, CMP_GT, CMP_GE, CMP_EQ, CMP_NE };
 enum compare compare_parse(const char **p); /* moves *p behind the operator */

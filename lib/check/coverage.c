@@ -137,6 +137,41 @@ meet_configured(const struct need *need, const struct facts *facts, struct cover
 	return COVER_NOT;
 }
 
+static bool
+is_set(const struct facts *facts, const char *key)
+{
+	const char *value =
+	    facts->configured ? facts->configured(facts->configured_arg, key) : NULL;
+
+	return value && *value;
+}
+
+/* What the database is compared with: a revision, a list, or the files of a folder. */
+static enum cover
+meet_migrations(const struct need *need, const struct facts *facts, struct coverage *ret)
+{
+	bool files = facts->migrations || facts->migrations_reason;
+
+	if (streq(need->name, "files") && !files) {
+		REASON(ret, "expect_migration names no folder of migrations for this database");
+		return COVER_NOT;
+	}
+	if (streq(need->name, "known") && !files && !is_set(facts, "known_migrations")) {
+		REASON(ret, "neither a folder in expect_migration nor known_migrations is "
+		            "configured for this database");
+		return COVER_NOT;
+	}
+	if (streq(need->name, "expected") && !is_set(facts, "expect_migration")) {
+		REASON(ret, "expect_migration is not configured for this database");
+		return COVER_NOT;
+	}
+	if (facts->migrations_reason) {
+		REASON(ret, "%s", facts->migrations_reason);
+		return COVER_UNKNOWN;
+	}
+	return COVER_YES;
+}
+
 static enum cover
 meet(const struct need *need, const struct facts *facts, struct coverage *ret)
 {
@@ -164,6 +199,8 @@ meet(const struct need *need, const struct facts *facts, struct coverage *ret)
 		return COVER_NOT;
 	case NEED_CONFIGURED:
 		return meet_configured(need, facts, ret);
+	case NEED_MIGRATIONS:
+		return meet_migrations(need, facts, ret);
 	case NEED_HOST:
 		if (facts->host)
 			return COVER_YES;

@@ -117,6 +117,18 @@ take_role(struct need *need, const char **p, struct err *e)
 	return 0;
 }
 
+/* expected: a revision or the head of a folder; known: a folder or a list; files: a folder. */
+static int
+take_migrations(struct need *need, const char **p, struct err *e)
+{
+	need->name = take_word(p);
+	if (!streq(need->name, "expected") && !streq(need->name, "known") &&
+	    !streq(need->name, "files"))
+		return err_set(
+		    e, -EINVAL, "\"%s\": migrations are expected, known or files", need->text);
+	return 0;
+}
+
 static int
 take_flavour(struct need *need, const char **p, struct err *e)
 {
@@ -181,7 +193,7 @@ static int
 need_parse(struct need *need, bool when, struct err *e)
 {
 	static const char *const words[] = { "server", "extension", "role", "privilege", "flavour",
-		"configured", "host" };
+		"configured", "host", "migrations" };
 	const char *p = need->text, *near;
 	_cleanup_free_ char *word = take_word(&p);
 	int r = -EINVAL;
@@ -209,6 +221,9 @@ need_parse(struct need *need, bool when, struct err *e)
 	} else if (streq(word, "host")) {
 		need->kind = NEED_HOST;
 		r = 0;
+	} else if (streq(word, "migrations")) {
+		need->kind = NEED_MIGRATIONS;
+		r = take_migrations(need, &p, e);
 	} else {
 		near = str_nearest(word, words, ARRAY_SIZE(words));
 		return err_set(e, -EINVAL, "\"%s\": unknown condition%s%s%s", word,

@@ -16,7 +16,7 @@ static const char *const convention_words[] = { "uuid-primary-key", "timestamps"
 	"audit" };
 static const char *const unit_words[] = { "count", "bytes", "seconds", "ratio" };
 static const char *const migration_words[] = { "alembic", "django", "flyway", "liquibase", "rails",
-	"prisma", "knex", "goose", "golang-migrate", "sqitch", "diesel", "sqlx", "none" };
+	"prisma", "knex", "goose", "golang-migrate", "dbmate", "sqlx", "none" };
 
 const struct conf_section_type conf_sections[KIND_N] = {
 	[KIND_DAEMON] = { "daemon", NULL,
@@ -203,16 +203,18 @@ const struct conf_option conf_options[] = {
 	{ KIND_DATABASE, "superuser", TYPE_CONDITION, 0, OPT_NO_FIELD,
 	  .help = "The condition, in SQL, that makes a row of users_table a superuser; there must be one.",
 	  .example = "is_superuser" },
-	{ KIND_DATABASE, "migration_tool", TYPE_WORD, OPT_LATER, OPT_NO_FIELD, 0,
+	{ KIND_DATABASE, "migration_tool", TYPE_WORD, 0, OPT_NO_FIELD, 0,
 	  (int64_t)ARRAY_SIZE(migration_words) - 1, migration_words,
-	  .help = "The migration tool; it is recognised unless set.", .example = "alembic" },
-	{ KIND_DATABASE, "migration_table", TYPE_TEXT, OPT_LATER, OPT_NO_FIELD,
-	  .help = "Where that tool keeps its revision.", .example = "app.alembic_version" },
-	{ KIND_DATABASE, "expect_migration", TYPE_TEXT, OPT_LATER, OPT_NO_FIELD,
-	  .help = "The revision that should be applied, or \"head of FOLDER\".",
+	  .help = "The migration tool that counts; recognised by its table unless set. none: do not look "
+	      "for any.", .example = "alembic" },
+	{ KIND_DATABASE, "migration_table", TYPE_TEXT, 0, OPT_NO_FIELD,
+	  .help = "Where that tool keeps what it has applied; any name will do.", .example = "app.alembic_version" },
+	{ KIND_DATABASE, "expect_migration", TYPE_TEXT, 0, OPT_NO_FIELD,
+	  .help = "The revision that should be applied, or \"head of FOLDER\": the newest of the "
+	      "migrations in it.",
 	  .example = "head of /srv/app/alembic/versions" },
-	{ KIND_DATABASE, "known_migrations", TYPE_LIST, OPT_LATER, OPT_NO_FIELD,
-	  .help = "Revisions that may be found.", .example = "1a, 2b" },
+	{ KIND_DATABASE, "known_migrations", TYPE_LIST, 0, OPT_NO_FIELD,
+	  .help = "Revisions that may be found, the oldest first, where there is no folder.", .example = "1a, 2b" },
 	{ KIND_DATABASE, "expect_encoding", TYPE_TEXT, OPT_LATER, OPT_NO_FIELD,
 	  .help = "SQLite: the encoding it should have.", .example = "UTF-8" },
 	{ KIND_DATABASE, "expect_journal_mode", TYPE_TEXT, OPT_LATER, OPT_NO_FIELD,

@@ -410,16 +410,28 @@ on_items_done(const struct pg_failure *f, int64_t duration_us, void *arg)
 static const struct pg_request_callbacks items_callbacks = { on_items_columns, on_item,
 	on_items_done };
 
+/* What an item asks may name parameters like a body: they are bound, never pasted into its list. */
 static int
 ask_item(struct pg_run *r, struct checkup *c, const struct scrub_item *it)
 {
+	_cleanup_(bind_done) struct bind bind = { 0 };
 	struct ask *a = ask_new(r, c);
 	int64_t timeout = MAX(it->timeout_us, r->job.timeout_us);
 	struct pg_statement st = { .sql = it->sql, .timeout_us = timeout, .user = c->check->user };
+	struct bound bound = { 0 };
+	int e;
 
+	if (bind_parse(it->sql, ENGINE_POSTGRESQL, &bind, NULL) >= 0 && bind.names) {
+		checkup_bind(c, &bind, &bound);
+		st.sql = bind.sql;
+		st.params = bound.values;
+		st.nparams = bound.n;
+	}
 	a->item = xstrdup(it->key);
 	a->eval = checkup_eval(c, a->item, r->job.server_start, a->started_us, a->started_wall_us);
-	return ask_send(r, a, &st, &check_callbacks, timeout);
+	e = ask_send(r, a, &st, &check_callbacks, timeout);
+	bound_done(&bound);
+	return e;
 }
 
 static int

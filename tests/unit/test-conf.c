@@ -694,12 +694,12 @@ test_listen_outside_needs_allow(void **state)
 	    "main.conf:2: [daemon] listen: an address other than loopback needs listen_allow\n");
 	write_text(state, "main.conf",
 	    "[daemon]\nlisten = [::]:9630\nlisten_allow = ::1, 10.0.0.0/8\n"
-	    "[database a]\ndsn = service=orders\nexpect_migration = 1a\nscrub_slice = 1min\n"
+	    "[database a]\ndsn = service=orders\nbackup_policy = nightly\nscrub_slice = 1min\n"
 	    "[silence night]\nanything = goes\n[routine]\n");
 	c = load(state);
 	got = join(state, c->not_in_effect);
 	assert_string_equal(got,
-	    "main.conf:6: [database a] expect_migration: not in effect in this version\n"
+	    "main.conf:6: [database a] backup_policy: not in effect in this version\n"
 	    "main.conf:7: [database a] scrub_slice: not in effect in this version\n"
 	    "main.conf:8: [silence night]: not in effect in this version\n"
 	    "main.conf:10: [routine]: not in effect in this version\n");

@@ -31,7 +31,7 @@ struct facts {
 	/* configured KEY: text of the option for this database or NULL.  borrowed arg. */
 	const char *(*configured)(const void *arg, const char *key);
 	const void *configured_arg;
-	bool migrations; /* the folder of expect_migration was read */
+	bool migrations;               /* the folder of expect_migration was read */
 	const char *migrations_reason; /* why it was not, or NULL; borrowed */
 };
 void facts_done(struct facts *);

@@ -4,7 +4,6 @@
 -- probe: schema
 -- topic: migrations
 -- scope: database
--- interval: 5min
 -- kind: scrub
 -- default: on
 -- cost: cheap
@@ -63,7 +62,7 @@ WITH RECURSIVE @history_rows, @known_rows, ancestor AS (
 	      WHEN %4$L = 'liquibase' THEN true
 	      ELSE k.id > coalesce(t.id, '') END
 	  -- Squashed: all that it replaces is there, or what replaces it.
-	  AND NOT (pg_catalog.jsonb_typeof(k.j -> 'replaces') = 'array' AND NOT EXISTS (
+	  AND NOT (coalesce(pg_catalog.jsonb_typeof(k.j -> 'replaces') = 'array', false) AND NOT EXISTS (
 	      SELECT FROM pg_catalog.jsonb_array_elements_text(k.j -> 'replaces') AS r
 	      WHERE NOT EXISTS (SELECT FROM done AS d WHERE d.v = r)))
 	  AND NOT EXISTS (SELECT FROM known AS x JOIN done AS d ON d.id = x.id AND d.app = x.app

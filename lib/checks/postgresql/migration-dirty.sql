@@ -4,7 +4,6 @@
 -- probe: schema
 -- topic: migrations
 -- scope: database
--- interval: 5min
 -- kind: scrub
 -- default: on
 -- cost: cheap

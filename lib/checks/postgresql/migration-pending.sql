@@ -4,7 +4,6 @@
 -- probe: schema
 -- topic: migrations
 -- scope: database
--- interval: 5min
 -- kind: scrub
 -- default: on
 -- cost: cheap
@@ -35,7 +34,7 @@ WITH @history_rows, @known_rows, done AS MATERIALIZED (
 	FROM known AS k JOIN top AS t ON t.app = k.app AND k.id < t.id AND k.id > coalesce(t.base, '')
 	WHERE coalesce(k.j ->> 'opt', '') <> 'true'
 	  AND NOT EXISTS (SELECT FROM done AS d WHERE d.id = k.id AND d.app = k.app)
-	  AND NOT (pg_catalog.jsonb_typeof(k.j -> 'replaces') = 'array' AND NOT EXISTS (
+	  AND NOT (coalesce(pg_catalog.jsonb_typeof(k.j -> 'replaces') = 'array', false) AND NOT EXISTS (
 	      SELECT FROM pg_catalog.jsonb_array_elements_text(k.j -> 'replaces') AS r
 	      WHERE NOT EXISTS (SELECT FROM done AS d WHERE d.v = r)))
 	  AND NOT EXISTS (SELECT FROM known AS x JOIN done AS d ON d.id = x.id AND d.app = x.app

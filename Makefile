@@ -142,6 +142,11 @@ check-catalogue:
 	@conf/install-packages.sh build test
 	@$(MAKE) --no-print-directory -s -j2 all
 	@B=$(B) tests/run.sh catalogue
+# The same on PostgreSQL 13, 15, 17 and 18 as Debian ships them; VERSIONS names some of them.
+check-matrix:
+	@conf/install-packages.sh build test matrix
+	@$(MAKE) --no-print-directory -s -j2 all
+	@B=$(B) tests/matrix/run.sh $(if $(TABLE),--table) $(VERSIONS)
 asan:
 	@$(MAKE) --no-print-directory B=build/asan SAN=address,undefined all tests
 	@B=build/asan tests/run.sh unit e2e
@@ -213,6 +218,6 @@ uninstall:
 	 $(foreach m,$(MANUALS),$(MAN)/man$(subst .,,$(suffix $(m)))/$(notdir $(m)))
 	rm -rf $(DOC)
 FORCE:
-.PHONY: all libs tests fuzz fuzzers enomem coverage run test unit e2e lint check check-catalogue asan bench format print-cflags clean install uninstall FORCE
+.PHONY: all libs tests fuzz fuzzers enomem coverage run test unit e2e lint check check-catalogue check-matrix asan bench format print-cflags clean install uninstall FORCE
 .SECONDARY:
 -include $(wildcard $(B)/*/*.d $(B)/*/*/*.d)

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Installs the Debian packages that a purpose needs: build, test, lint, systemd, bench, fuzz (several
-# may be named).
+# Installs the Debian packages that a purpose needs: build, test, lint, systemd, bench, fuzz,
+# matrix (several may be named).
 # Asks the package manager for nothing when all are there.
 set -eu
 
@@ -13,6 +13,7 @@ systemd="debootstrap systemd-container python3 util-linux"
 lint="clang clang-format clang-tidy cppcheck mandoc shellcheck"
 bench="prometheus-postgres-exporter prometheus-sql-exporter check-postgres"
 fuzz="clang libclang-rt-dev llvm"
+matrix="debootstrap debian-archive-keyring patchelf dpkg xz-utils"
 
 missing=
 for purpose in "$@"; do
@@ -23,7 +24,8 @@ for purpose in "$@"; do
 	systemd) list=$systemd ;;
 	bench) list=$bench ;;
 	fuzz) list=$fuzz ;;
-	*) echo "usage: $0 build|test|lint|systemd|bench|fuzz ..." >&2; exit 64 ;;
+	matrix) list=$matrix ;;
+	*) echo "usage: $0 build|test|lint|systemd|bench|fuzz|matrix ..." >&2; exit 64 ;;
 	esac
 	for package in $list; do
 		status=$(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null) || status=absent

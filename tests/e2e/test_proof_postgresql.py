@@ -1,9 +1,13 @@
 """Proofs that a table cannot tell: two databases, rights."""
+import pytest
+
 from proof import look, mend, proves
 
 
 @proves("collation-version-mismatch")
 def test_collation_of_the_database_and_of_a_column(module_cluster):
+    if module_cluster.version < 15:
+        pytest.skip("before 15 the default collation has no recorded version")
     db = "proof_collation"
     module_cluster.sql(f"CREATE DATABASE {db} TEMPLATE template0 LOCALE_PROVIDER icu ICU_LOCALE 'en' ENCODING 'UTF8' LOCALE 'C'")
     module_cluster.script("""

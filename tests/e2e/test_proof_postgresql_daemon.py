@@ -97,19 +97,9 @@ def test_reads_that_miss_the_cache(cluster, daemon):
     assert f["severity"] == "info" and f["value"] < 0.9 and f["unit"] == "ratio"
 
 
-@pytest.fixture(scope="module")
-def summed():
-    """Servers with data checksums."""
-    folder = Folder()
-    try:
-        yield Template(folder, "-k")
-    finally:
-        folder.remove()
-
-
 @proves("checksum-failures")
-def test_damaged_page_stays_told_until_acknowledged(summed, folder, own, daemon):
-    c = own(Cluster(summed, folder))
+def test_damaged_page_stays_told_until_acknowledged(cluster, daemon):
+    c = cluster()
     db = c.createdb("shop")
     c.sql("CREATE TABLE t (i int); INSERT INTO t SELECT generate_series(1, 1000)", dbname=db)
     path = c.data / c.one("SELECT pg_relation_filepath('t')", dbname=db)

@@ -72,7 +72,7 @@ manuals() {
 }
 
 scripts() {
-	shellcheck -S warning .ci/run conf/*.sh conf/demo/*.sh tests/*.sh tests/lint/*.sh
+	shellcheck -S warning .ci/run conf/*.sh conf/demo/*.sh tests/*.sh tests/lint/*.sh tests/matrix/*.sh
 }
 
 python_files() {

@@ -1,5 +1,5 @@
 """Checks of what a database holds."""
-from proof import Proof, test_fault_is_found_and_its_remedies_close_it  # noqa: F401
+from proof import FLUSH, Proof, test_fault_is_found_and_its_remedies_close_it  # noqa: F401
 
 PROOFS = {
     "no primary key": Proof("table-no-primary-key", """
@@ -173,8 +173,7 @@ PROOFS = {
         -- look-alikes
         CREATE TABLE little (i int) WITH (autovacuum_enabled = off); INSERT INTO little SELECT generate_series(1, 2000); UPDATE little SET i = i;
         CREATE TABLE rarely (i int) WITH (autovacuum_vacuum_scale_factor = 5, autovacuum_enabled = off);
-        INSERT INTO rarely SELECT generate_series(1, 20000); ANALYZE rarely; UPDATE rarely SET i = i;
-        SELECT pg_stat_force_next_flush();""", {
+        INSERT INTO rarely SELECT generate_series(1, 20000); ANALYZE rarely; UPDATE rarely SET i = i;""" + FLUSH, {
         "public.off": ("critical", 40000 / 4050), "public.own": ("warning", 40000 / 10050), "public.tree": ("warning", 20000 / 4050)},
         settings={"settle": "0s"}),
     "required table": Proof("conv-required-table-missing", """

@@ -13,7 +13,7 @@ from .base import Failure, as_user, children, die_with, end, free_port, give, se
 
 USER = "postgres"
 SETTINGS = {
-    "fsync": "off", "shared_buffers": "16MB", "max_connections": "40",
+    "shared_buffers": "16MB", "max_connections": "40",
     "log_connections": "on", "log_disconnections": "on",
     # %n: milliseconds since the epoch, read back by connection_log()
     "log_line_prefix": "'%n [%p] '", "logging_collector": "off", "log_min_messages": "log",
@@ -42,12 +42,16 @@ def run(*argv, **more):
 
 
 class Template:
-    """initdb once; every Cluster of the session starts from a copy."""
+    """initdb once; every Cluster of the session starts from a copy.
 
-    def __init__(self, folder, *initdb_args):
+    Nothing is to be told of it: it has checksums unless checksums=False, and syncs what it writes."""
+
+    def __init__(self, folder, *initdb_args, checksums=True):
         self.data = folder.sub("template", user=USER) / "data"
         run(bindir() / "initdb", "-D", self.data, "-U", USER, "-A", "trust", "-N",
-            "-E", "UTF8", "--locale=C.UTF-8", *initdb_args)
+            "-E", "UTF8", "--locale=C.UTF-8", *initdb_args, *(["-k"] if checksums else []))
+        if not checksums and int((self.data / "PG_VERSION").read_text()) >= 18:
+            run(bindir() / "pg_checksums", "--disable", "-D", self.data)
 
     def copy(self, target):
         run("cp", "-a", "--reflink=auto", self.data, target)

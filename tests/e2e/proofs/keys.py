@@ -1,0 +1,297 @@
+"""Checks of keys, foreign keys, triggers and sequences."""
+from proof import Proof, look, mend, proves, test_fault_is_found_and_its_remedies_close_it  # noqa: F401
+from support import wait_until
+
+PROOFS = {
+    "foreign key of another type": Proof("fk-type-mismatch", """
+        CREATE DOMAIN money_id AS bigint; CREATE DOMAIN inner_id AS money_id;
+        CREATE TABLE big (id bigint PRIMARY KEY, code varchar(20) UNIQUE, amount numeric(10,2) UNIQUE, free text UNIQUE, day date UNIQUE, UNIQUE (id, code));
+        INSERT INTO big VALUES (1, 'x', 1, 'x', '2026-01-01');
+        CREATE TABLE narrow (big_id int REFERENCES big); INSERT INTO narrow VALUES (1);
+        CREATE TABLE small (id int PRIMARY KEY); CREATE TABLE wider (small_id bigint REFERENCES small); INSERT INTO small VALUES (1); INSERT INTO wider VALUES (1);
+        CREATE TABLE lengths (code varchar(50) REFERENCES big (code), amount numeric(12,2) REFERENCES big (amount));
+        CREATE TABLE kinds (free varchar REFERENCES big (free), day timestamp REFERENCES big (day), bounded varchar(9) REFERENCES big (free));
+        CREATE TABLE several (a int, b varchar(20), FOREIGN KEY (a, b) REFERENCES big (id, code));
+        CREATE TABLE own_collation (code text COLLATE "C" REFERENCES big (code));
+        CREATE TABLE seen (big_id int REFERENCES big); CREATE VIEW seen_by AS SELECT big_id FROM seen;
+        CREATE SCHEMA "s p"; CREATE TABLE "s p"."or""der
+" ("select" smallint REFERENCES big);
+        CREATE TABLE tree (k int, big_id int REFERENCES big) PARTITION BY LIST (k);
+        CREATE TABLE tree1 PARTITION OF tree FOR VALUES IN (1) PARTITION BY LIST (k); CREATE TABLE tree11 PARTITION OF tree1 FOR VALUES IN (1);
+        INSERT INTO tree VALUES (1, 1);
+        CREATE TABLE by_it (big_id int REFERENCES big) PARTITION BY LIST (big_id);
+        -- look-alikes: domains of the same type on either side, partitions as target, what an extension owns
+        CREATE TABLE fine (a bigint REFERENCES big, b inner_id REFERENCES big, c varchar(20) REFERENCES big (code), d numeric(10,2) REFERENCES big (amount));
+        CREATE TABLE by_domain (id inner_id PRIMARY KEY); CREATE TABLE to_domain (id bigint REFERENCES by_domain);
+        CREATE TABLE parted (id bigint PRIMARY KEY) PARTITION BY RANGE (id); CREATE TABLE parted1 PARTITION OF parted FOR VALUES FROM (0) TO (9);
+        CREATE TABLE to_parted (id bigint REFERENCES parted);
+        CREATE TABLE of_extension (big_id int REFERENCES big); ALTER EXTENSION plpgsql ADD TABLE of_extension;
+        CREATE SCHEMA vendor_x; CREATE TABLE vendor_x.t (big_id int REFERENCES big);
+        CREATE TEMP TABLE p (id bigint PRIMARY KEY); CREATE TEMP TABLE c (p int REFERENCES p);
+        ANALYZE;""", {
+        "public.narrow.big_id": ("warning", None), "public.wider.small_id": ("warning", None), "public.lengths.code": ("warning", None),
+        "public.lengths.amount": ("warning", None), "public.kinds.free": ("info", None), "public.kinds.day": ("warning", None),
+        "public.kinds.bounded": ("warning", None), "public.several.a": ("warning", None), "public.own_collation.code": ("warning", None),
+        "public.seen.big_id": ("warning", None), '"s p"."or""der\n"."select"': ("warning", None), "public.tree.big_id": ("warning", None),
+        "public.by_it.big_id": ("warning", None)},
+        closes={"public.narrow.big_id", "public.wider.small_id", "public.lengths.code", "public.lengths.amount", "public.kinds.free",
+                "public.kinds.day", "public.kinds.bounded", "public.several.a", "public.own_collation.code", '"s p"."or""der\n"."select"',
+                "public.tree.big_id"},
+        keys={"schemas_exclude": ["vendor_*"]}),
+    "foreign key twice": Proof("fk-duplicate", """
+        CREATE TABLE p (id int PRIMARY KEY, b int, UNIQUE (id, b), UNIQUE (b, id), UNIQUE (b)); CREATE TABLE other (id int PRIMARY KEY);
+        CREATE TABLE c (p int CONSTRAINT one REFERENCES p CONSTRAINT two REFERENCES p CONSTRAINT three REFERENCES p);
+        CREATE TABLE swapped (a int, b int, CONSTRAINT ab FOREIGN KEY (a, b) REFERENCES p (id, b), CONSTRAINT ba FOREIGN KEY (b, a) REFERENCES p (b, id));
+        CREATE TABLE acts (p int CONSTRAINT a REFERENCES p ON DELETE CASCADE CONSTRAINT b REFERENCES p);
+        CREATE TABLE unproven (p int); ALTER TABLE unproven ADD CONSTRAINT a FOREIGN KEY (p) REFERENCES p NOT VALID; ALTER TABLE unproven ADD CONSTRAINT b FOREIGN KEY (p) REFERENCES p;
+        CREATE TABLE "new
+line" ("o'p" int CONSTRAINT "x""y" REFERENCES p CONSTRAINT "dou""ble" REFERENCES p);
+        CREATE TABLE tree (k int, p int CONSTRAINT one REFERENCES p CONSTRAINT two REFERENCES p) PARTITION BY LIST (k);
+        CREATE TABLE tree1 PARTITION OF tree FOR VALUES IN (1);
+        -- look-alikes
+        CREATE TABLE apart (a int REFERENCES p, b int REFERENCES p, c int REFERENCES other, d int REFERENCES p (b));
+        CREATE TABLE keys (a int REFERENCES p REFERENCES p (b)); CREATE TABLE to_other (a int REFERENCES p REFERENCES other);
+        CREATE TABLE parted (id int PRIMARY KEY) PARTITION BY LIST (id); CREATE TABLE parted1 PARTITION OF parted FOR VALUES IN (1);
+        CREATE TABLE parted2 PARTITION OF parted FOR VALUES IN (2); CREATE TABLE to_parted (id int REFERENCES parted);
+        """, {
+        "public.c.two": ("warning", None), "public.c.three": ("warning", None), "public.swapped.ba": ("warning", None), "public.acts.b": ("warning", None),
+        "public.unproven.a": ("warning", None), 'public."new\nline"."dou""ble"': ("warning", None), "public.tree.two": ("warning", None)},
+        closes={"public.c.two", "public.c.three", "public.swapped.ba", "public.unproven.a", 'public."new\nline"."dou""ble"', "public.tree.two"}),
+    "foreign keys that overlap": Proof("fk-overlapping", """
+        CREATE TABLE p (id int PRIMARY KEY, b int, c int, UNIQUE (id, b), UNIQUE (b, c)); CREATE TABLE other (id int PRIMARY KEY);
+        CREATE TABLE t (a int, b int, CONSTRAINT wide FOREIGN KEY (a, b) REFERENCES p (id, b), CONSTRAINT narrow FOREIGN KEY (a) REFERENCES p);
+        CREATE TABLE chain (a int, b int, c int, CONSTRAINT first FOREIGN KEY (a, b) REFERENCES p (id, b), CONSTRAINT "sec'ond" FOREIGN KEY (b, c) REFERENCES p (b, c));
+        -- look-alikes: two roles beside one target, targets that share a tenant, the same key twice
+        CREATE TABLE roles (b int, author int, reviewer int, FOREIGN KEY (author, b) REFERENCES p (id, b), FOREIGN KEY (reviewer, b) REFERENCES p (id, b));
+        CREATE TABLE tenant (a int REFERENCES p REFERENCES other);
+        CREATE TABLE twice (a int REFERENCES p REFERENCES p);
+        CREATE TABLE plain (a int REFERENCES p, b int REFERENCES p);
+        """, {"public.t.narrow": ("info", None), 'public.chain."sec\'ond"': ("info", None)}, closes=set()),
+    "foreign key that a NULL switches off": Proof("fk-nullable-composite", """
+        CREATE TABLE p (a int, b int, c int, UNIQUE (a, b), UNIQUE (a, b, c)); INSERT INTO p VALUES (1, 1, 1);
+        CREATE TABLE two (x int, y int, FOREIGN KEY (x, y) REFERENCES p (a, b) ON DELETE CASCADE ON UPDATE SET NULL DEFERRABLE INITIALLY DEFERRED);
+        INSERT INTO two VALUES (1, 1), (NULL, NULL);
+        CREATE TABLE one (x int NOT NULL, y int, FOREIGN KEY (x, y) REFERENCES p (a, b));
+        CREATE TABLE "thr""ee" ("x
+1" int, "y'" int NOT NULL, "z" int, CONSTRAINT "k ""ey" FOREIGN KEY ("x
+1", "y'", "z") REFERENCES p (a, b, c));
+        CREATE TABLE tree (x int, y int, FOREIGN KEY (x, y) REFERENCES p (a, b)) PARTITION BY LIST (x); CREATE TABLE tree1 PARTITION OF tree FOR VALUES IN (1);
+        CREATE TABLE checked_other (x int, y int CHECK (y > 0), FOREIGN KEY (x, y) REFERENCES p (a, b));
+        -- look-alikes
+        CREATE DOMAIN given AS int NOT NULL;
+        CREATE TABLE full_match (x int, y int, FOREIGN KEY (x, y) REFERENCES p (a, b) MATCH FULL);
+        CREATE TABLE not_null (x int NOT NULL, y int NOT NULL, FOREIGN KEY (x, y) REFERENCES p (a, b));
+        CREATE TABLE in_key (x int, y given, PRIMARY KEY (x, y), FOREIGN KEY (x, y) REFERENCES p (a, b));
+        CREATE TABLE by_domain (x int NOT NULL, y given, FOREIGN KEY (x, y) REFERENCES p (a, b));
+        CREATE TABLE single (x int); CREATE UNIQUE INDEX only_a ON p (a); ALTER TABLE single ADD FOREIGN KEY (x) REFERENCES p (a);
+        CREATE TABLE guarded (x int, y int, FOREIGN KEY (x, y) REFERENCES p (a, b), CHECK ((x IS NULL) = (y IS NULL)));
+        CREATE TABLE counted (x int, y int, FOREIGN KEY (x, y) REFERENCES p (a, b), CHECK (num_nulls(x, y) IN (0, 2)));
+        """, {
+        "public.two.two_x_y_fkey": ("info", None), "public.one.one_x_y_fkey": ("info", None), 'public."thr""ee"."k ""ey"': ("info", None),
+        "public.tree.tree_x_y_fkey": ("info", None), "public.checked_other.checked_other_x_y_fkey": ("info", None)}),
+    "self reference without a rule": Proof("fk-self-no-delete-rule", """
+        CREATE TABLE tree (id int PRIMARY KEY, parent int REFERENCES tree); INSERT INTO tree VALUES (1, NULL), (2, 1);
+        CREATE TABLE held (id int PRIMARY KEY, parent int NOT NULL REFERENCES held ON DELETE RESTRICT);
+        CREATE TABLE "sel""f" ("i d" int, "b'" int, up int, ub int, PRIMARY KEY ("i d", "b'"), CONSTRAINT "u
+p" FOREIGN KEY (up, ub) REFERENCES "sel""f" MATCH FULL ON UPDATE CASCADE DEFERRABLE);
+        CREATE TABLE parted (id int PRIMARY KEY, parent int REFERENCES parted) PARTITION BY LIST (id); CREATE TABLE parted1 PARTITION OF parted FOR VALUES IN (1);
+        -- look-alikes
+        CREATE TABLE cascades (id int PRIMARY KEY, parent int REFERENCES cascades ON DELETE CASCADE);
+        CREATE TABLE nulls (id int PRIMARY KEY, parent int REFERENCES nulls ON DELETE SET NULL);
+        CREATE TABLE child (tree int REFERENCES tree);
+        """, {
+        "public.tree.tree_parent_fkey": ("info", None), "public.held.held_parent_fkey": ("info", None), 'public."sel""f"."u\np"': ("info", None),
+        "public.parted.parted_parent_fkey": ("info", None)},
+        closes={"public.tree.tree_parent_fkey", 'public."sel""f"."u\np"', "public.parted.parted_parent_fkey"}),
+    "uuid as text": Proof("pk-uuid-as-text", """
+        CREATE TABLE a (id varchar(36) PRIMARY KEY); INSERT INTO a VALUES ('6ba7b810-9dad-11d1-80b4-00c04fd430c8');
+        CREATE TABLE b (id char(32) PRIMARY KEY); INSERT INTO b VALUES ('6ba7b8109dad11d180b400c04fd430c8');
+        CREATE TABLE c (id varchar(38) PRIMARY KEY); INSERT INTO c VALUES ('{6ba7b810-9dad-11d1-80b4-00c04fd430c8}');
+        CREATE DOMAIN uuid_text AS char(38); CREATE TABLE "d'" ("i""d
+" uuid_text, n int, PRIMARY KEY (n, "i""d
+")); INSERT INTO "d'" VALUES ('6ba7b810-9dad-11d1-80b4-00c04fd430c8', 1);
+        CREATE TABLE named (id varchar(36) PRIMARY KEY DEFAULT '6ba7b810-9dad-11d1-80b4-00c04fd430c8');
+        CREATE TABLE referred (id varchar(36) PRIMARY KEY);
+        CREATE TABLE tree (id varchar(36) PRIMARY KEY) PARTITION BY HASH (id); CREATE TABLE tree1 PARTITION OF tree FOR VALUES WITH (MODULUS 1, REMAINDER 0);
+        -- look-alikes: other lengths, not in the key, the key of another table, bookkeeping
+        CREATE TABLE referring (id varchar(36) PRIMARY KEY REFERENCES referred);
+        CREATE TABLE codes (id varchar(35) PRIMARY KEY); CREATE TABLE free (id text PRIMARY KEY); CREATE TABLE right_one (id uuid PRIMARY KEY, t varchar(36) UNIQUE);
+        CREATE TABLE _prisma_migrations (id varchar(36) PRIMARY KEY); CREATE TABLE bits (id bit(36) PRIMARY KEY); CREATE TABLE n (id numeric(36) PRIMARY KEY);
+        CREATE TABLE payload (id int, t varchar(36), PRIMARY KEY (id) INCLUDE (t));
+        """, {
+        "public.a.id": ("info", None), "public.b.id": ("info", None), "public.c.id": ("info", None), 'public."d\'"."i""d\n"': ("info", None),
+        "public.named.id": ("info", None), "public.referred.id": ("info", None), "public.tree.id": ("info", None)},
+        closes={"public.a.id", "public.b.id", "public.c.id", 'public."d\'"."i""d\n"'}),
+    "serial key": Proof("pk-serial", """
+        CREATE TABLE a (id serial PRIMARY KEY); INSERT INTO a DEFAULT VALUES; INSERT INTO a DEFAULT VALUES;
+        CREATE TABLE "b""
+" ("i'd" bigserial, n int, PRIMARY KEY (n, "i'd"));
+        CREATE TABLE small (id smallserial PRIMARY KEY);
+        CREATE TABLE tree (id bigserial PRIMARY KEY) PARTITION BY RANGE (id); CREATE TABLE tree1 PARTITION OF tree FOR VALUES FROM (0) TO (9);
+        CREATE TABLE lent (id serial PRIMARY KEY); CREATE TABLE borrows (id int PRIMARY KEY DEFAULT nextval('lent_id_seq'));
+        -- look-alikes
+        CREATE TABLE modern (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY); CREATE TABLE plain (id int PRIMARY KEY);
+        CREATE SEQUENCE apart; CREATE TABLE by_apart (id bigint PRIMARY KEY DEFAULT nextval('apart'));
+        CREATE TABLE no_default (id serial PRIMARY KEY); ALTER TABLE no_default ALTER id DROP DEFAULT;
+        CREATE TABLE unkeyed (id serial); CREATE TABLE copies (id serial PRIMARY KEY REFERENCES a); CREATE TABLE schema_migrations (id serial PRIMARY KEY);
+        """, {
+        "public.a.id": ("info", None), 'public."b""\n"."i\'d"': ("info", None), "public.small.id": ("info", None), "public.tree.id": ("info", None),
+        "public.lent.id": ("info", None)},
+        closes={"public.a.id", 'public."b""\n"."i\'d"', "public.small.id"}),
+    "serial that is no key": Proof("column-serial-not-pk", """
+        CREATE TABLE a (id serial, x int PRIMARY KEY); INSERT INTO a (x) VALUES (1); CREATE TABLE "b'" ("i""d" bigserial);
+        -- look-alikes
+        CREATE TABLE keyed (id serial PRIMARY KEY); CREATE TABLE modern (id int GENERATED ALWAYS AS IDENTITY, x int PRIMARY KEY);
+        CREATE TABLE heir () INHERITS (keyed); CREATE TABLE plain (x int DEFAULT 4);
+        """, {"public.a.id": ("info", None), 'public."b\'"."i""d"': ("info", None)}),
+    "natural key": Proof("pk-natural-key", """
+        CREATE TABLE a (email text PRIMARY KEY); CREATE TABLE "b'" ("c""d" varchar(10), n int, PRIMARY KEY (n, "c""d")); CREATE DOMAIN code AS text;
+        CREATE TABLE c (id code PRIMARY KEY); CREATE TABLE d (at timestamptz PRIMARY KEY);
+        -- look-alikes
+        CREATE TABLE i (id int PRIMARY KEY); CREATE TABLE u (id uuid PRIMARY KEY); CREATE TABLE lines (a bigint, n smallint, PRIMARY KEY (a, n));
+        CREATE DOMAIN number AS bigint; CREATE TABLE dom (id number PRIMARY KEY);
+        CREATE TABLE tree (id bigint, day date, PRIMARY KEY (id, day)) PARTITION BY RANGE (day);
+        CREATE TABLE tree1 PARTITION OF tree FOR VALUES FROM ('2026-01-01') TO ('2027-01-01');
+        CREATE TABLE of_other (email text PRIMARY KEY REFERENCES a); CREATE TABLE as_text (id varchar(36) PRIMARY KEY);
+        CREATE TABLE alembic_version (version_num varchar(32) PRIMARY KEY); CREATE TABLE databasechangelog (id text PRIMARY KEY); CREATE TABLE none (t text UNIQUE NOT NULL);
+        """, {"public.a.email": ("info", None), 'public."b\'".n,"c""d"': ("info", None), "public.c.id": ("info", None), "public.d.at": ("info", None)}, closes=set()),
+    "key that is not first": Proof("pk-column-not-first", """
+        CREATE TABLE a (x int, id int PRIMARY KEY); CREATE TABLE b (x int, y int, "z'" int, PRIMARY KEY (y, "z'"));
+        -- look-alikes
+        CREATE TABLE first (id int PRIMARY KEY, x int); CREATE TABLE either (a int, b int, c int, PRIMARY KEY (b, a));
+        CREATE TABLE dropped (gone int, id int PRIMARY KEY); ALTER TABLE dropped DROP gone;
+        CREATE TABLE base (x int); CREATE TABLE heir (id int PRIMARY KEY) INHERITS (base); CREATE TABLE none (x int, id int UNIQUE);
+        """, {"public.a.id": ("info", None), 'public.b.y,"z\'"': ("info", None)}, closes=set()),
+    "disabled trigger": Proof("trigger-disabled", """
+        CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'; CREATE FUNCTION ef() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END';
+        CREATE TABLE t (a int); CREATE TRIGGER off BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION f(); ALTER TABLE t DISABLE TRIGGER off;
+        CREATE TABLE "ta""b
+" (a int); CREATE TRIGGER "tr'ig" AFTER UPDATE ON "ta""b
+" EXECUTE FUNCTION f(); ALTER TABLE "ta""b
+" DISABLE TRIGGER "tr'ig";
+        CREATE TRIGGER replica BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION f(); ALTER TABLE t ENABLE REPLICA TRIGGER replica;
+        CREATE CONSTRAINT TRIGGER own_constraint AFTER INSERT ON t DEFERRABLE FOR EACH ROW EXECUTE FUNCTION f(); ALTER TABLE t DISABLE TRIGGER own_constraint;
+        CREATE TABLE tree (k int) PARTITION BY LIST (k); CREATE TABLE tree1 PARTITION OF tree FOR VALUES IN (1) PARTITION BY LIST (k);
+        CREATE TABLE tree11 PARTITION OF tree1 FOR VALUES IN (1); CREATE TRIGGER whole AFTER INSERT ON tree FOR EACH ROW EXECUTE FUNCTION f();
+        ALTER TABLE tree DISABLE TRIGGER whole; ALTER TABLE tree1 DISABLE TRIGGER whole; ALTER TABLE tree11 DISABLE TRIGGER whole;
+        CREATE TRIGGER one_leaf AFTER INSERT ON tree FOR EACH ROW EXECUTE FUNCTION f(); ALTER TABLE tree11 DISABLE TRIGGER one_leaf;
+        CREATE TABLE late (a int CONSTRAINT late_a UNIQUE DEFERRABLE); ALTER TABLE late DISABLE TRIGGER ALL;
+        CREATE EVENT TRIGGER "ev'off" ON ddl_command_end EXECUTE FUNCTION ef(); ALTER EVENT TRIGGER "ev'off" DISABLE;
+        CREATE EVENT TRIGGER ev_replica ON ddl_command_end EXECUTE FUNCTION ef(); ALTER EVENT TRIGGER ev_replica ENABLE REPLICA;
+        CREATE FOREIGN DATA WRAPPER w; CREATE SERVER s FOREIGN DATA WRAPPER w; CREATE FOREIGN TABLE far (a int) SERVER s;
+        CREATE TRIGGER far_off BEFORE INSERT ON far FOR EACH ROW EXECUTE FUNCTION f(); ALTER TABLE far DISABLE TRIGGER far_off;
+        -- look-alikes
+        CREATE TRIGGER on_one BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION f();
+        CREATE TRIGGER always BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION f(); ALTER TABLE t ENABLE ALWAYS TRIGGER always;
+        CREATE EVENT TRIGGER ev_on ON ddl_command_end EXECUTE FUNCTION ef(); CREATE EVENT TRIGGER ev_always ON ddl_command_end EXECUTE FUNCTION ef(); ALTER EVENT TRIGGER ev_always ENABLE ALWAYS;
+        CREATE TABLE p (id int PRIMARY KEY); CREATE TABLE c (p int REFERENCES p); ALTER TABLE c DISABLE TRIGGER ALL;
+        CREATE TABLE of_extension (a int); CREATE TRIGGER off BEFORE INSERT ON of_extension FOR EACH ROW EXECUTE FUNCTION f();
+        ALTER TABLE of_extension DISABLE TRIGGER off; ALTER EXTENSION plpgsql ADD TABLE of_extension;
+        CREATE SCHEMA vendor_x; CREATE TABLE vendor_x.t (a int); CREATE TRIGGER off BEFORE INSERT ON vendor_x.t FOR EACH ROW EXECUTE FUNCTION f(); ALTER TABLE vendor_x.t DISABLE TRIGGER off;
+        CREATE TEMP TABLE tt (a int); CREATE TRIGGER off BEFORE INSERT ON tt FOR EACH ROW EXECUTE FUNCTION f(); ALTER TABLE tt DISABLE TRIGGER off;
+        """, {
+        "public.t.off": ("warning", None), 'public."ta""b\n"."tr\'ig"': ("warning", None), "public.t.replica": ("info", None),
+        "public.t.own_constraint": ("warning", None), "public.tree.whole": ("warning", None), "public.tree.one_leaf": ("warning", None),
+        "public.late.late_a": ("critical", None), '"ev\'off"': ("warning", None), "ev_replica": ("info", None), "public.far.far_off": ("warning", None)},
+        closes={"public.t.off", 'public."ta""b\n"."tr\'ig"', "public.t.own_constraint", "public.tree.whole", "public.tree.one_leaf", "public.late.late_a",
+                '"ev\'off"', "public.far.far_off"},
+        keys={"schemas_exclude": ["vendor_*"]}),
+    "foreign key that is not checked": Proof("fk-trigger-disabled", """
+        CREATE TABLE p (id int PRIMARY KEY); CREATE TABLE c (p int REFERENCES p); ALTER TABLE c DISABLE TRIGGER ALL;
+        CREATE TABLE p2 (id int PRIMARY KEY); CREATE TABLE c2 (p int REFERENCES p2); ALTER TABLE p2 DISABLE TRIGGER ALL;
+        CREATE TABLE "se""l
+f" (id int PRIMARY KEY, up int CONSTRAINT "u'p" REFERENCES "se""l
+f"); ALTER TABLE "se""l
+f" DISABLE TRIGGER ALL;
+        CREATE TABLE p3 (id int PRIMARY KEY); CREATE TABLE tree (k int, p int REFERENCES p3) PARTITION BY LIST (k);
+        CREATE TABLE tree1 PARTITION OF tree FOR VALUES IN (1) PARTITION BY LIST (k); CREATE TABLE tree11 PARTITION OF tree1 FOR VALUES IN (1);
+        ALTER TABLE tree11 DISABLE TRIGGER ALL;
+        CREATE TABLE parted (id int PRIMARY KEY) PARTITION BY LIST (id); CREATE TABLE parted1 PARTITION OF parted FOR VALUES IN (1);
+        CREATE TABLE to_parted (p int REFERENCES parted); ALTER TABLE parted1 DISABLE TRIGGER ALL;
+        CREATE TABLE late (p int); ALTER TABLE late ADD CONSTRAINT unproven FOREIGN KEY (p) REFERENCES p3 NOT VALID; ALTER TABLE late DISABLE TRIGGER ALL;
+        -- look-alikes: user triggers only, deferrable unique keys, all in order
+        CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
+        CREATE TABLE users_own (p int REFERENCES p3); CREATE TRIGGER mine BEFORE INSERT ON users_own FOR EACH ROW EXECUTE FUNCTION f(); ALTER TABLE users_own DISABLE TRIGGER USER;
+        CREATE TABLE uq (a int UNIQUE DEFERRABLE); ALTER TABLE uq DISABLE TRIGGER ALL; CREATE TABLE fine (p int REFERENCES p3 DEFERRABLE);
+        CREATE TABLE of_extension (p int REFERENCES p3); ALTER TABLE of_extension DISABLE TRIGGER ALL; ALTER EXTENSION plpgsql ADD TABLE of_extension;
+        CREATE TEMP TABLE tp (id int PRIMARY KEY); CREATE TEMP TABLE tc (p int REFERENCES tp); ALTER TABLE tc DISABLE TRIGGER ALL;
+        """, {
+        "public.c.c_p_fkey": ("critical", None), "public.c2.c2_p_fkey": ("critical", None), 'public."se""l\nf"."u\'p"': ("critical", None),
+        "public.tree.tree_p_fkey": ("critical", None), "public.to_parted.to_parted_p_fkey": ("critical", None), "public.late.unproven": ("critical", None)}),
+    "disabled rule": Proof("rule-disabled", """
+        CREATE TABLE t (a int); CREATE RULE "r'u" AS ON DELETE TO t DO INSTEAD NOTHING; ALTER TABLE t DISABLE RULE "r'u";
+        -- look-alikes
+        CREATE RULE acts AS ON UPDATE TO t DO INSTEAD NOTHING; CREATE VIEW v AS SELECT 1 AS a; CREATE TABLE t2 (a int);
+        CREATE RULE always AS ON DELETE TO t2 DO INSTEAD NOTHING; ALTER TABLE t2 ENABLE ALWAYS RULE always;
+        """, {'public.t."r\'u"': ("info", None)}),
+    "sequence that starts again feeds a key": Proof("sequence-cycle-on-key", """
+        CREATE TABLE a (id int GENERATED ALWAYS AS IDENTITY (CYCLE) PRIMARY KEY); CREATE TABLE b (id serial UNIQUE); ALTER SEQUENCE b_id_seq CYCLE;
+        CREATE SEQUENCE "s'" CYCLE; CREATE TABLE c (id bigint PRIMARY KEY DEFAULT nextval('"s''"'));
+        CREATE TABLE tree (id bigint PRIMARY KEY DEFAULT nextval('"s''"')) PARTITION BY RANGE (id); CREATE TABLE tree1 PARTITION OF tree FOR VALUES FROM (0) TO (9);
+        -- look-alikes
+        CREATE TABLE ends (id serial PRIMARY KEY); CREATE SEQUENCE alone CYCLE; CREATE TABLE unkeyed (id serial); ALTER SEQUENCE unkeyed_id_seq CYCLE;
+        CREATE TABLE daily (day date, n serial, PRIMARY KEY (day, n)); ALTER SEQUENCE daily_n_seq CYCLE;
+        CREATE TABLE part (id serial, x int); CREATE UNIQUE INDEX ON part (id) WHERE x > 0; ALTER SEQUENCE part_id_seq CYCLE;
+        """, {"public.a_id_seq": ("warning", None), "public.b_id_seq": ("warning", None), 'public."s\'"': ("warning", None)}),
+    "one sequence for two": Proof("sequence-shared", """
+        CREATE TABLE a (id serial PRIMARY KEY); CREATE TABLE copy (LIKE a INCLUDING DEFAULTS);
+        CREATE SEQUENCE "s
+eq"; CREATE TABLE b (x bigint DEFAULT nextval('"s
+eq"'), "y'" bigint DEFAULT nextval('"s
+eq"') + 1);
+        -- look-alikes: partitions and heirs, owned by one and used by another alone
+        CREATE TABLE base (id serial PRIMARY KEY); CREATE TABLE heir () INHERITS (base);
+        CREATE TABLE tree (id bigserial, k int) PARTITION BY LIST (k); CREATE TABLE tree1 PARTITION OF tree FOR VALUES IN (1);
+        CREATE TABLE joins (id bigint DEFAULT nextval('tree_id_seq'), k int); ALTER TABLE joins ALTER id SET NOT NULL; ALTER TABLE tree ATTACH PARTITION joins FOR VALUES IN (2);
+        CREATE TABLE owner (id int); CREATE SEQUENCE owned OWNED BY owner.id; CREATE TABLE user_of_it (id int DEFAULT nextval('owned'));
+        CREATE TABLE modern (id int GENERATED ALWAYS AS IDENTITY);
+        """, {"public.a_id_seq": ("info", 2), 'public."s\neq"': ("info", 2)}, closes=set()),
+    "constraint that is not enforced": Proof("fk-not-enforced", """
+        CREATE TABLE p (id int PRIMARY KEY, b int, UNIQUE (id, b)); INSERT INTO p VALUES (1, 1);
+        CREATE TABLE c (p int CONSTRAINT c_p REFERENCES p NOT ENFORCED); INSERT INTO c VALUES (1);
+        CREATE TABLE "c""2" ("a'" int, "b
+" int, CONSTRAINT "k e""y" FOREIGN KEY ("a'", "b
+") REFERENCES p (id, b) MATCH FULL ON DELETE SET NULL DEFERRABLE NOT ENFORCED);
+        CREATE TABLE checked (a int CONSTRAINT positive CHECK (a > 0) NOT ENFORCED);
+        CREATE TABLE heir () INHERITS (checked);
+        -- look-alikes
+        CREATE TABLE unproven (p int); ALTER TABLE unproven ADD FOREIGN KEY (p) REFERENCES p NOT VALID;
+        CREATE TABLE fine (p int REFERENCES p, a int CHECK (a > 0) NOT NULL);
+        CREATE TEMP TABLE tt (a int CHECK (a > 0) NOT ENFORCED);
+        """, {
+        "public.c.c_p": ("warning", None), 'public."c""2"."k e""y"': ("warning", None), "public.checked.positive": ("warning", None)},
+        closes={"public.c.c_p", 'public."c""2"."k e""y"'}, server=18),
+}
+
+
+@proves("triggers-bypassed-by-default")
+def test_sessions_that_fire_no_triggers(module_cluster):
+    """Databases and roles by their setting; the system by its file; a session of one's own is left alone."""
+    at = module_cluster.createdb("by'passed"), module_cluster.createdb("without"), module_cluster.createdb("fine_db")
+    found = look(module_cluster, at[1], "triggers-bypassed-by-default")
+    assert found == []
+    module_cluster.script("""
+        ALTER DATABASE "by'passed" SET session_replication_role = replica; ALTER DATABASE fine_db SET session_replication_role = origin;
+        CREATE ROLE "lo""ader"; ALTER ROLE "lo""ader" SET session_replication_role = replica;
+        CREATE ROLE local_only; ALTER ROLE local_only SET session_replication_role = local;
+        CREATE ROLE here; ALTER ROLE here IN DATABASE "by'passed" SET session_replication_role = replica;
+        ALTER SYSTEM SET session_replication_role = replica; SELECT pg_reload_conf();""")
+    expect = {'"by\'passed"', '"lo""ader"', 'here in "by\'passed"', "session_replication_role"}
+    wait_until(lambda: {f["object"] for f in look(module_cluster, at[1], "triggers-bypassed-by-default")} == expect, 30, "the settings in force")
+    found = look(module_cluster, at[1], "triggers-bypassed-by-default")
+    assert {f["severity"] for f in found} == {"warning"}
+    for f in found:
+        assert mend(module_cluster, at[1], f), f
+    wait_until(lambda: look(module_cluster, at[1], "triggers-bypassed-by-default") == [], 30, "the settings gone")
+
+
+@proves("fk-trigger-disabled")
+def test_a_restore_may_switch_triggers_off(module_cluster):
+    """While a COPY fills the table, or pg_restore is there, nothing is told; afterwards it is."""
+    db = module_cluster.createdb("proof_restore")
+    module_cluster.script("CREATE TABLE p (id int PRIMARY KEY); CREATE TABLE c (p int REFERENCES p); ALTER TABLE c DISABLE TRIGGER ALL;", db)
+    assert [f["object"] for f in look(module_cluster, db, "fk-trigger-disabled")] == ["public.c.c_p_fkey"]
+    restore = module_cluster.session(db, application_name="pg_restore")
+    assert look(module_cluster, db, "fk-trigger-disabled") == []
+    restore.close()
+    wait_until(lambda: look(module_cluster, db, "fk-trigger-disabled") != [], 30, "the restore gone")

@@ -6,6 +6,7 @@ import signal
 import sys
 import time
 
+import catalogue_part
 import cycle
 import http_part
 import jitter
@@ -24,6 +25,7 @@ PARTS = {
     "sqlite": ("SQLite", sqlite_part.measure),
     "jitter": ("Start jitter", jitter.measure),
     "scale": ("Many databases", scale.measure),
+    "catalogue": ("The catalogue on a large schema", catalogue_part.measure),
 }
 
 

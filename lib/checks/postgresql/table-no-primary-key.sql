@@ -42,21 +42,26 @@ WITH RECURSIVE @user_schema, @user_table, plain AS (
 ), candidate AS (
 	-- A valid unique index that may become the key as it is: btree, whole table, plain NOT NULL
 	-- columns in default order, not deferrable, not yet behind a constraint.
-	SELECT DISTINCT ON (i.indrelid) i.indrelid, x.relname AS index, con.oid IS NOT NULL AS taken, k.names
+	-- One table at a time: joined as a whole, the planner goes through all indexes for each table.
+	SELECT f.oid AS indrelid, one.index, one.taken, one.names
 	FROM found AS f
-	JOIN pg_catalog.pg_index AS i ON i.indrelid = f.oid
-	JOIN pg_catalog.pg_class AS x ON x.oid = i.indexrelid
-	JOIN pg_catalog.pg_am AS m ON m.oid = x.relam AND m.amname = 'btree'
-	LEFT JOIN pg_catalog.pg_constraint AS con ON con.conindid = i.indexrelid AND con.conrelid = i.indrelid AND con.contype = 'u'
 	CROSS JOIN LATERAL (
-		SELECT pg_catalog.array_agg(a.attname::text ORDER BY u.o) AS names, count(*) AS n
-		FROM pg_catalog.unnest(i.indkey::int2[]) WITH ORDINALITY AS u (attnum, o)
-		JOIN pg_catalog.pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = u.attnum AND a.attnotnull
-	) AS k
-	WHERE i.indisunique AND i.indisvalid AND i.indisready AND i.indislive AND i.indimmediate
-	  AND i.indpred IS NULL AND i.indexprs IS NULL AND i.indnatts = i.indnkeyatts AND k.n = i.indnatts
-	  AND pg_catalog.translate(i.indoption::text, '0 ', '') = ''
-	ORDER BY i.indrelid, con.oid IS NOT NULL, i.indnatts, i.indexrelid
+		SELECT x.relname AS index, con.oid IS NOT NULL AS taken, k.names
+		FROM pg_catalog.pg_index AS i
+		JOIN pg_catalog.pg_class AS x ON x.oid = i.indexrelid
+		JOIN pg_catalog.pg_am AS m ON m.oid = x.relam AND m.amname = 'btree'
+		LEFT JOIN pg_catalog.pg_constraint AS con ON con.conindid = i.indexrelid AND con.conrelid = i.indrelid AND con.contype = 'u'
+		CROSS JOIN LATERAL (
+			SELECT pg_catalog.array_agg(a.attname::text ORDER BY u.o) AS names, count(*) AS n
+			FROM pg_catalog.unnest(i.indkey::int2[]) WITH ORDINALITY AS u (attnum, o)
+			JOIN pg_catalog.pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = u.attnum AND a.attnotnull
+		) AS k
+		WHERE i.indrelid = f.oid AND i.indisunique AND i.indisvalid AND i.indisready AND i.indislive AND i.indimmediate
+		  AND i.indpred IS NULL AND i.indexprs IS NULL AND i.indnatts = i.indnkeyatts AND k.n = i.indnatts
+		  AND pg_catalog.translate(i.indoption::text, '0 ', '') = ''
+		ORDER BY con.oid IS NOT NULL, i.indnatts, i.indexrelid
+		LIMIT 1
+	) AS one
 ), named AS (
 	SELECT f.*, c.index, c.taken, c.names, ARRAY[f.nspname::text, f.relname::text, c.index::text,
 	    'dbhealth_pk_' || f.oid, CASE WHEN EXISTS (SELECT FROM pg_catalog.pg_attribute AS a

@@ -14,6 +14,7 @@ void bind_done(struct bind *);
  * host (JSON of lib/host/host.h, NULL unless seen), interval (seconds since this check last ran, NULL the first time), migrations
  * (JSON of lib/migration/migration.h, NULL without a folder of them), not_covered (JSON array of
  * {check,reason,grant}), schemas_platform, databases_platform and roles_platform (JSON arrays of globs: the
- * platform's own here, lib/pg/flavour.h), and every configured key of [database] (lists as JSON arrays). */
+ * platform's own here, lib/pg/flavour.h), sample_keys (true or false), scrubs (JSON array of what each scrub
+ * has not verified in time), and every configured key of [database] (lists as JSON arrays). */
 extern const char *const bind_engine_names[]; /* NULL-terminated */
-#define BIND_ENGINE_OWN 9                     /* so many at its head are no options of [database] */
+#define BIND_ENGINE_OWN 11                    /* so many at its head are no options of [database] */

@@ -13,6 +13,7 @@ enum column_role {
 	COLUMN_GRANT,
 	COLUMN_AT,
 	COLUMN_FIRST_SEEN,
+	COLUMN_RESUME, /* scrub in parts: for the engine alone */
 	COLUMN_REMEDY, /* and the next REMEDY_MAX - 1 */
 	COLUMN_N = COLUMN_REMEDY + REMEDY_MAX
 };

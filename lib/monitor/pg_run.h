@@ -1,11 +1,19 @@
 #pragma once
 #include "check/facts.h"
+#include "monitor/allowance.h"
 #include "monitor/scope.h"
 #include "pg/session.h"
 /*
  * One part of a run on one PostgreSQL session: facts when they are old, the statements in a
  * pipeline, scrub items one by one.  Ends exactly once, from the loop.
  */
+/* What all runs of a server share of what scrubbing may take from it. */
+struct scrub_keeper {
+	struct allowance allowance;
+	struct load load; /* as last seen by any of them */
+	struct load_limits limits;
+	const void *holder; /* the run that scrubs now, or NULL */
+};
 struct pg_run_job {
 	struct part *part;          /* taken */
 	struct pg_session *session; /* borrowed, READY */
@@ -18,6 +26,7 @@ struct pg_run_job {
 	int64_t deadline_us; /* for the whole part; nothing new is begun after it */
 	int64_t timeout_us;  /* of one statement */
 	int64_t scrub_budget_us, scrub_max_us; /* time for scrub items; longest for one */
+	struct scrub_keeper *keeper;           /* borrowed; NULL: nothing is spared */
 	/* Judges a check of source session. */
 	void (*session_check)(struct checkup *, void *arg);
 	/* Exactly once, last.  failure: why the session ended under us, or NULL. */

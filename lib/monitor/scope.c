@@ -64,6 +64,7 @@ checkup_free(struct checkup *c)
 	rows_free(c->rows);
 	rules_unref(c->gone_rules);
 	scrub_free(c->scrub);
+	free(c->scrub_waits);
 	free(c->text);
 	free(c->grant);
 	checkup_forget_values(c);

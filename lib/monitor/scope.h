@@ -52,8 +52,10 @@ struct checkup {
 	unsigned unknown_runs;
 	bool tried;          /* had a run since the monitor started */
 	struct scrub *scrub; /* kind scrub: progress; else NULL */
-	struct rows *rows;   /* of the last run that answered, for changed settings; or NULL */
-	int64_t rows_us;     /* when they were taken */
+	char *scrub_waits;   /* why its last pass did not go on, or NULL */
+	int64_t scrub_saved_us;
+	struct rows *rows; /* of the last run that answered, for changed settings; or NULL */
+	int64_t rows_us;   /* when they were taken */
 };
 
 /* One probe on one scope. */
@@ -130,6 +132,8 @@ struct outcome {
 	struct checkup *checkup;
 	struct result *result; /* its rows are taken */
 	const char *item;
+	bool sliced;        /* a part of that item */
+	const char *resume; /* where it goes on; NULL: this was its end */
 	int64_t started_us, started_wall_us, duration_us;
 	bool decides;
 };
@@ -137,7 +141,10 @@ void scope_record(struct scope *, const struct outcome *);
 /* Scrub: the list is complete; one item has its result; the budget of this pass is used up. */
 void scope_scrub_listed(struct checkup *);
 void scope_scrub_record(const struct outcome *, int64_t timeout_us, int64_t max_timeout_us);
-void scope_scrub_pass_end(struct checkup *);
+/* waits: why it did not go on, for wait_us; NULL when it came to the end of its list or time. */
+void scope_scrub_pass_end(struct checkup *, const char *waits, int64_t wait_us);
+json_t *scope_scrubs_json(const struct scope *) _must_check_;       /* what is late, by check */
+json_t *checkup_coverage_json(const struct checkup *) _must_check_; /* NULL: no scrub */
 /* How often items are due; at once when somebody asked for a run. */
 struct scrub_pace scope_scrub_pace(const struct checkup *);
 /* A check that cannot be asked: not covered or unknown by its coverage. */

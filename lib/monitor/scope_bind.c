@@ -5,6 +5,7 @@
 #include "base/str.h"
 #include "monitor/scope_impl.h"
 #include "pg/flavour.h"
+#include "report/report.h"
 #include <math.h>
 
 static const char *
@@ -34,6 +35,7 @@ static const char *
 bind_value(const struct checkup *c, const char *name, char **owned)
 {
 	const struct settings *set = c->settings;
+	const struct rules *rules = c->gone ? c->gone_rules : c->scope->rules;
 	double baseline;
 
 	for (size_t i = 0; i < set->nparams; i++)
@@ -57,6 +59,15 @@ bind_value(const struct checkup *c, const char *name, char **owned)
 		return *owned = scope_not_covered_json(c->scope);
 	if (str_ends(name, "_platform"))
 		return *owned = platform(c->scope, name);
+	if (streq(name, "sample_keys"))
+		return rules->conf->daemon.sample_keys ? "true" : "false";
+	if (streq(name, "scrubs")) {
+		json_t *list = scope_scrubs_json(c->scope);
+
+		*owned = report_dump(list);
+		json_decref(list);
+		return *owned;
+	}
 	return conf_database_get(c->scope->conf, name);
 }
 

@@ -3,10 +3,16 @@
  */
 #include "base/clock.h"
 #include "base/str.h"
+#include "base/unit.h"
 #include "monitor/scope_impl.h"
-#include <stdio.h>
+#include "report/report.h"
 
 #define CONFIRM_US (10 * USEC_PER_SEC)
+/* Progress is kept so often while it goes on; a restart repeats no more than this. */
+#define SAVE_US (5 * USEC_PER_SEC)
+/* A part of an object should take so much of what one statement may. */
+#define PART_OF_TIMEOUT 5
+#define BYTES_TO_TELL   1e6
 
 static bool
 item_exists(const char *item, void *arg)
@@ -29,56 +35,159 @@ scope_scrub_listed(struct checkup *c)
 	monitor_findings_changed(m);
 }
 
-void
-scope_scrub_record(const struct outcome *o, int64_t timeout_us, int64_t max_timeout_us)
-{
-	struct checkup *c = o->checkup;
-	struct scrub_item *it = scrub_get(c->scrub, o->item);
-	struct applied applied = { 0 };
-	int64_t wall = clock_wall_us();
-
-	if (checkup_is_over(c))
-		return;
-	checkup_apply(c, o, &applied);
-	if (!it)
-		return;
-	if (o->result->state == RESULT_UNKNOWN) {
-		scrub_item_failed(it, wall, o->result->text, o->result->reason == REASON_TIMEOUT,
-		    timeout_us, max_timeout_us);
-		c->reason = o->result->reason;
-		return;
-	}
-	scrub_item_done(
-	    it, wall, o->duration_us, applied.again_us > 0 && !c->scope->monitor->options.one_shot);
-	checkup_save_answered(c);
-}
-
 static void
 save_scrub(struct checkup *c)
 {
 	_cleanup_free_ char *key = checkup_state_key(c);
 	_cleanup_free_ char *json = scrub_save(c->scrub);
 
+	c->scrub_saved_us = clock_now_us();
 	monitor_state(c->scope->monitor, "scrub", key, json);
 }
 
-static char *
-scrub_text(const struct scrub_summary *sum, int64_t wall_us)
+/* What the end of a pass will say is known in part: enough to tell, not to close anything. */
+static void
+record_part(const struct outcome *o, struct scrub_item *it, int64_t target_us)
 {
-	_cleanup_free_ char *age = NULL;
+	struct checkup *c = o->checkup;
+	struct applied applied = { 0 };
 
-	if (sum->items == 0)
-		return xstrdup("nothing to verify");
-	if (sum->done == 0 || wall_us - sum->oldest_wall_us < USEC_PER_SEC)
-		return xasprintf("%zu of %zu verified", sum->done, sum->items);
-	age = duration_format(wall_us - sum->oldest_wall_us);
-	return xasprintf("%zu of %zu verified, the oldest %s ago", sum->done, sum->items, age);
+	if (it->resume && streq(it->resume, o->resume)) {
+		scrub_item_failed(it, clock_wall_us(), "a part did not advance", false, 0, 0);
+		scrub_item_restart(it);
+		return;
+	}
+	scrub_item_advance(it, o->resume, o->duration_us, target_us);
+	if (o->result->nbreaching > 0 && o->result->value > it->told) {
+		it->told = o->result->value;
+		o->result->state = RESULT_TRUNCATED;
+		checkup_apply(c, o, &applied);
+	}
+	if (clock_now_us() - c->scrub_saved_us >= SAVE_US)
+		save_scrub(c);
+}
+
+static void
+record_failed(const struct outcome *o, struct scrub_item *it, int64_t timeout_us, int64_t max_us)
+{
+	struct checkup *c = o->checkup;
+	bool timed_out = o->result->reason == REASON_TIMEOUT;
+	struct applied applied = { 0 };
+
+	if (timed_out && o->sliced && scrub_item_shrink(it, o->duration_us))
+		return;
+	checkup_apply(c, o, &applied);
+	if (o->sliced && o->result->reason == REASON_ERROR)
+		scrub_item_restart(it); /* the place may be what is wrong */
+	scrub_item_failed(it, clock_wall_us(), o->result->text, timed_out, timeout_us, max_us);
+	c->reason = o->result->reason;
 }
 
 void
-scope_scrub_pass_end(struct checkup *c)
+scope_scrub_record(const struct outcome *o, int64_t timeout_us, int64_t max_timeout_us)
 {
-	struct monitor *m = c->scope->monitor;
+	struct checkup *c = o->checkup;
+	struct scrub_item *it = scrub_get(c->scrub, o->item);
+	struct applied applied = { 0 };
+
+	if (checkup_is_over(c))
+		return;
+	if (!it) {
+		checkup_apply(c, o, &applied);
+		return;
+	}
+	if (o->result->state == RESULT_UNKNOWN) {
+		record_failed(o, it, timeout_us, max_timeout_us);
+		return;
+	}
+	if (o->resume) {
+		record_part(o, it, timeout_us / PART_OF_TIMEOUT);
+		return;
+	}
+	checkup_apply(c, o, &applied);
+	it->told = o->result->nbreaching > 0 ? o->result->value : 0;
+	scrub_item_done(it, clock_wall_us(), o->duration_us,
+	    applied.again_us > 0 && !c->scope->monitor->options.one_shot);
+	checkup_save_answered(c);
+}
+
+/* ---- what is told ---- */
+
+static void
+add_extent(struct str *out, const struct scrub_summary *sum)
+{
+	_cleanup_free_ char *bytes = unit_format(sum->bytes, UNIT_BYTES);
+	_cleanup_free_ char *done = unit_format(sum->done_bytes, UNIT_BYTES);
+	size_t allowed = sum->items - sum->denied;
+
+	if (sum->bytes < BYTES_TO_TELL)
+		str_addf(out, "%zu of %zu verified", sum->done, sum->items);
+	else if (sum->done == allowed)
+		str_addf(out, "all %s verified", bytes);
+	else
+		str_addf(
+		    out, "%s of %s verified, %zu of %zu objects", done, bytes, sum->done, allowed);
+}
+
+static char *
+scrub_text(const struct checkup *c, const struct scrub_summary *sum, int64_t wall_us)
+{
+	_cleanup_str_ struct str out = { 0 };
+
+	if (sum->items == 0)
+		return xstrdup("nothing to verify");
+	add_extent(&out, sum);
+	if (sum->done > 0 && wall_us - sum->oldest_wall_us >= USEC_PER_SEC) {
+		_cleanup_free_ char *age = duration_format(wall_us - sum->oldest_wall_us);
+		bool all = sum->done == sum->items - sum->denied;
+
+		str_addf(&out, all ? " within %s" : ", the oldest %s ago", age);
+	}
+	if (sum->begun > 0)
+		str_addf(&out, "; %zu in parts, not yet whole", sum->begun);
+	if (c->scrub_waits)
+		str_addf(&out, "; waits: %s", c->scrub_waits);
+	return str_take(&out);
+}
+
+/* The state that the items give the check as a whole, and in words why. */
+static char *
+judge_pass(struct checkup *c, const struct scrub_summary *sum, bool more, enum reason *ret)
+{
+	const struct monitor *m = c->scope->monitor;
+	unsigned unknown_runs = c->unknown_runs;
+
+	c->unknown_runs = 0;
+	c->status = findings_status(m->findings, c->scope->name, c->check->id);
+	if (sum->failed > 0) {
+		c->unknown_runs = unknown_runs + 1;
+		c->status = CHECK_UNKNOWN;
+		*ret = c->reason ? c->reason : REASON_ERROR;
+		return xasprintf("%zu of %zu could not be verified: %s: %s", sum->failed,
+		    sum->items, sum->failed_object, sum->why);
+	}
+	if (more && m->options.one_shot) {
+		c->unknown_runs = unknown_runs;
+		c->status = CHECK_UNKNOWN;
+		*ret = REASON_BUDGET;
+		return xasprintf("%zu of %zu verified: budget, use --deep", sum->done, sum->items);
+	}
+	if (sum->denied > 0) {
+		/* What is open stays open: a right that is missing for one object hides no other. */
+		c->unknown_runs = sum->lost > 0 ? unknown_runs + 1 : 0;
+		c->status = sum->lost > 0 ? CHECK_UNKNOWN : CHECK_NOT_COVERED;
+		*ret = REASON_PRIVILEGE;
+		return sum->denied == 1 ? xasprintf("a right is missing for %s", sum->denied_object)
+		                        : xasprintf("a right is missing for %s and %zu more of %zu",
+		                              sum->denied_object, sum->denied - 1, sum->items);
+	}
+	return scrub_text(c, sum, clock_wall_us());
+}
+
+void
+scope_scrub_pass_end(struct checkup *c, const char *waits, int64_t wait_us)
+{
+	const struct monitor *m = c->scope->monitor;
 	struct scrub_summary sum;
 	struct scrub_pace pace;
 	_cleanup_free_ char *text = NULL, *grant = NULL;
@@ -87,41 +196,18 @@ scope_scrub_pass_end(struct checkup *c)
 	bool more;
 
 	c->running = false;
+	free(TAKE_PTR(c->scrub_waits));
 	if (checkup_is_over(c))
 		return;
 	scrub_summarise(c->scrub, &sum);
 	pace = scope_scrub_pace(c);
 	more = scrub_next(c->scrub, wall, &pace, wall) != NULL;
+	c->scrub_waits = more && waits ? xstrdup(waits) : NULL;
 	c->tried = true;
 	c->last_us = now;
 	c->last_wall_us = wall;
 	c->has_value = false;
-	c->status = findings_status(m->findings, c->scope->name, c->check->id);
-	text = scrub_text(&sum, wall);
-	if (sum.failed > 0) {
-		c->unknown_runs++;
-		c->status = CHECK_UNKNOWN;
-		reason = c->reason ? c->reason : REASON_ERROR;
-		free(text);
-		text = xasprintf(
-		    "%zu of %zu could not be verified: %s", sum.failed, sum.items, sum.why);
-	} else if (more && m->options.one_shot) {
-		c->status = CHECK_UNKNOWN;
-		reason = REASON_BUDGET;
-		free(text);
-		text = xasprintf("%zu of %zu verified: budget, use --deep", sum.done, sum.items);
-	} else if (sum.denied > 0) {
-		/* What is open stays open: a right that is missing for one object hides no other. */
-		c->unknown_runs = sum.lost > 0 ? c->unknown_runs + 1 : 0;
-		c->status = sum.lost > 0 ? CHECK_UNKNOWN : CHECK_NOT_COVERED;
-		reason = REASON_PRIVILEGE;
-		free(text);
-		text = sum.denied == 1 ? xasprintf("a right is missing for %s", sum.denied_object)
-		                       : xasprintf("a right is missing for %s and %zu more of %zu",
-		                             sum.denied_object, sum.denied - 1, sum.items);
-	} else {
-		c->unknown_runs = 0;
-	}
+	text = judge_pass(c, &sum, more, &reason);
 	grant = scrub_grants(c->scrub);
 	checkup_say(c, reason, text, grant);
 	save_scrub(c);
@@ -129,6 +215,50 @@ scope_scrub_pass_end(struct checkup *c)
 		c->due_us = SCHED_NEVER;
 	else if (sum.confirm > 0)
 		c->due_us = now + CONFIRM_US;
+	else if (more && wait_us > 0)
+		c->due_us = now + wait_us;
 	else
 		checkup_next(c, &c->scope->tasks[c->check->probe]);
+}
+
+json_t *
+checkup_coverage_json(const struct checkup *c)
+{
+	struct scrub_summary sum;
+	json_t *o;
+
+	if (!c->scrub || !c->tried)
+		return NULL;
+	scrub_summarise(c->scrub, &sum);
+	o = json_object();
+	json_object_set_new(o, "objects", json_integer((json_int_t)sum.items));
+	json_object_set_new(o, "verified", json_integer((json_int_t)sum.done));
+	json_object_set_new(o, "failed", json_integer((json_int_t)sum.failed));
+	json_object_set_new(o, "denied", json_integer((json_int_t)sum.denied));
+	json_object_set_new(o, "begun", json_integer((json_int_t)sum.begun));
+	json_object_set_new(o, "bytes", report_number(sum.bytes, UNIT_BYTES));
+	json_object_set_new(o, "verified_bytes", report_number(sum.done_bytes, UNIT_BYTES));
+	json_object_set_new(o, "oldest", report_time(sum.oldest_wall_us));
+	json_object_set_new(o, "waits", report_string(c->scrub_waits));
+	return o;
+}
+
+/* Cheap looks at each turn of their probe are no matter of weeks. */
+json_t *
+scope_scrubs_json(const struct scope *s)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < s->ncheckups; i++) {
+		const struct checkup *c = s->checkups[i];
+		json_t *o;
+
+		if (!c->scrub || c->check->cost != COST_SCRUB || !c->settings->enabled || !c->tried)
+			continue;
+		o = scrub_late(c->scrub, clock_wall_us(), s->conf->scrub_full_us,
+		    c->scrub_waits ? c->scrub_waits : "not reached yet");
+		json_object_set_new(o, "check", report_string(c->check->id));
+		json_array_append_new(list, o);
+	}
+	return list;
 }

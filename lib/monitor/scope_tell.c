@@ -227,6 +227,8 @@ scope_checks_json(const struct scope *s)
 		             : json_null());
 		json_object_set_new(o, "reason", report_string(reason));
 		json_object_set_new(o, "grant", report_string(c->grant));
+		if (c->scrub && c->tried)
+			json_object_set_new(o, "coverage", checkup_coverage_json(c));
 		json_array_append_new(a, o);
 	}
 	return a;

@@ -7,16 +7,26 @@
 #include "base/map.h"
 #include "base/str.h"
 #include "base/text.h"
-#include <jansson.h>
+#include <math.h>
+#include <stdio.h>
 
 #define SCRUB_MAX_ITEMS  100000
 #define SCRUB_SHARE      1000
 #define SCRUB_MAX_GRANTS 2000 /* bytes: what a person would still paste */
 
+/* How far what is read at a time may move from what the check began with. */
+#define SLICE_RANGE    1024
+#define LARGEST_LATE   5
+#define SCRUB_RETRY_US (86400 * USEC_PER_SEC)
+
+const char *const scrub_column_names[SCRUB_COLUMN_N] = { "key", "object", "sql", "cost", "grant",
+	"start", "slice" };
+
 struct scrub {
 	struct scrub_item **v;
 	size_t n;
 	struct map *by_key;
+	unsigned lists;
 };
 
 static void
@@ -27,6 +37,8 @@ item_free(struct scrub_item *it)
 	free(it->sql);
 	free(it->grant);
 	free(it->why);
+	free(it->start);
+	free(it->resume);
 	free(it);
 }
 
@@ -88,7 +100,10 @@ list_item(struct scrub *s, const char *key, const char *object)
 	if (!it)
 		return NULL;
 	it->listed = true;
+	if (it->listed_wall_us == 0)
+		it->listed_wall_us = clock_wall_us();
 	free(it->object);
+	free(TAKE_PTR(it->start));
 	free(TAKE_PTR(it->sql));
 	free(TAKE_PTR(it->grant));
 	it->object = xstrdup(object);
@@ -104,6 +119,25 @@ scrub_list_add(struct scrub *s, const char *key, const char *object, const char 
 		return;
 	it->sql = xstrdup(sql);
 	it->cost = cost;
+}
+
+void
+scrub_list_slices(struct scrub *s, const char *key, const char *start, double slice)
+{
+	struct scrub_item *it = map_get(s->by_key, key);
+	char digest[SHA_ID_SIZE];
+
+	if (!it || !it->sql || !(slice >= 1))
+		return;
+	it->start = xstrdup(start);
+	sha_id((const char *const[]){ it->sql, start }, 2, digest);
+	if (!streq(digest, it->digest)) {
+		scrub_item_restart(it);
+		it->amount = slice;
+		memcpy(it->digest, digest, sizeof(digest));
+	}
+	it->slice = slice;
+	it->amount = fmin(fmax(it->amount, 1), slice * SLICE_RANGE);
 }
 
 void
@@ -125,6 +159,8 @@ scrub_list_end(struct scrub *s)
 
 	for (size_t i = 0; i < s->n; i++) {
 		if (s->v[i]->listed) {
+			if (!s->v[i]->start)
+				scrub_item_restart(s->v[i]);
 			s->v[kept++] = s->v[i];
 			continue;
 		}
@@ -132,14 +168,20 @@ scrub_list_end(struct scrub *s)
 		item_free(s->v[i]);
 	}
 	s->n = kept;
+	s->lists++;
 }
 
-/* What has waited longest in the sense of scrub_next: true when a comes before b. */
+/*
+ * What has waited longest in the sense of scrub_next: true when a comes before b.  An object that
+ * takes days must neither be put off for ever nor put off the others: they take turns.
+ */
 static bool
-comes_before(const struct scrub_item *a, const struct scrub_item *b)
+comes_before(const struct scrub *s, const struct scrub_item *a, const struct scrub_item *b)
 {
 	if (a->confirm != b->confirm)
 		return a->confirm;
+	if (!a->resume != !b->resume)
+		return (a->resume != NULL) == (s->lists % 2 == 1);
 	if ((a->done_wall_us == 0) != (b->done_wall_us == 0))
 		return a->done_wall_us == 0;
 	if (a->done_wall_us == 0)
@@ -161,12 +203,13 @@ scrub_next(struct scrub *s, int64_t wall_us, const struct scrub_pace *pace, int6
 	for (size_t i = 0; i < s->n; i++) {
 		struct scrub_item *it = s->v[i];
 
-		if (!it->listed || !it->sql || it->tried_wall_us >= since_wall_us)
+		if (!it->listed || !it->sql || it->tried_wall_us >= since_wall_us ||
+		    (it->retry_wall_us > wall_us && pace->longest_us > 0))
 			continue;
-		if (!it->confirm && it->done_wall_us > 0 &&
+		if (!it->confirm && !it->resume && it->done_wall_us > 0 &&
 		    wall_us - it->done_wall_us < scrub_interval_us(pace, it->duration_us))
 			continue;
-		if (!best || comes_before(it, best))
+		if (!best || comes_before(s, it, best))
 			best = it;
 	}
 	return best;
@@ -176,9 +219,11 @@ void
 scrub_item_done(struct scrub_item *it, int64_t wall_us, int64_t duration_us, bool confirm)
 {
 	it->done_wall_us = it->tried_wall_us = wall_us;
-	it->duration_us = duration_us;
+	it->duration_us = it->spent_us + duration_us;
+	it->retry_wall_us = 0;
 	it->failed = false;
 	it->confirm = confirm;
+	scrub_item_restart(it);
 	free(TAKE_PTR(it->why));
 }
 
@@ -190,8 +235,44 @@ scrub_item_failed(struct scrub_item *it, int64_t wall_us, const char *why, bool 
 	it->failed = true;
 	free(it->why);
 	it->why = xstrdup(why);
+	if (timed_out && MAX(timeout_us, it->timeout_us) >= max_timeout_us)
+		it->retry_wall_us = wall_us + SCRUB_RETRY_US;
 	if (timed_out)
 		it->timeout_us = MIN(MAX(timeout_us, it->timeout_us) * 2, max_timeout_us);
+}
+
+void
+scrub_item_restart(struct scrub_item *it)
+{
+	free(TAKE_PTR(it->resume));
+	it->pass_wall_us = it->spent_us = 0;
+}
+
+void
+scrub_item_advance(
+    struct scrub_item *it, const char *resume, int64_t duration_us, int64_t target_us)
+{
+	if (!it->resume)
+		it->pass_wall_us = clock_wall_us();
+	free(it->resume);
+	it->resume = xstrdup(resume);
+	it->spent_us += duration_us;
+	it->failed = false;
+	free(TAKE_PTR(it->why));
+	if (duration_us < target_us / 2)
+		it->amount = fmin(it->amount * 2, it->slice * SLICE_RANGE);
+	else if (duration_us > target_us)
+		it->amount = fmax(floor(it->amount / 2), 1);
+}
+
+bool
+scrub_item_shrink(struct scrub_item *it, int64_t duration_us)
+{
+	it->spent_us += duration_us;
+	if (!it->start || it->amount <= 1)
+		return false;
+	it->amount = fmax(floor(it->amount / 8), 1);
+	return true;
 }
 
 void
@@ -211,13 +292,17 @@ scrub_summarise(const struct scrub *s, struct scrub_summary *ret)
 			ret->denied_object = it->object;
 			continue;
 		}
+		ret->bytes += it->cost;
+		ret->begun += it->resume != NULL;
 		if (it->failed) {
 			ret->failed++;
 			ret->why = it->why;
+			ret->failed_object = it->object;
 		}
 		if (it->done_wall_us == 0)
 			continue;
 		ret->done++;
+		ret->done_bytes += it->cost;
 		if (ret->oldest_wall_us == 0 || it->done_wall_us < ret->oldest_wall_us)
 			ret->oldest_wall_us = it->done_wall_us;
 	}
@@ -239,6 +324,111 @@ scrub_grants(const struct scrub *s)
 	return text.len > 0 ? xstrdup(str_text(&text)) : NULL;
 }
 
+/* ---- what is late ---- */
+
+static int64_t
+verified_us(const struct scrub_item *it)
+{
+	return it->done_wall_us > 0 ? it->done_wall_us : it->listed_wall_us;
+}
+
+static bool
+is_late(const struct scrub_item *it, int64_t wall_us, int64_t limit_us)
+{
+	return it->listed && !it->grant && wall_us - verified_us(it) > limit_us;
+}
+
+/* The largest that is smaller than all told before; of equals by their order. */
+static const struct scrub_item *
+next_largest(const struct scrub *s, int64_t wall_us, int64_t limit_us, bool *told)
+{
+	size_t best = s->n;
+
+	for (size_t i = 0; i < s->n; i++)
+		if (!told[i] && is_late(s->v[i], wall_us, limit_us) &&
+		    (best == s->n || s->v[i]->cost > s->v[best]->cost))
+			best = i;
+	if (best == s->n)
+		return NULL;
+	told[best] = true;
+	return s->v[best];
+}
+
+static json_t *
+late_item(const struct scrub_item *it, int64_t wall_us, const char *waits)
+{
+	json_t *o = json_object();
+	const char *why = it->failed && it->why ? it->why : it->resume ? "partly verified" : waits;
+
+	json_object_set_new(o, "object", json_string(it->object));
+	json_object_set_new(o, "bytes", json_real(it->cost));
+	json_object_set_new(o, "age", json_integer((wall_us - verified_us(it)) / USEC_PER_SEC));
+	json_object_set_new(o, "verified", json_boolean(it->done_wall_us > 0));
+	json_object_set_new(o, "why", json_string(why));
+	return o;
+}
+
+json_t *
+scrub_late(const struct scrub *s, int64_t wall_us, int64_t limit_us, const char *waits)
+{
+	_cleanup_free_ bool *told = xcalloc(s->n + 1, sizeof(*told));
+	json_t *o = json_object(), *largest = json_array();
+	const struct scrub_item *it;
+	double bytes = 0, late_bytes = 0;
+	json_int_t n = 0, late = 0;
+	int64_t oldest = wall_us;
+
+	for (size_t i = 0; i < s->n; i++) {
+		if (!s->v[i]->listed || s->v[i]->grant)
+			continue;
+		n++;
+		bytes += s->v[i]->cost;
+		if (!is_late(s->v[i], wall_us, limit_us))
+			continue;
+		late++;
+		late_bytes += s->v[i]->cost;
+		oldest = MIN(oldest, verified_us(s->v[i]));
+	}
+	for (int i = 0; i < LARGEST_LATE && (it = next_largest(s, wall_us, limit_us, told)); i++)
+		json_array_append_new(largest, late_item(it, wall_us, waits));
+	json_object_set_new(o, "objects", json_integer(n));
+	json_object_set_new(o, "bytes", json_real(bytes));
+	json_object_set_new(o, "late", json_integer(late));
+	json_object_set_new(o, "late_bytes", json_real(late_bytes));
+	json_object_set_new(o, "age", json_integer((wall_us - oldest) / USEC_PER_SEC));
+	json_object_set_new(o, "largest", largest);
+	return o;
+}
+
+/* ---- over restarts ---- */
+
+static json_t *
+item_json(const struct scrub_item *it)
+{
+	json_t *o = json_object();
+
+	json_object_set_new(o, "done", json_integer(it->done_wall_us));
+	json_object_set_new(o, "took", json_integer(it->duration_us));
+	json_object_set_new(o, "listed", json_integer(it->listed_wall_us));
+	if (it->timeout_us > 0)
+		json_object_set_new(o, "timeout", json_integer(it->timeout_us));
+	if (it->retry_wall_us > 0) {
+		json_object_set_new(o, "retry", json_integer(it->retry_wall_us));
+		json_object_set_new(o, "why", json_string(it->why));
+	}
+	if (!it->start && !it->resume)
+		return o;
+	json_object_set_new(o, "digest", json_string(it->digest));
+	json_object_set_new(o, "amount", json_real(it->amount));
+	json_object_set_new(o, "told", json_real(it->told));
+	if (!it->resume)
+		return o;
+	json_object_set_new(o, "resume", json_string(it->resume));
+	json_object_set_new(o, "began", json_integer(it->pass_wall_us));
+	json_object_set_new(o, "spent", json_integer(it->spent_us));
+	return o;
+}
+
 char *
 scrub_save(const struct scrub *s)
 {
@@ -246,31 +436,59 @@ scrub_save(const struct scrub *s)
 	char *text;
 
 	for (size_t i = 0; i < s->n; i++)
-		if (s->v[i]->done_wall_us > 0)
-			json_object_set_new(items, s->v[i]->key,
-			    json_pack("[I, I]", (json_int_t)s->v[i]->done_wall_us,
-			        (json_int_t)s->v[i]->duration_us));
+		json_object_set_new(items, s->v[i]->key, item_json(s->v[i]));
 	text = json_dumps(items, JSON_COMPACT);
 	json_decref(items);
 	assert(text);
 	return text;
 }
 
+static void
+item_load(struct scrub_item *it, json_t *o)
+{
+	json_int_t done = 0, took = 0, listed = 0, timeout = 0, retry = 0, began = 0, spent = 0;
+	const char *digest = "", *resume = NULL, *why = NULL;
+	double amount = 0, told = 0;
+
+	if (json_is_array(o)) /* of a former version */
+		(void)json_unpack(o, "[I, I]", &done, &took);
+	else if (json_unpack(o, "{s?I, s?I, s?I, s?I, s?I, s?s, s?s, s?F, s?F, s?s, s?I, s?I}",
+	             "done", &done, "took", &took, "listed", &listed, "timeout", &timeout, "retry",
+	             &retry, "why", &why, "digest", &digest, "amount", &amount, "told", &told,
+	             "resume", &resume, "began", &began, "spent", &spent) < 0)
+		return;
+	it->done_wall_us = done;
+	it->duration_us = took;
+	it->listed_wall_us = listed;
+	it->timeout_us = timeout;
+	it->retry_wall_us = retry;
+	if (retry > 0 && why) {
+		it->failed = true;
+		free(it->why);
+		it->why = xstrdup(why);
+	}
+	it->amount = isfinite(amount) ? amount : 0;
+	it->told = isfinite(told) ? told : 0;
+	snprintf(it->digest, sizeof(it->digest), "%s", digest);
+	if (!resume)
+		return;
+	free(it->resume);
+	it->resume = xstrdup(resume);
+	it->pass_wall_us = began;
+	it->spent_us = spent;
+}
+
 void
 scrub_load(struct scrub *s, const char *json)
 {
-	json_t *items = json_loads(json, 0, NULL), *when;
+	json_t *items = json_loads(json, 0, NULL), *o;
 	const char *key;
 
-	json_object_foreach (items, key, when) {
+	json_object_foreach (items, key, o) {
 		struct scrub_item *it = item_of(s, key);
 
-		json_int_t done, duration;
-
-		if (it && json_unpack(when, "[I, I]", &done, &duration) == 0) {
-			it->done_wall_us = done;
-			it->duration_us = duration;
-		}
+		if (it)
+			item_load(it, o);
 	}
 	json_decref(items);
 }

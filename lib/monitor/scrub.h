@@ -1,8 +1,13 @@
 #pragma once
-#include "base/base.h"
+#include "base/sha.h"
+#include <jansson.h>
 /*
  * Progress of a check that goes through its work object by object: what was verified when, what
  * failed, what comes next.  Pure; kept over restarts as JSON.
+ *
+ * An object that is too large for one statement is gone through in parts: each statement is given
+ * where to begin and how much to read, and says where it stopped.  That place is the statement's
+ * own text; what it found so far is part of it.
  */
 struct scrub_item {
 	char *key, *object,
@@ -11,13 +16,34 @@ struct scrub_item {
 	double cost;
 	int64_t done_wall_us; /* last complete look; 0 never */
 	int64_t tried_wall_us;
-	int64_t duration_us; /* of the last complete look */
-	int64_t timeout_us;  /* grows when an item does not fit */
-	bool failed;         /* last try gave no verdict */
-	bool confirm;        /* to be looked at again soon */
-	bool listed;         /* in the current list */
-	char *why;           /* of a failure */
+	int64_t duration_us;    /* of the last complete look */
+	int64_t timeout_us;     /* grows when an item does not fit */
+	bool failed;            /* last try gave no verdict */
+	bool confirm;           /* to be looked at again soon */
+	bool listed;            /* in the current list */
+	char *why;              /* of a failure */
+	int64_t listed_wall_us; /* since when it is known */
+	int64_t retry_wall_us;  /* what took all the time there is waits until then */
+	/* in parts */
+	char *start;                    /* where a pass begins; NULL: it is one statement */
+	char *resume;                   /* where the pass that is on goes on, or NULL */
+	double slice, amount;           /* to read at a time: at first, now */
+	int64_t pass_wall_us, spent_us; /* of the pass that is on */
+	double told;              /* the most that was told of it since it was last complete */
+	char digest[SHA_ID_SIZE]; /* of the statement that resume is a place of */
 };
+/* The columns of a list of items. */
+enum scrub_column {
+	SCRUB_KEY = 0,
+	SCRUB_OBJECT,
+	SCRUB_SQL,
+	SCRUB_COST,
+	SCRUB_GRANT,
+	SCRUB_START,
+	SCRUB_SLICE,
+	SCRUB_COLUMN_N
+};
+extern const char *const scrub_column_names[SCRUB_COLUMN_N];
 struct scrub;
 struct scrub *scrub_new(void) _must_check_;
 struct scrub *scrub_free(struct scrub *);
@@ -25,6 +51,8 @@ struct scrub *scrub_free(struct scrub *);
 void scrub_list_begin(struct scrub *);
 void scrub_list_add(
     struct scrub *, const char *key, const char *object, const char *sql, double cost);
+/* Of the item just added: it is gone through in parts. */
+void scrub_list_slices(struct scrub *, const char *key, const char *start, double slice);
 /* An item that may not be looked at; grant is the statement that would allow it. */
 void scrub_list_deny(struct scrub *, const char *key, const char *object, const char *grant);
 void scrub_list_end(struct scrub *);
@@ -44,15 +72,31 @@ struct scrub_item *scrub_get(struct scrub *, const char *key); /* or NULL */
 void scrub_item_done(struct scrub_item *, int64_t wall_us, int64_t duration_us, bool confirm);
 void scrub_item_failed(struct scrub_item *, int64_t wall_us, const char *why, bool timed_out,
     int64_t timeout_us, int64_t max_timeout_us);
+/* A part is done and there is more: how much is read at a time follows how long it took. */
+void scrub_item_advance(
+    struct scrub_item *, const char *resume, int64_t duration_us, int64_t target_us);
+/* A part did not fit: less the next time; false when it is as small as can be. */
+bool scrub_item_shrink(struct scrub_item *, int64_t duration_us);
+void scrub_item_restart(
+    struct scrub_item *); /* what is known of the pass that is on is of no use */
 struct scrub_summary {
 	size_t items, done, failed, confirm;
-	int64_t oldest_wall_us; /* of those done; 0 none */
-	const char *why;        /* of one failed, or NULL */
-	size_t denied, lost;    /* without the right; of those, done before */
+	int64_t oldest_wall_us;          /* of those done; 0 none */
+	const char *why, *failed_object; /* of one failed, or NULL */
+	double bytes, done_bytes;        /* by cost, as far as it is allowed */
+	size_t begun;                    /* parts of them were looked at */
+	size_t denied, lost;             /* without the right; of those, done before */
 	const char *denied_object;
 };
 /* The statements that would allow what is denied, joined, up to some length; owned; or NULL. */
 char *scrub_grants(const struct scrub *) _must_check_;
 void scrub_summarise(const struct scrub *, struct scrub_summary *ret);
+/*
+ * What was not verified for longer than limit_us, or never since it is known that long: {"objects",
+ * "bytes", "late", "late_bytes", "oldest", "largest": [{"object", "bytes", "age", "why"}]}; why of
+ * those that were not reached is `waits`.
+ */
+json_t *scrub_late(
+    const struct scrub *, int64_t wall_us, int64_t limit_us, const char *waits) _must_check_;
 char *scrub_save(const struct scrub *) _must_check_;
 void scrub_load(struct scrub *, const char *json);

@@ -71,6 +71,7 @@ struct server {
 	struct pg_failure failure;
 	struct event *retry;
 
+	struct scrub_keeper keeper;
 	struct visitor *visitors;
 	size_t nvisitors, nwarm;
 	bool fresh_wanted; /* a fresh connection is due */

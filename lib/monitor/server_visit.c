@@ -7,7 +7,6 @@
 #include "monitor/server_impl.h"
 #include <stdio.h>
 
-#define LONG_ITEM_US   (600 * USEC_PER_SEC)
 #define MAX_VISITS     64 /* over all servers */
 #define BUDGET_TO_WARN 4
 
@@ -136,12 +135,35 @@ part_is_user(const struct part *p)
 	return false;
 }
 
+/* A visitor that others wait for is not kept from them for long. */
 static int64_t
 scrub_budget(const struct server *s)
 {
 	if (s->m->options.one_shot)
 		return MAX(0, s->m->started_us + s->m->options.budget_us - clock_now_us());
-	return 3 * server_timeout_us(s);
+	return MIN(3 * server_timeout_us(s), s->scope.conf->scrub_slice_us);
+}
+
+/* The longest that one statement of a scrub may take. */
+static int64_t
+scrub_max(const struct server *s)
+{
+	if (s->ndbs > 1 && s->nvisitors < 2)
+		return 3 * server_timeout_us(s);
+	return MAX(server_timeout_us(s), s->scope.conf->scrub_slice_us);
+}
+
+static struct scrub_keeper *
+keeper_of(struct server *s)
+{
+	const struct conf_database *c = s->scope.conf;
+
+	if (s->m->options.one_shot)
+		return NULL;
+	allowance_set(&s->keeper.allowance, (double)c->scrub_share / 100, scrub_budget(s));
+	s->keeper.limits = (struct load_limits){ .active = (double)c->scrub_max_active,
+		.read_us = c->scrub_max_read_us };
+	return &s->keeper;
 }
 
 static void
@@ -173,8 +195,8 @@ visit_run(struct visitor *v)
 	job.generation = server_part ? &s->facts_generation : &d->facts_generation;
 	job.facts_us = server_part ? &s->facts_us : &d->facts_us;
 	job.scrub_budget_us = scrub_budget(s);
-	/* While an item holds the only visitor, other databases wait. */
-	job.scrub_max_us = s->ndbs > 1 ? 3 * server_timeout_us(s) : LONG_ITEM_US;
+	job.scrub_max_us = scrub_max(s);
+	job.keeper = keeper_of(s);
 	v->run = pg_run_new(&job);
 	pg_run_start(v->run);
 }

@@ -474,7 +474,7 @@ next_item(struct visit *v)
 	struct want *w;
 
 	if (!it) {
-		scope_scrub_pass_end(c);
+		scope_scrub_pass_end(c, NULL, 0);
 		v->scrubbing = NULL;
 		return false;
 	}

@@ -694,13 +694,13 @@ test_listen_outside_needs_allow(void **state)
 	    "main.conf:2: [daemon] listen: an address other than loopback needs listen_allow\n");
 	write_text(state, "main.conf",
 	    "[daemon]\nlisten = [::]:9630\nlisten_allow = ::1, 10.0.0.0/8\n"
-	    "[database a]\ndsn = service=orders\nbackup_policy = nightly\nscrub_slice = 1min\n"
+	    "[database a]\ndsn = service=orders\nbackup_policy = nightly\nscrub_wal_budget = 16MB\n"
 	    "[silence night]\nanything = goes\n[routine]\n");
 	c = load(state);
 	got = join(state, c->not_in_effect);
 	assert_string_equal(got,
 	    "main.conf:6: [database a] backup_policy: not in effect in this version\n"
-	    "main.conf:7: [database a] scrub_slice: not in effect in this version\n"
+	    "main.conf:7: [database a] scrub_wal_budget: not in effect in this version\n"
 	    "main.conf:8: [silence night]: not in effect in this version\n"
 	    "main.conf:10: [routine]: not in effect in this version\n");
 }

@@ -175,6 +175,185 @@ test_what_may_not_be_read_names_its_grants(void **state)
 	scrub_free(s);
 }
 
+/* ---- in parts ---- */
+
+static void
+list_one(struct scrub *s, const char *sql)
+{
+	scrub_list_begin(s);
+	scrub_list_add(s, "big", "big", sql, 1e9);
+	scrub_list_slices(s, "big", "{}", 100);
+	scrub_list_end(s);
+}
+
+static void
+test_parts_go_on_over_a_restart(void **state)
+{
+	struct scrub *s = scrub_new(), *t = scrub_new();
+	_cleanup_free_ char *json = NULL;
+	struct scrub_item *it;
+
+	(void)state;
+	list_one(s, "SELECT 1");
+	it = scrub_next(s, 100, &daily, 50);
+	assert_string_equal(it->start, "{}");
+	scrub_item_advance(it, "{\"at\":7}", 1000, 500);
+	it->told = 3;
+	assert_ptr_equal(scrub_next(s, 101, &daily, 50), it); /* the same pass goes on */
+	json = scrub_save(s);
+	scrub_load(t, json);
+	list_one(t, "SELECT 1");
+	it = scrub_get(t, "big");
+	assert_string_equal(it->resume, "{\"at\":7}");
+	assert_int_equal(it->spent_us, 1000);
+	assert_true(it->told == 3 && it->amount == 50);
+	scrub_item_done(it, 5 * DAY, 500, false);
+	assert_null(it->resume);
+	assert_int_equal(it->duration_us, 1500); /* of the whole pass */
+	assert_null(scrub_next(t, 5 * DAY + 1, &daily, 5 * DAY + 1));
+	scrub_free(s);
+	scrub_free(t);
+}
+
+static void
+test_another_statement_begins_anew(void **state)
+{
+	struct scrub *s = scrub_new();
+
+	(void)state;
+	list_one(s, "SELECT 1");
+	scrub_item_advance(scrub_get(s, "big"), "{\"at\":7}", 1000, 500);
+	list_one(s, "SELECT 1");
+	assert_non_null(scrub_get(s, "big")->resume);
+	list_one(s, "SELECT 2");
+	assert_null(scrub_get(s, "big")->resume);
+	scrub_item_advance(scrub_get(s, "big"), "{\"at\":7}", 1000, 500);
+	scrub_list_begin(s);
+	scrub_list_add(s, "big", "big", "SELECT 2", 1e9); /* one statement now */
+	scrub_list_end(s);
+	assert_null(scrub_get(s, "big")->resume);
+	scrub_free(s);
+}
+
+static void
+test_parts_take_as_long_as_wanted(void **state)
+{
+	struct scrub *s = scrub_new();
+	struct scrub_item *it;
+
+	(void)state;
+	list_one(s, "SELECT 1");
+	it = scrub_get(s, "big");
+	scrub_item_advance(it, "a", 10, 100);
+	assert_true(it->amount == 200);
+	scrub_item_advance(it, "b", 70, 100);
+	assert_true(it->amount == 200);
+	scrub_item_advance(it, "c", 200, 100);
+	assert_true(it->amount == 100);
+	assert_true(scrub_item_shrink(it, 1000));
+	assert_true(it->amount == 12);
+	assert_true(scrub_item_shrink(it, 1000) && it->amount == 1);
+	assert_false(scrub_item_shrink(it, 1000)); /* no smaller: it has failed */
+	assert_string_equal(it->resume, "c");
+	for (int i = 0; i < 100; i++)
+		scrub_item_advance(it, "d", 0, 100);
+	assert_true(it->amount == 100 * 1024);
+	scrub_free(s);
+}
+
+static void
+test_what_takes_days_and_the_rest_take_turns(void **state)
+{
+	struct scrub *s = scrub_new();
+	size_t big = 0;
+
+	(void)state;
+	for (int i = 0; i < 4; i++) {
+		scrub_list_begin(s);
+		scrub_list_add(s, "big", "big", "SELECT 1", 1e9);
+		scrub_list_slices(s, "big", "{}", 100);
+		scrub_list_add(s, "small", "small", "SELECT 2", 1);
+		scrub_list_end(s);
+		if (i == 0)
+			scrub_item_advance(scrub_get(s, "big"), "x", 1, 1);
+		big += streq(scrub_next(s, 100, &daily, 50)->key, "big");
+	}
+	assert_int_equal(big, 2);
+	scrub_free(s);
+}
+
+static void
+test_what_took_all_the_time_is_not_tried_at_each_turn(void **state)
+{
+	static const struct scrub_pace asked = { 0, 0 };
+	struct scrub *s = scrub_new(), *t = scrub_new();
+	_cleanup_free_ char *json = NULL;
+
+	(void)state;
+	list(s, 1);
+	scrub_item_failed(scrub_get(s, "item0"), 100, "timeout", true, 18, 18);
+	assert_null(scrub_next(s, 200, &daily, 150));
+	assert_non_null(scrub_next(s, 200, &asked, 150)); /* somebody wants to know */
+	json = scrub_save(s);
+	scrub_load(t, json);
+	list(t, 1);
+	assert_null(scrub_next(t, 200, &daily, 150));
+	assert_non_null(scrub_next(t, 100 + DAY, &daily, 150));
+	scrub_free(s);
+	scrub_free(t);
+}
+
+static void
+test_what_is_late_is_named_largest_first(void **state)
+{
+	struct scrub *s = scrub_new();
+	int64_t wall = clock_wall_us();
+	const char *why;
+	json_t *late, *largest;
+
+	(void)state;
+	list(s, 8); /* item0 is the largest */
+	for (size_t i = 0; i < 8; i++) {
+		_cleanup_free_ char *key = xasprintf("item%zu", i);
+
+		scrub_get(s, key)->listed_wall_us = wall - 9 * DAY;
+	}
+	scrub_item_done(scrub_get(s, "item1"), wall - DAY, 0, false);
+	scrub_item_done(scrub_get(s, "item2"), wall - 8 * DAY, 0, false);
+	scrub_item_failed(scrub_get(s, "item0"), wall, "timeout", false, 1, 1);
+	late = scrub_late(s, wall, 7 * DAY, "busy");
+	assert_int_equal(json_integer_value(json_object_get(late, "objects")), 8);
+	assert_int_equal(json_integer_value(json_object_get(late, "late")), 7);
+	assert_true(
+	    json_real_value(json_object_get(late, "late_bytes")) == 8 + 6 + 5 + 4 + 3 + 2 + 1);
+	assert_int_equal(json_integer_value(json_object_get(late, "age")), 9 * 86400);
+	largest = json_object_get(late, "largest");
+	assert_int_equal(json_array_size(largest), 5);
+	assert_int_equal(json_unpack(largest, "[{s:s}]", "why", &why), 0);
+	assert_string_equal(why, "timeout");
+	assert_int_equal(json_unpack(json_array_get(largest, 1), "{s:s}", "why", &why), 0);
+	assert_string_equal(why, "busy");
+	json_decref(late);
+	late = scrub_late(s, wall, 30 * DAY, "busy");
+	assert_int_equal(json_integer_value(json_object_get(late, "late")), 0);
+	json_decref(late);
+	scrub_free(s);
+}
+
+static void
+test_progress_of_a_former_version_is_read(void **state)
+{
+	struct scrub *s = scrub_new();
+
+	(void)state;
+	scrub_load(s, "{\"item0\":[5,6],\"item1\":\"x\",\"item2\":{\"done\":\"no\"}}");
+	list(s, 3);
+	assert_int_equal(scrub_get(s, "item0")->done_wall_us, 5);
+	assert_int_equal(scrub_get(s, "item0")->duration_us, 6);
+	assert_int_equal(scrub_get(s, "item2")->done_wall_us, 0);
+	scrub_free(s);
+}
+
 int
 main(void)
 {
@@ -186,6 +365,13 @@ main(void)
 		cmocka_unit_test(test_gone_items_are_forgotten),
 		cmocka_unit_test(test_progress_survives),
 		cmocka_unit_test(test_what_may_not_be_read_names_its_grants),
+		cmocka_unit_test(test_parts_go_on_over_a_restart),
+		cmocka_unit_test(test_another_statement_begins_anew),
+		cmocka_unit_test(test_parts_take_as_long_as_wanted),
+		cmocka_unit_test(test_what_takes_days_and_the_rest_take_turns),
+		cmocka_unit_test(test_what_took_all_the_time_is_not_tried_at_each_turn),
+		cmocka_unit_test(test_what_is_late_is_named_largest_first),
+		cmocka_unit_test(test_progress_of_a_former_version_is_read),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

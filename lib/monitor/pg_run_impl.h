@@ -1,0 +1,59 @@
+#pragma once
+#include "base/clock.h"
+#include "monitor/pg_run.h"
+#include "monitor/scrub.h"
+/*
+ * What the files of one run share: pg_run.c sends statements and takes their results, pg_facts.c
+ * reads what the server is and has, pg_scrub.c goes through objects one by one.
+ */
+enum stage { STAGE_FACTS, STAGE_CHECKS, STAGE_SCRUB, STAGE_END };
+
+struct ask {
+	struct pg_run *run; /* borrowed */
+	struct checkup *checkup;
+	struct eval *eval;
+	char *item;                 /* scrub item's key, or NULL */
+	bool sliced;                /* a part of that item: its rows say where it stopped */
+	int col_resume, col_object; /* sliced; -1: not there */
+	char *resume;               /* where to go on, or NULL: its end */
+	bool resumed;               /* it said where it stopped, be it the end */
+	int64_t started_us, started_wall_us;
+	struct ask *next;
+};
+struct pg_run {
+	struct pg_run_job job;
+	enum stage stage;
+	size_t next;      /* of part->taken */
+	struct ask *asks; /* in flight */
+	size_t in_flight;
+	struct checkup *scrubbing;
+	int64_t scrub_until_us, scrub_wall_us;
+	size_t scrub_next;
+	struct facts fresh; /* being read: what was known holds until all of it is here */
+	struct load load;   /* as last seen */
+	bool looked;
+	struct pg_failure lost, facts_failed;
+	bool is_lost, pumping;
+	/* columns of the list of items */
+	int col[SCRUB_COLUMN_N];
+};
+
+/* pg_run.c */
+void pg_run_pump(struct pg_run *);
+struct ask *ask_new(struct pg_run *, struct checkup *) _must_check_;
+void ask_free(struct ask *);
+void ask_unlink(struct pg_run *, struct ask *);
+/* Below 0: it could not be sent, and a is gone. */
+int ask_send(struct pg_run *, struct ask *, const struct pg_statement *,
+    const struct pg_request_callbacks *, int64_t timeout_us);
+void pg_run_note_loss(struct pg_run *, const struct pg_failure *);
+void pg_run_session_is_gone(struct pg_run *);
+extern const struct pg_request_callbacks pg_run_check_callbacks;
+void pg_run_record_unknown(struct checkup *, enum reason, const char *text);
+
+/* pg_facts.c: false when nothing was sent and nothing is left */
+bool pg_run_pump_facts(struct pg_run *);
+
+/* pg_scrub.c: likewise; one statement at a time */
+bool pg_run_pump_scrub(struct pg_run *);
+void pg_run_scrub_end(struct pg_run *);

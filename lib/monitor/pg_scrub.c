@@ -1,0 +1,400 @@
+/*
+ * Scrub checks on a PostgreSQL session: the list of items, then one statement at a time, whole
+ * items or parts of them, as long as there is time and the server is not busy.
+ */
+#include "base/str.h"
+#include "base/text.h"
+#include "monitor/pg_run_impl.h"
+#include <math.h>
+
+#define LOOK_AGAIN_US    (5 * USEC_PER_SEC)
+#define PAUSE_US         (1 * USEC_PER_SEC)
+#define BUSY_WAIT_US     (30 * USEC_PER_SEC)
+#define RESUME_MAX_BYTES ((size_t)8192)
+/* How fast an object is read at worst, for the time that its one statement is given at first. */
+#define SLOW_BYTES_PER_SEC 25e6
+
+static const char load_sql[] =
+    "SELECT (SELECT count(*) FROM pg_catalog.pg_stat_activity AS a WHERE a.state = 'active'"
+    " AND a.backend_type = 'client backend' AND a.usename <> current_user),"
+    " sum(d.blks_read), CASE WHEN pg_catalog.current_setting('track_io_timing')::bool"
+    " THEN sum(d.blk_read_time) END, extract(epoch FROM max(d.stats_reset))"
+    " FROM pg_catalog.pg_stat_database AS d";
+
+static void
+forget_scrubbing(struct pg_run *r)
+{
+	r->scrubbing = NULL;
+	r->looked = false;
+}
+
+static void
+end_pass(struct pg_run *r, const char *waits, int64_t wait_us)
+{
+	struct checkup *c = r->scrubbing;
+
+	forget_scrubbing(r);
+	scope_scrub_pass_end(c, waits, wait_us);
+}
+
+/* ---- the list ---- */
+
+static void
+on_items_columns(size_t n, const char *const *names, void *arg)
+{
+	struct ask *a = arg;
+	struct pg_run *r = a->run;
+
+	for (size_t k = 0; k < SCRUB_COLUMN_N; k++) {
+		r->col[k] = -1;
+		for (size_t i = 0; i < n; i++)
+			if (streq(names[i], scrub_column_names[k]))
+				r->col[k] = (int)i;
+	}
+}
+
+static bool
+on_item(const char *const *cells, const size_t *lengths, void *arg)
+{
+	struct ask *a = arg;
+	struct scrub *s = a->checkup->scrub;
+	const char *v[SCRUB_COLUMN_N];
+
+	(void)lengths;
+	for (size_t k = 0; k < SCRUB_COLUMN_N; k++)
+		v[k] = a->run->col[k] >= 0 ? cells[a->run->col[k]] : NULL;
+	if (a->run->col[SCRUB_OBJECT] < 0 || a->run->col[SCRUB_SQL] < 0)
+		return false;
+	if (!v[SCRUB_KEY])
+		v[SCRUB_KEY] = v[SCRUB_OBJECT];
+	if (!v[SCRUB_OBJECT])
+		return true;
+	if (!v[SCRUB_SQL]) {
+		if (v[SCRUB_GRANT])
+			scrub_list_deny(s, v[SCRUB_KEY], v[SCRUB_OBJECT], v[SCRUB_GRANT]);
+		return true;
+	}
+	scrub_list_add(s, v[SCRUB_KEY], v[SCRUB_OBJECT], v[SCRUB_SQL],
+	    v[SCRUB_COST] ? strtod(v[SCRUB_COST], NULL) : 0);
+	if (v[SCRUB_START] && v[SCRUB_SLICE])
+		scrub_list_slices(s, v[SCRUB_KEY], v[SCRUB_START], strtod(v[SCRUB_SLICE], NULL));
+	return true;
+}
+
+static void
+on_items_done(const struct pg_failure *f, int64_t duration_us, void *arg)
+{
+	struct ask *a = arg;
+	struct pg_run *r = a->run;
+
+	(void)duration_us;
+	ask_unlink(r, a);
+	pg_run_note_loss(r, f);
+	if (f) {
+		pg_run_record_unknown(a->checkup, pg_failure_reason(f), f->err.msg);
+		forget_scrubbing(r);
+	} else {
+		scope_scrub_listed(a->checkup);
+		r->scrub_wall_us = clock_wall_us();
+	}
+	ask_free(a);
+	pg_run_pump(r);
+}
+static const struct pg_request_callbacks items_callbacks = { on_items_columns, on_item,
+	on_items_done };
+
+static int
+ask_items(struct pg_run *r, struct checkup *c, const struct coverage *cov)
+{
+	const struct bind *bind = &c->binds[cov->items - c->check->bodies];
+	struct ask *a = ask_new(r, c);
+	struct bound bound;
+	struct pg_statement st = { .sql = bind->sql, .user = c->check->user };
+	int e;
+
+	checkup_bind(c, bind, &bound);
+	st.params = bound.values;
+	st.nparams = bound.n;
+	scrub_list_begin(c->scrub);
+	e = ask_send(r, a, &st, &items_callbacks, r->job.timeout_us);
+	bound_done(&bound);
+	return e;
+}
+
+/* ---- what the server does beside us ---- */
+
+static bool
+on_load(const char *const *cells, const size_t *lengths, void *arg)
+{
+	struct ask *a = arg;
+	struct load *l = &a->run->load;
+
+	(void)lengths;
+	l->active = cells[0] ? strtod(cells[0], NULL) : 0;
+	l->reads = cells[1] ? strtod(cells[1], NULL) : 0;
+	l->read_ms = cells[2] ? strtod(cells[2], NULL) : (double)NAN;
+	l->reset = cells[3] ? strtod(cells[3], NULL) : 0;
+	l->at_us = clock_now_us();
+	return true;
+}
+
+static void
+on_load_done(const struct pg_failure *f, int64_t duration_us, void *arg)
+{
+	struct ask *a = arg;
+	struct pg_run *r = a->run;
+	struct scrub_keeper *k = r->job.keeper;
+	_cleanup_free_ char *busy = NULL;
+
+	(void)duration_us;
+	ask_unlink(r, a);
+	ask_free(a);
+	pg_run_note_loss(r, f);
+	if (f) {
+		pg_run_record_unknown(r->scrubbing, pg_failure_reason(f), f->err.msg);
+		forget_scrubbing(r);
+		pg_run_pump(r);
+		return;
+	}
+	busy = load_busy(&k->load, &r->load, &k->limits);
+	k->load = r->load;
+	r->looked = true;
+	if (busy) {
+		_cleanup_free_ char *text = xasprintf("the server is busy: %s", busy);
+
+		end_pass(r, text, BUSY_WAIT_US);
+	}
+	pg_run_pump(r);
+}
+static const struct pg_request_callbacks load_callbacks = { NULL, on_load, on_load_done };
+
+static int
+ask_load(struct pg_run *r)
+{
+	struct pg_statement st = { .sql = load_sql };
+
+	return ask_send(r, ask_new(r, r->scrubbing), &st, &load_callbacks, r->job.timeout_us);
+}
+
+/* Somebody who waits for the answer is not told to come back when it is quiet. */
+static bool
+is_spared(const struct pg_run *r)
+{
+	const struct checkup *c = r->scrubbing;
+
+	return r->job.keeper && c->check->cost == COST_SCRUB &&
+	       !c->scope->tasks[c->check->probe].now;
+}
+
+/* True when it goes on; else the pass has ended, or *ret_asked: a look was sent. */
+static bool
+may_go_on(struct pg_run *r, bool *ret_asked, int *ret_error)
+{
+	struct scrub_keeper *k = r->job.keeper;
+	int64_t now = clock_now_us();
+
+	*ret_asked = false;
+	*ret_error = 0;
+	if (!is_spared(r))
+		return true;
+	if (k->holder && k->holder != r) {
+		end_pass(r, "another database of the server is being verified", LOOK_AGAIN_US);
+		return false;
+	}
+	if (!allowance_is_left(&k->allowance, now)) {
+		end_pass(
+		    r, "its share of the time is used up", allowance_wait_us(&k->allowance, now));
+		return false;
+	}
+	if (r->looked && now - r->load.at_us < LOOK_AGAIN_US) {
+		k->holder = r;
+		return true;
+	}
+	*ret_error = ask_load(r);
+	*ret_asked = true;
+	return false;
+}
+
+/* ---- items ---- */
+
+static void
+on_slice_columns(size_t n, const char *const *names, void *arg)
+{
+	struct ask *a = arg;
+
+	a->col_resume = a->col_object = -1;
+	for (size_t i = 0; i < n; i++) {
+		if (streq(names[i], "resume"))
+			a->col_resume = (int)i;
+		else if (streq(names[i], "object"))
+			a->col_object = (int)i;
+	}
+	eval_columns(a->eval, n, names);
+}
+
+/* A row without an object only says where the statement stopped. */
+static bool
+on_slice_row(const char *const *cells, const size_t *lengths, void *arg)
+{
+	struct ask *a = arg;
+	const char *resume = a->col_resume >= 0 ? cells[a->col_resume] : NULL;
+
+	a->resumed = a->col_resume >= 0;
+	if (resume) {
+		free(a->resume);
+		a->resume = text_from_peer(resume, lengths[a->col_resume], RESUME_MAX_BYTES);
+	}
+	if (a->col_object >= 0 && !cells[a->col_object])
+		return true;
+	return eval_row(a->eval, cells, lengths);
+}
+
+static void
+on_slice_done(const struct pg_failure *f, int64_t duration_us, void *arg)
+{
+	struct ask *a = arg;
+	struct pg_run *r = a->run;
+	struct result result = { 0 }, why = { 0 };
+	struct outcome o = { .checkup = a->checkup,
+		.result = &result,
+		.item = a->item,
+		.sliced = true,
+		.started_us = a->started_us,
+		.started_wall_us = a->started_wall_us,
+		.duration_us = duration_us };
+
+	ask_unlink(r, a);
+	pg_run_note_loss(r, f);
+	if (f)
+		result_unknown(&why, pg_failure_reason(f), "%s", f->err.msg);
+	else if (!a->resumed)
+		result_unknown(&why, REASON_ERROR, "a part said not where it stopped");
+	eval_finish(a->eval, f || !a->resumed ? &why : NULL, &result);
+	if (f || !a->resumed) { /* rows of a part that was cut off say nothing of the whole */
+		result_unknown(&result, why.reason, "%s", why.text);
+	}
+	o.resume = a->resume;
+	if (r->job.keeper)
+		allowance_spend(&r->job.keeper->allowance, clock_now_us(), duration_us);
+	scope_scrub_record(&o, r->job.timeout_us, r->job.scrub_max_us);
+	result_done(&result);
+	result_done(&why);
+	ask_free(a);
+	pg_run_pump(r);
+}
+static const struct pg_request_callbacks slice_callbacks = { on_slice_columns, on_slice_row,
+	on_slice_done };
+
+static int
+ask_slice(struct pg_run *r, struct checkup *c, const struct scrub_item *it)
+{
+	struct ask *a = ask_new(r, c);
+	_cleanup_free_ char *amount = xasprintf("%.0f", it->amount);
+	const char *const params[] = { it->resume ? it->resume : it->start, amount };
+	int64_t timeout = MAX(it->timeout_us, r->job.timeout_us);
+	struct pg_statement st = { .sql = it->sql,
+		.params = params,
+		.nparams = ARRAY_SIZE(params),
+		.timeout_us = timeout,
+		.user = c->check->user };
+
+	a->item = xstrdup(it->key);
+	a->eval = checkup_eval(c, a->item, r->job.server_start, a->started_us, a->started_wall_us);
+	return ask_send(r, a, &st, &slice_callbacks, timeout);
+}
+
+static int
+ask_item(struct pg_run *r, struct checkup *c, const struct scrub_item *it)
+{
+	struct ask *a;
+	int64_t timeout = MAX(it->timeout_us, r->job.timeout_us);
+	int64_t estimate = (int64_t)fmin(it->cost / SLOW_BYTES_PER_SEC * USEC_PER_SEC, 1e15);
+	struct pg_statement st = { .sql = it->sql, .user = c->check->user };
+
+	if (it->start)
+		return ask_slice(r, c, it);
+	timeout = MAX(timeout, MIN(estimate, r->job.scrub_max_us));
+	st.timeout_us = timeout;
+	a = ask_new(r, c);
+	a->item = xstrdup(it->key);
+	a->eval = checkup_eval(c, a->item, r->job.server_start, a->started_us, a->started_wall_us);
+	return ask_send(r, a, &st, &pg_run_check_callbacks, timeout);
+}
+
+static struct checkup *
+next_scrub(struct pg_run *r)
+{
+	while (r->scrub_next < r->job.part->n) {
+		struct checkup *c = r->job.part->taken[r->scrub_next++];
+
+		if (c->check->kind == KIND_SCRUB && c->running)
+			return c;
+	}
+	return NULL;
+}
+
+/* 1: something was sent, 0: nothing, and this check is over; below 0: the session is gone. */
+static int
+begin_scrub(struct pg_run *r, struct checkup *c)
+{
+	const struct coverage *cov;
+
+	if (*r->job.facts_us == 0) {
+		pg_run_record_unknown(
+		    c, pg_failure_reason(&r->facts_failed), r->facts_failed.err.msg);
+		return 0;
+	}
+	cov = checkup_coverage(c, r->job.facts, *r->job.generation);
+	if (cov->cover != COVER_YES || !cov->items) {
+		scope_record_uncovered(c->scope, c, cov);
+		return 0;
+	}
+	r->scrubbing = c;
+	return ask_items(r, c, cov) < 0 ? -1 : 1;
+}
+
+static int
+go_on_scrubbing(struct pg_run *r)
+{
+	struct checkup *c = r->scrubbing;
+	struct scrub_pace pace = scope_scrub_pace(c);
+	struct scrub_item *it = NULL;
+	bool asked;
+	int e;
+
+	if (clock_now_us() < r->scrub_until_us && !checkup_is_over(c))
+		it = scrub_next(c->scrub, clock_wall_us(), &pace, r->scrub_wall_us);
+	if (!it) {
+		struct scrub_keeper *k = r->job.keeper;
+
+		end_pass(r, NULL,
+		    k ? MAX(PAUSE_US, allowance_wait_us(&k->allowance, clock_now_us())) : 0);
+		return 0;
+	}
+	if (!may_go_on(r, &asked, &e))
+		return asked ? (e < 0 ? -1 : 1) : 0;
+	return ask_item(r, c, it) < 0 ? -1 : 1;
+}
+
+bool
+pg_run_pump_scrub(struct pg_run *r)
+{
+	while (r->in_flight == 0) {
+		struct checkup *c = r->scrubbing ? NULL : next_scrub(r);
+		int e;
+
+		if (!r->scrubbing && !c)
+			return false;
+		e = c ? begin_scrub(r, c) : go_on_scrubbing(r);
+		if (e != 0)
+			return e > 0;
+	}
+	return true;
+}
+
+void
+pg_run_scrub_end(struct pg_run *r)
+{
+	if (r->job.keeper && r->job.keeper->holder == r)
+		r->job.keeper->holder = NULL;
+}

@@ -6,11 +6,12 @@
  *
  * The job: {"data_directory": path, "uid": owner of the server's process, "start": Unix seconds of
  * the server's start}.
- * The answer: {"data": DISK, "wal": DISK or null, "wal_assumed": bool} with
+ * The answer: {"data": DISK, "wal": DISK or null, "wal_assumed": bool, "mode": text} with
  * DISK = {"mount", "type", "network", "readonly", "total", "free" (bytes), "total_inodes",
  * "free_inodes"}, or {"reason": text} when this host's folder is not (or cannot be shown to be) the
  * server's.  wal is null when it lies elsewhere and cannot be seen; wal_assumed: the data directory
- * is closed to us, so a symbolic link in it would not be noticed.
+ * is closed to us, so a symbolic link in it would not be noticed; mode: the data directory's
+ * permission bits, octal.
  */
 extern const struct worker_role host_role;
 enum { HOST_JOB = 1, HOST_ANSWER = 2 };

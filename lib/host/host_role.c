@@ -8,6 +8,7 @@
 #include "host/host.h"
 #include <jansson.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 
@@ -56,7 +57,7 @@ disk_json(const char *path)
  * but another one: its owner and its last change must fit the process that we talk to.
  */
 static const char *
-why_not_ours(const char *dir, json_int_t uid, double start)
+why_not_ours(const char *dir, json_int_t uid, double start, struct stat *ret)
 {
 	struct stat st;
 
@@ -67,15 +68,18 @@ why_not_ours(const char *dir, json_int_t uid, double start)
 		return "a folder of that name is here, but it is not the server's";
 	if ((double)st.st_mtime < start - START_SLACK_SECONDS)
 		return "a folder of that name is here, but no server was started in it then";
+	*ret = st;
 	return NULL;
 }
 
 static json_t *
 look(const char *dir, json_int_t uid, double start)
 {
-	const char *reason = why_not_ours(dir, uid, start);
+	struct stat st = { 0 };
+	const char *reason = why_not_ours(dir, uid, start, &st);
 	_cleanup_free_ char *wal = xasprintf("%s/pg_wal", dir), *resolved = NULL;
 	json_t *data, *wal_disk = NULL;
+	char mode[8];
 	bool assumed = false;
 
 	if (reason)
@@ -91,8 +95,9 @@ look(const char *dir, json_int_t uid, double start)
 		wal_disk = json_incref(data);
 		assumed = true;
 	}
-	return json_pack("{s:o, s:o, s:b}", "data", data, "wal", wal_disk ? wal_disk : json_null(),
-	    "wal_assumed", assumed);
+	snprintf(mode, sizeof(mode), "%04o", (unsigned)st.st_mode & 07777);
+	return json_pack("{s:o, s:o, s:b, s:s}", "data", data, "wal",
+	    wal_disk ? wal_disk : json_null(), "wal_assumed", assumed, "mode", mode);
 }
 
 static int

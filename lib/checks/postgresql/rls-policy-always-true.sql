@@ -9,7 +9,7 @@
 -- cost: cheap
 -- unit: count
 -- severity: warning
--- param.service_roles: (^|_)(service|admin|administrator|owner|root|system|maintenance|backup|restore|etl|loader|migrator|migration|migrations)(_|$)
+-- param.service_roles: (^|_)(service|admin|owner|root|system|etl|backup|migrat)
 -- message: {detail}
 -- why: A permissive policy whose condition is always true switches row security off for its command and
 --   roles; other permissive policies beside it change nothing, because they are joined by OR.

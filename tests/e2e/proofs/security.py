@@ -1,6 +1,7 @@
 """Checks of rights, row security and functions that run as their owner."""
-from proof import Proof, test_fault_is_found_and_its_remedies_close_it  # noqa: F401
+import subprocess
 
+from proof import Proof, look, mend, proves, test_fault_is_found_and_its_remedies_close_it  # noqa: F401
 
 PROOFS = {
     "policy without row security": Proof("rls-policy-but-disabled", """
@@ -178,4 +179,80 @@ feed" TO PUBLIC;
         CREATE SCHEMA used; GRANT USAGE ON SCHEMA used TO PUBLIC; CREATE SCHEMA apps; GRANT CREATE ON SCHEMA apps TO spc_app;
         CREATE SCHEMA plain; CREATE SCHEMA vendor_x; GRANT CREATE ON SCHEMA vendor_x TO PUBLIC;
         """, {"open": ("info", 1), '"o p""en"': ("info", 1), "passed_on": ("info", 1)}, keys={"schemas_exclude": ["vendor_*"]}),
+    "extension in public": Proof("extension-in-public", """
+        CREATE EXTENSION pg_trgm; CREATE EXTENSION "uuid-ossp";
+        -- look-alikes: elsewhere, or not to be moved
+        CREATE SCHEMA apart; CREATE EXTENSION hstore SCHEMA apart; CREATE EXTENSION cube; UPDATE pg_extension SET extrelocatable = false WHERE extname = 'cube';
+        """, {"pg_trgm": ("info", None), '"uuid-ossp"': ("info", 10)}, keys={}),
+    "extension out of date": Proof("extension-outdated", """
+        CREATE EXTENSION pg_trgm VERSION '1.3'; CREATE EXTENSION hstore; CREATE EXTENSION "uuid-ossp";
+        -- look-alikes: unknown to the server, newer than what it brings
+        CREATE EXTENSION amcheck; UPDATE pg_extension SET extversion = '0.5' WHERE extname = 'amcheck';
+        CREATE EXTENSION pgcrypto; UPDATE pg_extension SET extversion = '9.9' WHERE extname = 'pgcrypto';
+        """, {"pg_trgm": ("info", 1)}),
+    "secret as plain text": Proof("column-sensitive-plaintext", """
+        CREATE DOMAIN words AS text;
+        CREATE TABLE users (id int, password text, api_key varchar(40), "clientSecret" text, user_pwd char(9), "Credit Card No" words,
+            -- look-alikes
+            password_hash text, encrypted_password text, hashed_pwd text, secret_id text, password_changed_at text, passwordless text,
+            secret bytea, cvv int, password_reset_sent text, gone_password text);
+        ALTER TABLE users DROP COLUMN gone_password;
+        CREATE TABLE tree (k int, ssn text) PARTITION BY LIST (k); CREATE TABLE tree1 PARTITION OF tree FOR VALUES IN (1);
+        CREATE TABLE heir () INHERITS (users);
+        CREATE VIEW v AS SELECT password FROM users; CREATE TABLE schema_migrations (secret text); CREATE TEMP TABLE tt (password text);
+        """, {f"public.{o}": ("info", 1) for o in ("users.password", "users.api_key", 'users."clientSecret"', "users.user_pwd",
+              'users."Credit Card No"', "tree.ssn")}, closes=set()),
 }
+
+
+@proves("superuser-list")
+def test_login_roles_with_the_power_of_a_superuser(cluster):
+    c = cluster()
+    c.script("""
+        CREATE ROLE boss LOGIN SUPERUSER; CREATE ROLE "second "" boss" LOGIN SUPERUSER;
+        CREATE ROLE bosses SUPERUSER; CREATE ROLE may_become LOGIN IN ROLE bosses; CREATE ROLE between IN ROLE bosses; CREATE ROLE indirect LOGIN IN ROLE between;
+        CREATE ROLE runs LOGIN; GRANT pg_execute_server_program, pg_read_server_files TO runs;
+        -- look-alikes
+        CREATE ROLE app LOGIN CREATEDB CREATEROLE REPLICATION BYPASSRLS; CREATE ROLE reads LOGIN IN ROLE pg_monitor, pg_read_all_settings, app;
+        CREATE ROLE asleep SUPERUSER;""")
+    found = {f["object"]: f for f in look(c, "postgres", "superuser-list")}
+    assert {o: f["severity"] for o, f in found.items()} == dict.fromkeys(
+        ["boss", '"second "" boss"', "may_become", "indirect", "runs"], "info")
+    assert "pg_execute_server_program, pg_read_server_files" in found["runs"]["detail"]
+    assert "SET ROLE" in found["indirect"]["detail"]
+    for f in found.values():
+        assert mend(c, "postgres", f)
+    assert look(c, "postgres", "superuser-list") == []
+
+
+@proves("password-md5")
+def test_passwords_that_are_stored_as_md5(cluster):
+    c = cluster(settings={"password_encryption": "md5"})
+    c.script("""
+        CREATE ROLE "old one" LOGIN PASSWORD 'x'; CREATE ROLE cannot PASSWORD 'x'; CREATE ROLE no_word LOGIN; CREATE DATABASE other;
+        ALTER ROLE no_word SET password_encryption = 'md5'; ALTER ROLE "old one" IN DATABASE other SET password_encryption = md5;
+        ALTER DATABASE other SET password_encryption = 'scram-sha-256'; SET password_encryption = 'scram-sha-256'; CREATE ROLE fresh LOGIN PASSWORD 'x';""")
+    found = {f["object"]: f for f in look(c, "postgres", "password-md5")}
+    assert {o: f["severity"] for o, f in found.items()} == dict.fromkeys(
+        ["password_encryption", "password_encryption of role no_word", 'password_encryption of role "old one" in database other'], "warning")
+    c.sql("GRANT SELECT ON pg_authid TO dbhealth")
+    assert {f["object"] for f in look(c, "postgres", "password-md5")} == {*found, '"old one"'}
+    for f in found.values():
+        assert mend(c, "postgres", f)
+    c.sql("ALTER ROLE \"old one\" PASSWORD 'y'")
+    assert look(c, "postgres", "password-md5") == []
+
+
+@proves("pgdata-permissions")
+def test_data_directory_that_others_may_read(cluster):
+    c = cluster()
+    assert look(c, "postgres", "pgdata-permissions") == []
+    for mode in (0o755, 0o770, 0o701):
+        c.data.chmod(mode)
+        f, = look(c, "postgres", "pgdata-permissions")
+        assert (f["object"], f["severity"]) == ("", "warning") and f"0{mode:o}" in f["detail"]
+        remedy, = f["remedies"]
+        subprocess.run(remedy["text"], shell=True, check=True)
+        assert look(c, "postgres", "pgdata-permissions") == []
+    c.data.chmod(0o750)
+    assert look(c, "postgres", "pgdata-permissions") == []

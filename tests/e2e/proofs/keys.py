@@ -246,6 +246,61 @@ eq"') + 1);
         CREATE TABLE owner (id int); CREATE SEQUENCE owned OWNED BY owner.id; CREATE TABLE user_of_it (id int DEFAULT nextval('owned'));
         CREATE TABLE modern (id int GENERATED ALWAYS AS IDENTITY);
         """, {"public.a_id_seq": ("info", 2), 'public."s\neq"': ("info", 2)}, closes=set()),
+    "reference that is not declared": Proof("fk-undeclared", """
+        CREATE TABLE users (id bigint PRIMARY KEY); CREATE TABLE category (category_id int PRIMARY KEY); CREATE TABLE addresses (id uuid PRIMARY KEY);
+        CREATE TABLE cities (id int PRIMARY KEY); CREATE SCHEMA far; CREATE TABLE far.depots (id int PRIMARY KEY); CREATE SCHEMA tenant; CREATE TABLE tenant.users (id bigint PRIMARY KEY);
+        CREATE TABLE "qu""ote s" ("k'" int PRIMARY KEY);
+        INSERT INTO users VALUES (1); INSERT INTO category VALUES (1);
+        CREATE TABLE t (id bigint PRIMARY KEY, users_id bigint, user_id bigint, category_id int, address_id uuid, city_id int, depot_id int, "qu""ote s_id" int);
+        INSERT INTO t VALUES (1, 1, NULL, 1);
+        CREATE TABLE tenant.t (user_id bigint);
+        CREATE TABLE tree (k int, user_id bigint) PARTITION BY LIST (k); CREATE TABLE tree1 PARTITION OF tree FOR VALUES IN (1) PARTITION BY LIST (k);
+        CREATE TABLE tree11 PARTITION OF tree1 FOR VALUES IN (1);
+        -- look-alikes: another type, two candidates, no table, declared, polymorphic, outer, the table's own key, no single key
+        CREATE TABLE int_user (user_id int, order_id int, stripe_user_id bigint, user_type text, _id int); ALTER TABLE int_user DROP user_type;
+        CREATE TABLE two (boxs int); CREATE TABLE box (id int PRIMARY KEY); CREATE TABLE boxes (id int PRIMARY KEY); CREATE TABLE of_boxes (box_id int);
+        CREATE TABLE declared (user_id bigint REFERENCES users, category_id int REFERENCES category);
+        CREATE TABLE poly (user_id bigint, user_type text); CREATE TABLE external_user (id bigint PRIMARY KEY); CREATE TABLE outer_ids (external_user_id bigint);
+        CREATE TABLE pair (a int, b int, PRIMARY KEY (a, b)); CREATE TABLE of_pair (pair_id int); CREATE TABLE keyless (id int); CREATE TABLE of_keyless (keyless_id int);
+        CREATE VIEW viewed AS SELECT 1::bigint AS id; CREATE TABLE of_viewed (viewed_id bigint);
+        CREATE TABLE heir () INHERITS (declared); CREATE UNLOGGED TABLE gone (id int PRIMARY KEY); CREATE TABLE of_gone (gone_id int);
+        CREATE TABLE width (id varchar(9) PRIMARY KEY); CREATE TABLE of_width (width_id varchar(10));
+        CREATE TABLE calculated (a bigint, user_id bigint GENERATED ALWAYS AS (a) STORED); CREATE TABLE schema_migrations (user_id bigint);
+        CREATE TABLE was (x int, user_id bigint); ALTER TABLE was DROP user_id;
+        """, {
+        o: ("info", None) for o in (
+            "public.t.users_id", "public.t.user_id", "public.t.category_id", "public.t.address_id", "public.t.city_id", "public.t.depot_id",
+            'public.t."qu""ote s_id"', "tenant.t.user_id", "public.tree.user_id")}),
+    "key near its end": Proof("int-key-exhaustion", """
+        CREATE TABLE near (id int PRIMARY KEY); INSERT INTO near VALUES (1), (1800000000);
+        CREATE TABLE early (id int PRIMARY KEY); INSERT INTO early VALUES (1400000000);
+        CREATE TABLE "small""i
+nt" ("i'd" smallint PRIMARY KEY); INSERT INTO "small""i
+nt" SELECT generate_series(1, 26300);
+        CREATE DOMAIN number AS int; CREATE TABLE by_domain (n number, x text, PRIMARY KEY (n, x)); INSERT INTO by_domain VALUES (2000000000, '');
+        CREATE TABLE counted (id serial PRIMARY KEY); SELECT setval('counted_id_seq', 1400000000);
+        CREATE TABLE by_sequence (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY); SELECT setval('by_sequence_id_seq', 2000000000);
+        CREATE TABLE many (id int PRIMARY KEY); INSERT INTO many SELECT generate_series(1, 2000); CREATE TABLE of_many (many int REFERENCES many, far bigint);
+        CREATE TABLE tree (id int PRIMARY KEY) PARTITION BY RANGE (id); CREATE TABLE tree1 PARTITION OF tree FOR VALUES FROM (0) TO (2147483647) PARTITION BY RANGE (id);
+        CREATE TABLE tree11 PARTITION OF tree1 FOR VALUES FROM (0) TO (2147483647); INSERT INTO tree VALUES (1900000000);
+        CREATE TABLE wide (id bigserial PRIMARY KEY); SELECT setval('wide_id_seq', 1500000000); CREATE TABLE of_wide (wide_id int REFERENCES wide);
+        -- look-alikes
+        CREATE TABLE lookup (id int PRIMARY KEY); INSERT INTO lookup SELECT generate_series(1, 900); CREATE TABLE big (id bigint PRIMARY KEY); INSERT INTO big VALUES (9000000000);
+        CREATE TABLE takes (id int PRIMARY KEY REFERENCES near); INSERT INTO takes VALUES (1800000000);
+        CREATE TABLE hashes (id int PRIMARY KEY); INSERT INTO hashes VALUES (-2000000000), (2000000000);
+        CREATE TABLE none_of_them (id int PRIMARY KEY); INSERT INTO none_of_them VALUES (1), (2), (2147483647);
+        CREATE TABLE second (a bigint, n int, PRIMARY KEY (a, n)); INSERT INTO second VALUES (1, 2000000000);
+        CREATE TABLE unkeyed (n int); INSERT INTO unkeyed VALUES (2000000000); CREATE TABLE blank (id int PRIMARY KEY);
+        CREATE TABLE bounded (id numeric(9) PRIMARY KEY); INSERT INTO bounded VALUES (999999999);
+        ANALYZE;""", {
+        "public.near.id": ("critical", 1800000000 / 2147483647), "public.early.id": ("warning", 1400000000 / 2147483647),
+        'public."small""i\nnt"."i\'d"': ("critical", 26300 / 32767), "public.by_domain.n": ("critical", 2000000000 / 2147483647),
+        "public.counted.id": ("warning", 1400000000 / 2147483647), "public.by_sequence.id": ("info", 2000000000 / 2147483647),
+        "public.many.id": ("info", 2000 / 2147483647), "public.tree.id": ("critical", 1900000000 / 2147483647),
+        "public.of_wide.wide_id": ("warning", 1500000000 / 2147483647)},
+        closes={"public.near.id", "public.early.id", 'public."small""i\nnt"."i\'d"', "public.by_domain.n", "public.counted.id", "public.by_sequence.id",
+                "public.many.id", "public.of_wide.wide_id"},
+        grants="GRANT SELECT ON ALL TABLES IN SCHEMA public TO dbhealth; GRANT SELECT ON ALL SEQUENCES IN SCHEMA public TO dbhealth"),
     "constraint that is not enforced": Proof("fk-not-enforced", """
         CREATE TABLE p (id int PRIMARY KEY, b int, UNIQUE (id, b)); INSERT INTO p VALUES (1, 1);
         CREATE TABLE c (p int CONSTRAINT c_p REFERENCES p NOT ENFORCED); INSERT INTO c VALUES (1);

@@ -64,3 +64,9 @@ check_free(struct check *c)
 	free(c);
 	return NULL;
 }
+
+bool
+check_is_foreign(const struct check *c)
+{
+	return c->user || c->confined;
+}

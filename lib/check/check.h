@@ -101,7 +101,8 @@ struct check {
 	enum check_kind kind;
 	enum unit unit;
 	bool on_by_default;
-	bool user; /* [query] or checks.d: run as user SQL */
+	bool user;     /* [query] or checks.d: run as user SQL */
+	bool confined; /* the statement holds SQL of the configuration: run as user SQL */
 	enum severity
 	    severity;        /* finding, event, scrub without thresholds: of rows that bring none */
 	int64_t interval_us; /* 0: the probe's */
@@ -137,6 +138,8 @@ int check_from_query(const struct check_query *, struct check **ret, struct err 
 struct check *check_free(struct check *); /* returns NULL */
 /* Whether two of one catalogue's life after the other are written the same. */
 bool check_same(const struct check *, const struct check *);
+/* Whether its SQL may be anything: in a transaction of its own, on a session that is not kept. */
+bool check_is_foreign(const struct check *);
 const char *check_param_get(const struct check_param *, size_t n, const char *name); /* or NULL */
 DEFINE_CLEANUP(struct check *, check_free)
 

@@ -183,6 +183,18 @@ set_needs(struct check *c, const char *value, struct err *e)
 }
 
 static int
+set_confined(struct check *c, const char *value, struct err *e)
+{
+	static const char *const words[] = { "no", "yes" };
+	int i = word_index(value, words, ARRAY_SIZE(words), "a word", e);
+
+	if (i < 0)
+		return i;
+	c->confined = i == 1;
+	return 0;
+}
+
+static int
 set_metric(struct check *c, const char *value, struct err *e)
 {
 	/* What the exposition adds by type, or what its readers take for a part of a histogram. */
@@ -216,7 +228,7 @@ set_metric(struct check *c, const char *value, struct err *e)
 #key, .set = set_##key                                                             \
 	}
 static const struct head_key head_keys[] = { WORD(id), TEXT(title), WORD(engine), WORD(probe),
-	TEXT(topic), WORD(scope), WORD(interval), WORD(default), WORD(cost), WORD(kind), WORD(unit),
+	TEXT(topic), WORD(scope), WORD(interval), WORD(default), WORD(cost), WORD(confined), WORD(kind), WORD(unit),
 	WORD(severity), THRESHOLD(info), THRESHOLD(warning), THRESHOLD(critical), THRESHOLD(clear),
 	WORD(for), WORD(window), WORD(hold), WORD(needs), WORD(metric), WORD(source), TEXT(message),
 	TEXT(why), TEXT(spares), TEXT(fix), TEXT(evidence), TEXT(doc), TEXT(reference) };

@@ -96,6 +96,8 @@ sqlcondition_check(const char *s, struct err *e)
 			why = "\";\"";
 		else if (*p == '$')
 			why = "\"$\"";
+		else if (*p == ':' && p[1] != ':' && (p == s || p[-1] != ':'))
+			why = "a single \":\"";
 		else if (str_starts(p, "--") || str_starts(p, "/*"))
 			why = "a comment";
 		if (depth < 0)

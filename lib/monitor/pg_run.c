@@ -185,11 +185,11 @@ ask_check(struct pg_run *r, struct checkup *c, const struct check_body *body)
 
 	a->eval = checkup_eval(c, NULL, r->job.server_start, a->started_us, a->started_wall_us);
 	checkup_bind(c, bind, &bound);
-	st.name = c->check->user ? NULL : name;
+	st.name = check_is_foreign(c->check) ? NULL : name;
 	st.sql = bind->sql;
 	st.params = bound.values;
 	st.nparams = bound.n;
-	st.user = c->check->user;
+	st.user = check_is_foreign(c->check);
 	e = ask_send(r, a, &st, &pg_run_check_callbacks, r->job.timeout_us);
 	bound_done(&bound);
 	return e;

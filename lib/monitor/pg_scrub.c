@@ -109,7 +109,7 @@ ask_items(struct pg_run *r, struct checkup *c, const struct coverage *cov)
 	const struct bind *bind = &c->binds[cov->items - c->check->bodies];
 	struct ask *a = ask_new(r, c);
 	struct bound bound;
-	struct pg_statement st = { .sql = bind->sql, .user = c->check->user };
+	struct pg_statement st = { .sql = bind->sql, .user = check_is_foreign(c->check) };
 	int e;
 
 	checkup_bind(c, bind, &bound);
@@ -296,7 +296,7 @@ ask_slice(struct pg_run *r, struct checkup *c, const struct scrub_item *it)
 		.params = params,
 		.nparams = ARRAY_SIZE(params),
 		.timeout_us = timeout,
-		.user = c->check->user };
+		.user = check_is_foreign(c->check) };
 
 	a->item = xstrdup(it->key);
 	a->eval = checkup_eval(c, a->item, r->job.server_start, a->started_us, a->started_wall_us);
@@ -309,7 +309,7 @@ ask_item(struct pg_run *r, struct checkup *c, const struct scrub_item *it)
 	struct ask *a;
 	int64_t timeout = MAX(it->timeout_us, r->job.timeout_us);
 	int64_t estimate = (int64_t)fmin(it->cost / SLOW_BYTES_PER_SEC * USEC_PER_SEC, 1e15);
-	struct pg_statement st = { .sql = it->sql, .user = c->check->user };
+	struct pg_statement st = { .sql = it->sql, .user = check_is_foreign(c->check) };
 
 	if (it->start)
 		return ask_slice(r, c, it);

@@ -106,7 +106,7 @@ is_home_database(const struct server *s, const struct database *d)
 static bool
 is_for_visitor(const struct checkup *c)
 {
-	return c->check->kind == KIND_SCRUB || c->check->user;
+	return c->check->kind == KIND_SCRUB || check_is_foreign(c->check);
 }
 
 static void

@@ -127,10 +127,10 @@ on_visit_run_end(const struct pg_failure *f, void *arg)
 }
 
 static bool
-part_is_user(const struct part *p)
+part_is_foreign(const struct part *p)
 {
 	for (size_t i = 0; i < p->n; i++)
-		if (p->taken[i]->check->user)
+		if (check_is_foreign(p->taken[i]->check))
 			return true;
 	return false;
 }
@@ -188,7 +188,7 @@ visit_run(struct visitor *v)
 	d->visit_parts = p->next;
 	p->next = NULL;
 	server_part = p->task->scope == &s->scope;
-	v->tainted |= part_is_user(p);
+	v->tainted |= part_is_foreign(p);
 	job.part = p;
 	job.deadline_us = server_part_deadline_us(s, p);
 	job.facts = server_part ? &s->facts : &d->facts;

@@ -19,48 +19,53 @@
 --   transaction and waits for older transactions. Check that no hint or script names it.
 -- remedy.1: drop it while reads and writes go on | sql | none | CREATE INDEX CONCURRENTLY as the one that is kept | closes
 -- remedy.2: drop it from all partitions, under a strong lock for an instant | sql | lock | CREATE INDEX as the one that is kept | closes
-WITH all_of AS (
+WITH @user_schema, rough AS (
+	-- What is cheap to compare first: most indexes have no match in that.
 	SELECT i.indexrelid, i.indrelid, i.indisunique, i.indimmediate, x.relname AS index, x.relkind, x.relispartition, x.relpages,
-	    c.relname, n.nspname,
-	    i.indisclustered OR i.indisreplident OR i.indisprimary
-	    OR EXISTS (SELECT FROM pg_catalog.pg_constraint AS k WHERE k.conindid = i.indexrelid) AS kept,
-	    pg_catalog.to_jsonb(i) ->> 'indnullsnotdistinct' AS nulls,
-	    -- All that makes two indexes the same, but uniqueness; never printed columns, whose order or
-	    -- prefix may deceive.  Places in the statement's text are no part of an expression.
-	    pg_catalog.row_to_json(ROW(x.relam, i.indnkeyatts, (i.indkey::int2[])[0 : i.indnkeyatts - 1], i.indclass::text,
-	        i.indcollation::text, i.indoption::text, (SELECT pg_catalog.array_agg(u ORDER BY u)
-	            FROM pg_catalog.unnest((i.indkey::int2[])[i.indnkeyatts : i.indnatts - 1]) AS u),
-	        pg_catalog.regexp_replace(i.indexprs::text, ':location -?\d+', '', 'g'),
-	        pg_catalog.regexp_replace(i.indpred::text, ':location -?\d+', '', 'g')))::text AS same
+	    c.relname, n.nspname, i.indnatts, i.indnkeyatts, i.indkey, i.indexprs, i.indpred,
+	    i.indisclustered OR i.indisreplident OR i.indisprimary AS kept,
+	    pg_catalog.dense_rank() OVER (PARTITION BY i.indrelid ORDER BY x.relam, (i.indkey::int2[])[0 : i.indnkeyatts - 1],
+	        i.indclass::oid[], i.indcollation::oid[], i.indoption::int2[]) AS shape
 	FROM pg_catalog.pg_index AS i
 	JOIN pg_catalog.pg_class AS x ON x.oid = i.indexrelid
 	JOIN pg_catalog.pg_class AS c ON c.oid = i.indrelid
-	JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+	JOIN user_schema AS n ON n.oid = c.relnamespace
 	WHERE i.indisvalid AND i.indisready AND i.indislive AND NOT i.indisexclusion
 	  AND c.relpersistence <> 't'
-	  -- Only tables with two indexes at least are worth the texts.
-	  AND EXISTS (SELECT FROM pg_catalog.pg_index AS o WHERE o.indrelid = i.indrelid AND o.indexrelid <> i.indexrelid)
-	  AND @schema_is_ours(n.nspname)
-	  AND NOT @extension_member(pg_class, c.oid)
+), alike AS MATERIALIZED (
+	SELECT r.*, count(*) OVER (PARTITION BY r.indrelid, r.shape) AS n FROM rough AS r
+), all_of AS (
+	SELECT a.indexrelid, a.indrelid, a.indisunique, a.indimmediate, a.index, a.relkind, a.relispartition, a.relpages, a.relname, a.nspname,
+	    (SELECT pg_catalog.to_jsonb(i) ->> 'indnullsnotdistinct' FROM pg_catalog.pg_index AS i WHERE i.indexrelid = a.indexrelid) AS nulls,
+	    a.kept OR EXISTS (SELECT FROM pg_catalog.pg_constraint AS k WHERE k.conindid = a.indexrelid) AS kept,
+	    -- The rest of what makes two indexes the same, but uniqueness; never printed columns, whose order
+	    -- or prefix may deceive.  Places in the statement's text are no part of an expression.
+	    pg_catalog.row_to_json(ROW(a.shape, (SELECT pg_catalog.array_agg(u ORDER BY u)
+	            FROM pg_catalog.unnest((a.indkey::int2[])[a.indnkeyatts : a.indnatts - 1]) AS u),
+	        pg_catalog.regexp_replace(a.indexprs::text, ':location -?\d+', '', 'g'),
+	        pg_catalog.regexp_replace(a.indpred::text, ':location -?\d+', '', 'g')))::text AS same
+	FROM alike AS a
+	WHERE a.n > 1 AND NOT @extension_member(pg_class, a.indrelid)
 ), ranked AS (
-	SELECT a.*, pg_catalog.first_value(a.indexrelid) OVER w AS keeper, pg_catalog.row_number() OVER w AS place
+	SELECT a.*, pg_catalog.row_number() OVER w AS place, count(*) OVER (PARTITION BY a.indrelid, a.same) AS alike
 	FROM all_of AS a
 	WINDOW w AS (PARTITION BY a.indrelid, a.same
-	    ORDER BY a.kept DESC, a.relispartition DESC, a.indisunique DESC, a.indexrelid
-	    ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING)
+	    ORDER BY a.kept DESC, a.relispartition DESC, a.indisunique DESC, a.indexrelid)
+), twin AS MATERIALIZED (
+	SELECT r.* FROM ranked AS r WHERE r.alike > 1
+), spare AS (
+	-- A unique one may go only for another that is as strict.
+	SELECT DISTINCT ON (r.indexrelid) r.*, o.index AS same_as
+	FROM twin AS r
+	JOIN twin AS o ON o.indrelid = r.indrelid AND o.same = r.same
+	WHERE o.place < r.place AND NOT r.kept AND NOT r.relispartition
+	  AND (NOT r.indisunique OR o.indisunique AND o.indimmediate = r.indimmediate
+	    AND o.nulls IS NOT DISTINCT FROM r.nulls)
+	ORDER BY r.indexrelid, o.place
 ), found AS (
-	SELECT r.*, s.index AS same_as, pg_catalog.pg_stat_get_numscans(r.indexrelid) AS scans
-	FROM ranked AS r
-	CROSS JOIN LATERAL (
-		-- A unique one may go only for another that is as strict.
-		SELECT o.index FROM ranked AS o
-		WHERE o.indrelid = r.indrelid AND o.same = r.same AND o.place < r.place
-		  AND (NOT r.indisunique OR o.indisunique AND o.indimmediate = r.indimmediate
-		    AND o.nulls IS NOT DISTINCT FROM r.nulls)
-		ORDER BY o.place LIMIT 1
-	) AS s
-	WHERE r.place > 1 AND NOT r.kept AND NOT r.relispartition
-	ORDER BY r.relpages DESC, r.nspname, r.relname, r.index
+	SELECT s.*, pg_catalog.pg_stat_get_numscans(s.indexrelid) AS scans
+	FROM spare AS s
+	ORDER BY s.relpages DESC, s.nspname, s.relname, s.index
 	LIMIT 1000
 ), named AS (
 	SELECT f.*, ARRAY[nspname::text, index::text] AS parts FROM found AS f

@@ -123,7 +123,7 @@ def test_standby_answers_what_it_can(cluster):
     said = check_all(standby, "postgres")
     assert said["unknown"] == []
     # What is in the catalogue is true on a standby, too; what only a primary counts is not covered.
-    assert {(f["check"], f["object"]) for f in said["findings"]} == {("table-no-primary-key", "public.bare")}
+    assert {(f["check"], f["object"]) for f in said["findings"]} == {("table-no-primary-key", "public.bare"), ("table-unlogged", "public.u")}
     roles = {n["check"] for n in said["not_covered"] if "primary" in n["reason"]}
     assert {"xmin-horizon", "vacuum-overdue", "index-unused", "sequence-behind-max"} <= roles
     assert check_all(c, "postgres")["unknown"] == []

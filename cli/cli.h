@@ -39,6 +39,14 @@ enum option_id {
 	OPT_BUDGET,
 	OPT_TIMEOUT,
 	OPT_WAIT,
+	OPT_LEVEL,
+	OPT_APPLY,
+	OPT_ONLY_CHECK,
+	OPT_YES,
+	OPT_ROLE,
+	OPT_CONNECTION_LIMIT,
+	OPT_READ_ALL,
+	OPT_EXTENSIONS,
 	OPT_END = 0,
 };
 /* What the command line said. */
@@ -52,6 +60,10 @@ struct options {
 	char **probes, **checks, **enable; /* owned lists */
 	enum fail_on fail_on;
 	int64_t sample_us, budget_us, timeout_us, wait_us;
+	int level; /* of rights: 0 monitor, 1 schema, 2 data */
+	bool apply, only_check, yes, read_all, extensions;
+	const char *role;
+	int connection_limit; /* 0: not given */
 };
 
 struct command;
@@ -70,7 +82,7 @@ struct command {
 	int (*run)(struct cli *); /* an exit code */
 };
 extern const struct command command_status, command_findings, command_explain, command_checks,
-    command_run, command_check, command_ack;
+    command_run, command_check, command_ack, command_init;
 
 /* "dbhealth: WHAT: WHY. DO." on stderr, or a plugin's UNKNOWN on stdout; returns the exit code. */
 int cli_fail(const struct cli *, int code, const char *fmt, ...) _printf_(3, 4);

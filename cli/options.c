@@ -40,7 +40,7 @@ static const struct option_entry {
 	    "dbhealth findings -a" },
 	{ OPT_SQL, 0, false, "sql", NULL, "the SQL of a check, as it is run",
 	    "dbhealth checks --sql lock-blocked" },
-	{ OPT_DATABASE, 'd', false, "database", "NAME", "this database only",
+	{ OPT_DATABASE, 'd', false, "database", "NAME", "this database only (init: name or glob)",
 	    "dbhealth findings --database orders" },
 	{ OPT_SEVERITY, 0, false, "severity", "WORD", "critical, warning or info only",
 	    "dbhealth findings --severity critical" },
@@ -65,6 +65,25 @@ static const struct option_entry {
 	    "dbhealth check --budget 5min sqlite:app.db" },
 	{ OPT_TIMEOUT, 0, false, "timeout", "TIME", "of one statement (5s)",
 	    "dbhealth check --timeout 20s postgresql:///app" },
+	{ OPT_LEVEL, 0, false, "level", "WORD", "monitor, schema or data: how much may be seen",
+	    "dbhealth init --level schema postgresql:///orders" },
+	{ OPT_APPLY, 0, false, "apply", NULL,
+	    "run it, one transaction a database, and say what was done",
+	    "dbhealth init --apply postgresql:///orders" },
+	{ OPT_ONLY_CHECK, 0, false, "check", NULL, "say what is missing; 0 nothing, 1 something",
+	    "dbhealth init --check postgresql:///orders" },
+	{ OPT_YES, 'y', false, "yes", NULL, "do not ask before --apply",
+	    "dbhealth init --apply --yes postgresql:///orders" },
+	{ OPT_ROLE, 0, false, "role", "NAME", "the monitoring role (dbhealth)",
+	    "dbhealth init --role watcher postgresql:///orders" },
+	{ OPT_CONNECTION_LIMIT, 0, false, "connection-limit", "N",
+	    "most connections of the role (4)",
+	    "dbhealth init --connection-limit 6 postgresql:///orders" },
+	{ OPT_READ_ALL, 0, false, "read-all", NULL,
+	    "with level data also pg_read_all_data: every table",
+	    "dbhealth init --level data --read-all postgresql:///orders" },
+	{ OPT_EXTENSIONS, 0, false, "extensions", NULL, "also create the extensions worth having",
+	    "dbhealth init --level data --extensions --apply postgresql:///orders" },
 	{ OPT_WAIT, 0, false, "wait", "TIME", "for the result, at most 60s (30s)",
 	    "dbhealth run --wait 60s orders schema" },
 };
@@ -181,6 +200,18 @@ set_duration(const struct cli *cli, const struct option_entry *e, const char *va
 }
 
 static int
+set_count(const struct cli *cli, const struct option_entry *e, const char *value, int *ret)
+{
+	char *end;
+	long n = strtol(value, &end, 10);
+
+	if (*value == '\0' || *end || n < 2 || n > 100)
+		return bad_value(cli, e, value, "a number from 2 to 100");
+	*ret = (int)n;
+	return 0;
+}
+
+static int
 add_probes(const struct cli *cli, const struct option_entry *e, const char *value, char ***list)
 {
 	_cleanup_strv_ char **names = strv_split_commas(value);
@@ -193,6 +224,26 @@ add_probes(const struct cli *cli, const struct option_entry *e, const char *valu
 			    cli, e, names[i], "connectivity, schema, integrity or performance");
 		strv_add(list, names[i]);
 	}
+	return 0;
+}
+
+static int
+apply_init(struct cli *cli, const struct option_entry *e, const char *value)
+{
+	static const char *const levels[] = { "monitor", "schema", "data" };
+	struct options *o = &cli->o;
+
+	if (e->id == OPT_LEVEL)
+		return set_word(cli, e, value, levels, ARRAY_SIZE(levels), &o->level);
+	if (e->id == OPT_CONNECTION_LIMIT)
+		return set_count(cli, e, value, &o->connection_limit);
+	if (e->id == OPT_ROLE)
+		o->role = value;
+	o->apply = o->apply || e->id == OPT_APPLY;
+	o->only_check = o->only_check || e->id == OPT_ONLY_CHECK;
+	o->yes = o->yes || e->id == OPT_YES;
+	o->read_all = o->read_all || e->id == OPT_READ_ALL;
+	o->extensions = o->extensions || e->id == OPT_EXTENSIONS;
 	return 0;
 }
 
@@ -274,6 +325,15 @@ apply(struct cli *cli, const struct option_entry *e, const char *value)
 		return set_duration(cli, e, value, &o->timeout_us);
 	case OPT_WAIT:
 		return set_duration(cli, e, value, &o->wait_us);
+	case OPT_LEVEL:
+	case OPT_APPLY:
+	case OPT_ONLY_CHECK:
+	case OPT_YES:
+	case OPT_ROLE:
+	case OPT_CONNECTION_LIMIT:
+	case OPT_READ_ALL:
+	case OPT_EXTENSIONS:
+		return apply_init(cli, e, value);
 	case OPT_END:
 		break;
 	}

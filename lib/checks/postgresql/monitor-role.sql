@@ -15,12 +15,15 @@
 -- spares: rights named in accept_missing (by the id of a check, a word of the GRANT, or *; superuser for
 --   the second sense). What is not covered for other reasons than rights is listed by dbhealth checks.
 -- fix: Grant what is listed, or write accept_missing for what you will not grant. pg_monitor is enough for
---   almost all; reading sequences and the rows of a foreign key needs SELECT on them.
+--   almost all; reading sequences and the rows of a foreign key needs SELECT on them. dbhealth init prints,
+--   compares or grants it by levels.
 -- evidence: pg_roles, and the checks that say which right they miss
 -- remedy.1: grant what is missing | sql | none | REVOKE the same | closes
 -- remedy.2: take away what is too much | sql | none | ALTER ROLE the other way round | closes
 -- remedy.3: say that you will not grant it | config | none | | helps
 -- remedy.3.text: accept_missing = *
+-- remedy.4: see all that a level of rights has and lacks, as a superuser | command | none | | helps
+-- remedy.4.text: sudo -u postgres dbhealth init postgresql:///postgres --database '*' --level data --role '{object}' --check
 WITH me AS (
 	SELECT r.oid, r.rolname, r.rolsuper, r.rolcreaterole, r.rolcreatedb, r.rolreplication, r.rolbypassrls,
 	    pg_catalog.pg_has_role(r.oid, 'pg_monitor', 'MEMBER') AS monitor

@@ -15,6 +15,9 @@
 --   nothing of it is judged.
 -- spares: servers that are configured by a DSN (there a refused login is conn-up).
 -- fix: Make the role as the superuser of that server. It may log in, reads statistics and settings
---   (pg_monitor), owns nothing and is limited to four connections.
+--   (pg_monitor), owns nothing, writes nothing and is limited to four connections. dbhealth init prints
+--   the same, and more where more may be seen.
 -- remedy.1: make the monitoring role | command | none | drop the role again | closes
--- remedy.1.text: sudo -u postgres psql -h {host} -p {port} -c 'CREATE ROLE "{role}" LOGIN CONNECTION LIMIT 4' -c 'GRANT pg_monitor TO "{role}"'
+-- remedy.1.text: sudo -u postgres psql -h {host} -p {port} -c 'CREATE ROLE "{role}" LOGIN CONNECTION LIMIT 4' -c 'ALTER ROLE "{role}" SET default_transaction_read_only = on' -c 'GRANT pg_monitor TO "{role}"'
+-- remedy.2: the same with more rights (--level schema or data), the line for pg_hba.conf and the section | command | none | drop the role again | helps
+-- remedy.2.text: sudo -u postgres dbhealth init 'host={host} port={port} dbname=postgres' --role '{role}' --apply

@@ -1,0 +1,348 @@
+/*
+ * What the server says: of itself, of the role, and of each database.  It quotes every name; the
+ * statements are those that the checks print where a right is missing.
+ */
+#include "base/str.h"
+#include "cli/init_sql.h"
+#include "pg/flavour.h"
+#include <stdarg.h>
+#include <stdio.h>
+
+#define DATABASES_MAX 10000
+
+const char *const init_level_names[INIT_LEVELS] = { "monitor", "schema", "data" };
+
+void
+init_note(struct init_plan *p, const char *fmt, ...)
+{
+	char *text = NULL;
+	va_list ap;
+
+	va_start(ap, fmt);
+	if (vasprintf(&text, fmt, ap) < 0)
+		abort();
+	va_end(ap);
+	if (!strv_has(p->notes, text))
+		strv_add(&p->notes, text);
+	free(text);
+}
+
+static void
+item_done(struct init_item *i)
+{
+	free(i->database);
+	free(i->what);
+	free(i->sql);
+}
+
+void
+init_plan_done(struct init_plan *p)
+{
+	for (size_t i = 0; i < p->nitems; i++)
+		item_done(&p->items[i]);
+	free(p->items);
+	strv_free(p->databases);
+	strv_free(p->notes);
+	strv_free(p->tells);
+	free(p->login);
+	free(p->version);
+	free(p->flavour);
+	free(p->home);
+	free(p->host);
+	free(p->port);
+	free(p->hba_file);
+	free(p->client);
+	free(p->hba_text);
+}
+
+void
+init_forget(struct init_plan *p, const char *database)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < p->nitems; i++) {
+		const char *of = p->items[i].database;
+
+		if (database ? of && streq(of, database) : !of)
+			item_done(&p->items[i]);
+		else
+			p->items[n++] = p->items[i];
+	}
+	p->nitems = n;
+}
+
+size_t
+init_missing(const struct init_plan *p)
+{
+	size_t n = p->unseen + (p->hba == 0);
+
+	for (size_t i = 0; i < p->nitems; i++)
+		n += !p->items[i].there && (!p->items[i].is_extension || p->extensions);
+	return n;
+}
+
+/* Rows of (order, kind, level, what, sql, there). */
+void
+init_take(struct init_plan *p, const struct pg_rows *rows, const char *database)
+{
+	for (size_t i = 0; i < pg_rows_count(rows); i++) {
+		const char *kind = pg_rows_get(rows, i, 1), *sql = pg_rows_get(rows, i, 4);
+		long level = strtol(pg_rows_get(rows, i, 2), NULL, 10);
+
+		if (!kind || !sql || level > (long)p->level)
+			continue;
+		p->items = xreallocarray(p->items, p->nitems + 1, sizeof(*p->items));
+		p->items[p->nitems++] = (struct init_item){
+			.database = xstrdup(database),
+			.what = xstrdup(pg_rows_get(rows, i, 3)),
+			.sql = xstrdup(sql),
+			.level = (enum init_level)level,
+			.is_extension = streq(kind, "extension"),
+			.there = pg_rows_true(rows, i, 5),
+		};
+	}
+}
+
+/* ---- the server ---- */
+
+static const char server_sql[] =
+    "SELECT current_user::text, r.rolsuper, r.rolcreaterole,"
+    " pg_catalog.current_setting('server_version'),"
+    " pg_catalog.current_setting('server_version_num'), pg_catalog.current_database()::text,"
+    " pg_catalog.pg_is_in_recovery(), pg_catalog.current_setting('ssl'),"
+    " (SELECT s.setting FROM pg_catalog.pg_settings AS s WHERE s.name = 'hba_file'),"
+    " pg_catalog.host(pg_catalog.inet_client_addr()), m.rolsuper,"
+    " (SELECT pg_catalog.strpos(s.setting, 'pg_stat_statements') > 0"
+    "  FROM pg_catalog.pg_settings AS s WHERE s.name = 'shared_preload_libraries'),"
+    " EXISTS (SELECT FROM pg_catalog.pg_available_extensions AS x"
+    "  WHERE x.name = 'pg_stat_statements')"
+    " FROM pg_catalog.pg_roles AS r LEFT JOIN pg_catalog.pg_roles AS m ON m.rolname = $1"
+    " WHERE r.rolname = current_user";
+
+static void
+note_statements(struct init_plan *p, const struct pg_rows *rows)
+{
+	const char *preloaded = pg_rows_get(rows, 0, 11);
+
+	if (!pg_rows_true(rows, 0, 12))
+		init_note(p, "pg_stat_statements is not on this server's disk (package "
+		             "postgresql-contrib before 15, else part of the server)");
+	else if (!preloaded)
+		init_note(p, "whether pg_stat_statements is preloaded cannot be seen: "
+		             "shared_preload_libraries wants pg_read_all_settings");
+	else if (*preloaded != 't')
+		init_note(p,
+		    "pg_stat_statements costs about 1 %% of the CPU and a few MB. It wants "
+		    "a place in shared_preload_libraries%s beside what is there, and a "
+		    "RESTART of the server",
+		    p->is_managed ? " (the provider's parameter group)" : "");
+}
+
+static int
+take_tells(struct init_plan *p, struct pg_direct *d, struct err *e)
+{
+	_cleanup_free_ char *sql = pg_flavour_sql();
+	_cleanup_(pg_rows_freep) struct pg_rows *rows = NULL;
+	int r = pg_direct_query(d, sql, NULL, 0, &rows, e);
+
+	if (r < 0)
+		return r;
+	p->tells = strv_free(p->tells);
+	for (size_t i = 0; i < pg_rows_count(rows); i++)
+		strv_add(&p->tells, pg_rows_get(rows, i, 1));
+	return 0;
+}
+
+int
+init_ask_server(struct init_plan *p, struct pg_direct *d, struct err *e)
+{
+	_cleanup_(pg_rows_freep) struct pg_rows *rows = NULL;
+	int r = pg_direct_query(d, server_sql, (const char *[]){ p->role }, 1, &rows, e);
+
+	if (r < 0)
+		return r;
+	if (pg_rows_count(rows) != 1)
+		return err_set(e, -EBADMSG, "the server does not know the role we came as");
+	r = take_tells(p, d, e);
+	if (r < 0)
+		return r;
+	p->login = xstrdup(pg_rows_get(rows, 0, 0));
+	p->is_superuser = pg_rows_true(rows, 0, 1);
+	p->may_make_roles = p->is_superuser || pg_rows_true(rows, 0, 2);
+	p->version = xstrndup(pg_rows_get(rows, 0, 3), strcspn(pg_rows_get(rows, 0, 3), " "));
+	p->version_num = (int)strtol(pg_rows_get(rows, 0, 4), NULL, 10);
+	p->home = xstrdup(pg_rows_get(rows, 0, 5));
+	p->is_standby = pg_rows_true(rows, 0, 6);
+	p->has_ssl = streq(pg_rows_get(rows, 0, 7), "on");
+	p->hba_file = xstrdup(pg_rows_get(rows, 0, 8));
+	p->client = xstrdup(pg_rows_get(rows, 0, 9));
+	p->host = xstrdup(pg_direct_host(d));
+	p->port = xstrdup(pg_direct_port(d));
+	p->is_socket = *p->host == '/' || *p->host == '@';
+	p->flavour = xstrdup(pg_flavour_of(p->tells));
+	p->is_managed = pg_flavour_is_managed(p->tells);
+	if (pg_rows_get(rows, 0, 10) && pg_rows_true(rows, 0, 10))
+		init_note(p, "the role is a superuser: more than looking needs; after the grants "
+		             "ALTER ROLE ... NOSUPERUSER");
+	if (p->is_standby)
+		init_note(p, "this is a standby: roles and grants are made on the primary and "
+		             "arrive by themselves; pg_hba.conf is each server's own");
+	note_statements(p, rows);
+	return 0;
+}
+
+/* ---- databases ---- */
+
+static const char databases_sql[] =
+    "SELECT datname::text, pg_catalog.has_database_privilege(oid, 'CONNECT'),"
+    " datallowconn AND datconnlimit <> -2 FROM pg_catalog.pg_database WHERE NOT datistemplate"
+    " ORDER BY datname LIMIT 10000";
+
+int
+init_ask_databases(struct init_plan *p, struct pg_direct *d, const char *glob, struct err *e)
+{
+	_cleanup_strv_ char **platform = pg_platform_names(p->tells, PG_PLATFORM_DATABASES);
+	_cleanup_(pg_rows_freep) struct pg_rows *rows = NULL;
+	int r = pg_direct_query(d, databases_sql, NULL, 0, &rows, e);
+
+	if (r < 0)
+		return r;
+	p->wants_all = glob && strpbrk(glob, "*?");
+	for (size_t i = 0; i < pg_rows_count(rows); i++) {
+		const char *name = pg_rows_get(rows, i, 0);
+
+		/* A name with a star in it may be meant as it is. */
+		if (glob ? !streq(glob, name) && !str_glob(glob, name) : !streq(name, p->home))
+			continue;
+		if (glob && !streq(glob, name) &&
+		    (str_glob_any(platform, name) || !pg_rows_true(rows, i, 2)))
+			continue;
+		strv_add(&p->databases, name);
+	}
+	if (!p->databases)
+		return err_set(e, -ENOENT, "no database of this name is on the server");
+	return 0;
+}
+
+/* ---- the role ---- */
+
+static const char role_sql[] = ME
+    " SELECT 1, 'grant', 0, 'the role, limited in its connections', pg_catalog.format("
+    "'DO $dbhealth$BEGIN IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = %L) "
+    "THEN CREATE ROLE %s LOGIN CONNECTION LIMIT %s; END IF; END$dbhealth$;', role, q, $2::int),"
+    " oid IS NOT NULL FROM me"
+    " UNION ALL SELECT 2, 'grant', 0, 'it may log in, and not fill the server',"
+    " pg_catalog.format('ALTER ROLE %s LOGIN CONNECTION LIMIT %s;', q, $2::int),"
+    " oid IS NULL OR rolcanlogin AND CASE WHEN $3::bool THEN rolconnlimit = $2::int"
+    " ELSE rolconnlimit BETWEEN 2 AND 100 END FROM me"
+    /* The daemon sets it for itself; this holds whoever logs in as the role. */
+    " UNION ALL SELECT 3, 'grant', 0, 'it writes nothing by mistake',"
+    " pg_catalog.format('ALTER ROLE %s SET default_transaction_read_only = on;', q),"
+    " EXISTS (SELECT FROM pg_catalog.pg_db_role_setting AS s WHERE s.setrole = me.oid"
+    " AND s.setdatabase = 0 AND 'default_transaction_read_only=on' = ANY (s.setconfig)) FROM me"
+    " UNION ALL SELECT 4, 'grant', 0, 'statistics, settings and sessions of all',"
+    " CASE WHEN oid IS NULL OR pg_catalog.pg_has_role(oid, 'pg_monitor', 'USAGE')"
+    " OR NOT pg_catalog.pg_has_role(oid, 'pg_monitor', 'MEMBER')"
+    " THEN pg_catalog.format('GRANT pg_monitor TO %s;', q)"
+    " WHEN v < 160000 THEN pg_catalog.format('GRANT pg_monitor TO %s; ALTER ROLE %s INHERIT;', q, "
+    "q)"
+    " ELSE pg_catalog.format('GRANT pg_monitor TO %s WITH INHERIT TRUE;', q) END,"
+    " coalesce(pg_catalog.pg_has_role(oid, 'pg_monitor', 'USAGE'), false) FROM me"
+    " UNION ALL SELECT 5, 'grant', 2, 'every table, as you asked (--read-all)',"
+    " pg_catalog.format('GRANT pg_read_all_data TO %s;', q), coalesce(pg_catalog.pg_has_role("
+    "oid, (SELECT r.oid FROM pg_catalog.pg_roles AS r WHERE r.rolname = 'pg_read_all_data'),"
+    " 'USAGE'), false) FROM me WHERE $4::bool AND v >= 140000"
+    " UNION ALL SELECT 6, 'grant', 0, 'to enter the database',"
+    " pg_catalog.format('GRANT CONNECT ON DATABASE %s TO %s;', " IDENT(
+        "d.datname") ", q),"
+                     " coalesce(pg_catalog.has_database_privilege(me.oid, d.oid, 'CONNECT'), false)"
+                     " FROM me, pg_catalog.pg_database AS d"
+                     " WHERE d.datname IN (SELECT pg_catalog.jsonb_array_elements_text($5::jsonb))"
+                     " ORDER BY 1, 5";
+
+static char *
+json_list(char *const *names)
+{
+	json_t *list = json_array();
+	char *text;
+
+	for (size_t i = 0; names && names[i]; i++)
+		json_array_append_new(list, json_string(names[i]));
+	text = json_dumps(list, JSON_COMPACT);
+	json_decref(list);
+	return text;
+}
+
+int
+init_ask_role(struct init_plan *p, struct pg_direct *d, struct err *e)
+{
+	_cleanup_free_ char *limit = xasprintf("%d", p->limit), *names = json_list(p->databases);
+	_cleanup_(pg_rows_freep) struct pg_rows *rows = NULL;
+	const char *params[] = { p->role, limit, p->limit_given ? "t" : "f",
+		p->read_all ? "t" : "f", names };
+	int r = pg_direct_query(d, role_sql, params, ARRAY_SIZE(params), &rows, e);
+
+	if (r < 0)
+		return r;
+	if (p->read_all && p->version_num < 140000)
+		init_note(p, "pg_read_all_data is of PostgreSQL 14: --read-all does nothing here");
+	init_take(p, rows, NULL);
+	return 0;
+}
+
+/* ---- pg_hba.conf ---- */
+
+/*
+ * The first line that matches decides.  Groups, patterns and host names before it are not followed:
+ * what they would say is not known.  $1 role, $2 database, $3 address or NULL for the socket.
+ */
+static const char hba_sql[] =
+    "WITH rule AS (SELECT line_number, auth_method, address, netmask,"
+    " 'all' = ANY (user_name) OR $1::text = ANY (user_name) AS named,"
+    " EXISTS (SELECT FROM pg_catalog.unnest(user_name) AS u WHERE u ~ '^[+/]')"
+    " OR EXISTS (SELECT FROM pg_catalog.unnest(database) AS b WHERE b ~ '^/')"
+    " OR $3::text IS NOT NULL AND netmask IS NULL AND address <> 'all' AS unsure"
+    " FROM pg_catalog.pg_hba_file_rules WHERE error IS NULL"
+    " AND ('all' = ANY (database) OR $2::text = ANY (database)"
+    " OR EXISTS (SELECT FROM pg_catalog.unnest(database) AS b WHERE b ~ '^/'))"
+    " AND CASE WHEN $3::text IS NULL THEN type = 'local' ELSE type LIKE 'host%' END)"
+    " SELECT line_number, auth_method, unsure FROM rule"
+    " WHERE (named OR unsure) AND CASE WHEN unsure OR $3::text IS NULL OR address = 'all' THEN true"
+    " WHEN netmask IS NULL OR pg_catalog.family(address::inet) <> pg_catalog.family($3::inet)"
+    " THEN false ELSE (address::inet & netmask::inet) = ($3::inet & netmask::inet) END"
+    " ORDER BY line_number LIMIT 1";
+
+int
+init_ask_hba(struct init_plan *p, struct pg_direct *d, struct err *e)
+{
+	const char *params[] = { p->role, p->databases[0], p->is_socket ? NULL : p->client };
+	_cleanup_(pg_rows_freep) struct pg_rows *rows = NULL;
+	int r = -EACCES;
+
+	p->hba = -1;
+	free(TAKE_PTR(p->hba_text));
+	if (p->is_managed)
+		return 0;
+	if (p->is_superuser)
+		r = pg_direct_query(d, hba_sql, params, ARRAY_SIZE(params), &rows, e);
+	if (r == -EACCES) {
+		p->hba_text = xstrdup("whether a line of pg_hba.conf lets the role in is not "
+		                      "known: reading its rules wants a superuser");
+		return 0;
+	}
+	if (r < 0)
+		return err_prefix(e, "pg_hba_file_rules");
+	if (pg_rows_count(rows) == 0) {
+		p->hba = 0;
+		p->hba_text = xstrdup("no line of pg_hba.conf lets the role in");
+	} else if (pg_rows_true(rows, 0, 2)) {
+		p->hba_text = xasprintf("whether the role is let in depends on a group, a pattern "
+		                        "or a host name in line %s of pg_hba.conf",
+		    pg_rows_get(rows, 0, 0));
+	} else {
+		p->hba = !streq(pg_rows_get(rows, 0, 1), "reject");
+		p->hba_text = xasprintf("line %s of pg_hba.conf %s (%s)", pg_rows_get(rows, 0, 0),
+		    p->hba ? "lets the role in" : "turns the role away", pg_rows_get(rows, 0, 1));
+	}
+	return 0;
+}

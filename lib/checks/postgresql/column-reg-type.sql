@@ -1,0 +1,48 @@
+-- id: column-reg-type
+-- title: a type that stops pg_upgrade
+-- engine: postgresql
+-- probe: schema
+-- topic: types
+-- scope: database
+-- kind: finding
+-- default: off
+-- cost: cheap
+-- unit: count
+-- severity: warning
+-- message: {type} keeps an oid that the next version of the server does not have
+-- why: pg_upgrade refuses a cluster with such a column: the number in it names an object that gets another number in the
+--   new cluster. It is found in the night of the upgrade.
+-- spares: regclass, regrole and regtype, whose numbers are preserved; views and partitions, whose root is told.
+-- fix: Keep the name as text; it can be cast to the type where it is used. ALTER ... TYPE rewrites the table and its indexes under a strong lock: plan it, or fill a new column beside
+--   the old one step by step and exchange their names.
+-- remedy.1: keep the name as text | sql | lock | ALTER TABLE ... TYPE back, USING column::text::the type | closes
+-- remedy.2: what depends on the column comes first: views, keys, conditions | manual | lock | | closes
+WITH RECURSIVE @user_schema, @user_table, @base_type, @typed_column, holder AS (
+	-- As pg_upgrade follows them: domains, arrays, ranges and composite types of such types.
+	SELECT t.oid FROM pg_catalog.pg_type AS t JOIN pg_catalog.pg_namespace AS n ON n.oid = t.typnamespace AND n.nspname = 'pg_catalog'
+	WHERE t.typname IN ('regcollation', 'regconfig', 'regdictionary', 'regnamespace', 'regoper', 'regoperator', 'regproc', 'regprocedure')
+	UNION
+	SELECT x.oid FROM holder AS h CROSS JOIN LATERAL (
+		SELECT t.oid FROM pg_catalog.pg_type AS t WHERE t.typtype = 'd' AND t.typbasetype = h.oid
+		UNION ALL SELECT t.oid FROM pg_catalog.pg_type AS t WHERE t.typtype = 'b' AND t.typelem = h.oid
+		UNION ALL SELECT t.oid FROM pg_catalog.pg_class AS k JOIN pg_catalog.pg_type AS t ON t.oid = k.reltype
+		JOIN pg_catalog.pg_attribute AS a ON a.attrelid = k.oid AND a.attnum > 0 AND NOT a.attisdropped
+		WHERE k.relkind = 'c' AND a.atttypid = h.oid
+		UNION ALL SELECT r.rngtypid FROM pg_catalog.pg_range AS r WHERE r.rngsubtype = h.oid
+	) AS x
+), found AS (
+	SELECT c.*, @retype_needs_a_person(c) AS refused
+	FROM typed_column AS c
+	WHERE c.atttypid IN (SELECT h.oid FROM holder AS h)
+	ORDER BY c.nspname, c.relname, c.attnum
+	LIMIT 2000
+)
+SELECT pg_catalog.format('%I.%I.%I', nspname, relname, attname) AS object,
+    1 AS value, 'warning' AS severity, type,
+    CASE WHEN NOT refused THEN pg_catalog.format(E'SET lock_timeout = ''2s'';\nALTER TABLE %s.%s ALTER COLUMN %s TYPE text USING %s::text;', q[1], q[2], q[3], q[3]) END AS remedy,
+    CASE WHEN refused THEN pg_catalog.format('ALTER TABLE %s.%s ALTER COLUMN %s TYPE text USING %s::text;', q[1], q[2], q[3], q[3]) END AS remedy_2
+FROM found
+CROSS JOIN LATERAL (
+	@idents(ARRAY[nspname::text, relname::text, attname::text])
+) AS quoted
+ORDER BY nspname, relname, attname

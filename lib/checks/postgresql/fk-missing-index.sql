@@ -14,50 +14,38 @@
 -- message: no index for the foreign key to {target}; about {value} rows
 -- why: Each DELETE of a parent row, or UPDATE of its key, reads the whole child table while it holds row
 --   locks: slow deletes, lock queues.
--- spares: key covered by a primary key, unique index, hash index (one column), or partial index WHERE
---   column IS NOT NULL; columns in any order; partitions (their root is told); tables of extensions.
---   Under 1,000 rows it is info only.
+-- spares: key covered by a primary key, unique index, hash index (one column), GiST index that knows
+--   equality (exclusion constraints), or partial index WHERE column IS NOT NULL; columns in any order;
+--   keys that are not enforced; partitions (their root is told, unless each has an index of its own);
+--   tables of extensions.  Under 1,000 rows it is info only.
 -- fix: CREATE INDEX CONCURRENTLY ON schema.table (columns); cannot run in a transaction; waits for older
 --   transactions; if it fails it leaves an invalid index (index-invalid): drop it, try again. On a
 --   partitioned table: the index ON ONLY its root, CONCURRENTLY on each partition, then ATTACH.
 -- remedy.1: build the index while reads and writes go on | sql | load | DROP INDEX CONCURRENTLY the new index | closes
 -- remedy.2: build it on all partitions at once; their writes wait meanwhile | sql | lock | DROP INDEX the new index | closes
-WITH RECURSIVE fk AS (
-	SELECT DISTINCT ON (c.oid, k.sorted) c.oid, c.relkind, c.relname, n.nspname,
-	    con.conname, con.confrelid, con.conkey, pg_catalog.cardinality(con.conkey) AS n, k.names, c.reltuples
-	FROM pg_catalog.pg_constraint AS con
-	JOIN pg_catalog.pg_class AS c ON c.oid = con.conrelid
-	JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
-	CROSS JOIN LATERAL (
-		SELECT pg_catalog.array_agg(a.attname::text ORDER BY u.o) AS names, pg_catalog.array_agg(u.attnum ORDER BY u.attnum) AS sorted
-		FROM pg_catalog.unnest(con.conkey) WITH ORDINALITY AS u (attnum, o)
-		JOIN pg_catalog.pg_attribute AS a ON a.attrelid = con.conrelid AND a.attnum = u.attnum
-	) AS k
-	WHERE con.contype = 'f' AND con.conparentid = 0 AND c.relkind IN ('r', 'p')
-	  AND c.relpersistence <> 't' AND NOT c.relispartition
-	  AND @schema_is_ours(n.nspname)
-	  AND NOT @extension_member(pg_class, c.oid)
-	ORDER BY c.oid, k.sorted, con.oid
+WITH RECURSIVE @user_schema, @user_table, @user_fk, fk AS (
+	-- Of several keys over the same columns one; without triggers (NOT ENFORCED) nothing is looked up.
+	SELECT DISTINCT ON (k.conrelid, s.sorted) k.conrelid AS oid, k.oid AS con, k.relkind, k.relname, k.nspname, k.conname, k.confrelid, k.conkey, k.n, k.reltuples,
+	    @names(k.conrelid, k.conkey) AS names
+	FROM user_fk AS k
+	CROSS JOIN LATERAL (SELECT pg_catalog.array_agg(u ORDER BY u) AS sorted FROM pg_catalog.unnest(k.conkey) AS u) AS s
+	WHERE EXISTS (SELECT FROM pg_catalog.pg_trigger AS t WHERE t.tgconstraint = k.oid)
+	ORDER BY k.conrelid, s.sorted, k.oid
+), rootless AS (
+	SELECT f.*, c.conpfeqop FROM fk AS f JOIN pg_catalog.pg_constraint AS c ON c.oid = f.con
+	WHERE NOT @fk_covered(f.oid, f.conkey, f.n, c.conpfeqop)
+), clone AS (
+	-- The key as each partition has it, whose columns may stand elsewhere.
+	SELECT f.con AS root, f.con AS oid, f.oid AS rel, f.conkey, f.n, f.conpfeqop FROM rootless AS f WHERE f.relkind = 'p'
+	UNION ALL
+	SELECT c.root, k.oid, k.conrelid, k.conkey, c.n, k.conpfeqop
+	FROM clone AS c JOIN pg_catalog.pg_constraint AS k ON k.conparentid = c.oid AND k.conrelid <> c.rel AND k.contype = 'f'
 ), bare AS (
-	SELECT f.* FROM fk AS f
-	WHERE NOT EXISTS (
-		SELECT FROM pg_catalog.pg_index AS i
-		JOIN pg_catalog.pg_class AS x ON x.oid = i.indexrelid
-		JOIN pg_catalog.pg_am AS m ON m.oid = x.relam
-		-- What is left of the predicate when "column of the key IS NOT NULL" is taken out.
-		CROSS JOIN LATERAL (SELECT pg_catalog.regexp_replace(i.indpred::text, pg_catalog.format(
-		    '\{NULLTEST :arg \{VAR :varno 1 :varattno (%s) [^{}]*\} :nulltesttype 1 [^{}]*\}',
-		    pg_catalog.array_to_string(f.conkey, '|')), '', 'g') AS pred) AS rest
-		WHERE i.indrelid = f.oid AND i.indisvalid AND i.indisready AND i.indislive
-		  AND (m.amname = 'btree' OR m.amname = 'hash' AND f.n = 1)
-		  AND i.indnkeyatts >= f.n
-		  -- The leading keys, without payload columns, are the key's columns in any order.
-		  AND (i.indkey::int2[])[0 : f.n - 1] @> f.conkey AND (i.indkey::int2[])[0 : f.n - 1] <@ f.conkey
-		  AND NOT EXISTS (
-			SELECT FROM pg_catalog.generate_series(0, f.n - 1) AS g (k)
-			JOIN pg_catalog.pg_attribute AS a ON a.attrelid = f.oid AND a.attnum = i.indkey[g.k]
-			WHERE i.indcollation[g.k] <> 0 AND i.indcollation[g.k] <> a.attcollation)
-		  AND (i.indpred IS NULL OR rest.pred ~ '^\s*(\{BOOLEXPR :boolop and :args \(\s*\)[^{}]*\})?\s*$'))
+	SELECT f.* FROM rootless AS f
+	-- Not where each partition has an index of its own.
+	WHERE f.relkind = 'r' OR NOT EXISTS (SELECT FROM clone AS c JOIN pg_catalog.pg_class AS l ON l.oid = c.rel AND l.relkind = 'r' WHERE c.root = f.con)
+	   OR EXISTS (SELECT FROM clone AS c JOIN pg_catalog.pg_class AS l ON l.oid = c.rel AND l.relkind = 'r'
+	       WHERE c.root = f.con AND NOT @fk_covered(c.rel, c.conkey, c.n, c.conpfeqop))
 	ORDER BY f.reltuples DESC, f.nspname, f.relname, f.names
 	LIMIT 1000
 ), tree AS (

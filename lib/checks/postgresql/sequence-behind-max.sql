@@ -22,32 +22,23 @@
 -- remedy.1: compare both | look | none | | helps
 -- remedy.2: set the sequence to the largest key | sql | lock | SELECT setval with the old value | closes
 -- @items
-WITH busy AS MATERIALIZED (
+WITH RECURSIVE busy AS MATERIALIZED (
 	-- Reading a sequence waits for who alters it; those are left for the next look.
 	SELECT l.relation FROM pg_catalog.pg_locks AS l
 	WHERE l.locktype = 'relation' AND l.granted AND l.mode = 'AccessExclusiveLock'
 	  AND l.database = (SELECT d.oid FROM pg_catalog.pg_database AS d WHERE d.datname = pg_catalog.current_database())
-), fed AS (
-	SELECT d.objid AS seq, d.refobjid AS rel, d.refobjsubid::int2 AS attnum
-	FROM pg_catalog.pg_depend AS d
-	WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.refclassid = 'pg_catalog.pg_class'::regclass
-	  AND d.deptype IN ('a', 'i') AND d.refobjsubid > 0
-	UNION
-	SELECT d.refobjid, f.adrelid, f.adnum
-	FROM pg_catalog.pg_depend AS d JOIN pg_catalog.pg_attrdef AS f ON f.oid = d.objid
-	WHERE d.classid = 'pg_catalog.pg_attrdef'::regclass AND d.refclassid = 'pg_catalog.pg_class'::regclass
-), pair AS (
+), @fed, @base_type, pair AS (
 	SELECT s.seqrelid, s.seqincrement, s.seqmin, s.seqmax, qn.nspname AS snspname, qn.oid AS snsp, q.relname AS srelname,
-	    c.oid AS rel, n.nspname, n.oid AS nsp, c.relname, a.attname
-	FROM fed AS f
+	    c.oid AS rel, c.relkind, n.nspname, n.oid AS nsp, c.relname, a.attname
+	FROM (SELECT DISTINCT seq, rel, attnum FROM fed) AS f
 	JOIN pg_catalog.pg_sequence AS s ON s.seqrelid = f.seq AND NOT s.seqcycle
 	JOIN pg_catalog.pg_class AS q ON q.oid = s.seqrelid AND q.relpersistence <> 't'
 	JOIN pg_catalog.pg_namespace AS qn ON qn.oid = q.relnamespace
 	JOIN pg_catalog.pg_class AS c ON c.oid = f.rel AND c.relkind IN ('r', 'p') AND NOT c.relispartition
 	JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
 	JOIN pg_catalog.pg_attribute AS a ON a.attrelid = c.oid AND a.attnum = f.attnum AND NOT a.attisdropped
-	JOIN pg_catalog.pg_type AS ty ON ty.oid = a.atttypid
-	WHERE coalesce(nullif(ty.typbasetype, 0), ty.oid) IN (20, 21, 23, 1700)
+	LEFT JOIN base_type AS ty ON ty.oid = a.atttypid
+	WHERE coalesce(ty.base, a.atttypid) IN (20, 21, 23, 1700)
 	  AND EXISTS (
 		SELECT FROM pg_catalog.pg_index AS i JOIN pg_catalog.pg_class AS x ON x.oid = i.indexrelid
 		JOIN pg_catalog.pg_am AS m ON m.oid = x.relam AND m.amname = 'btree'
@@ -63,6 +54,9 @@ WITH busy AS MATERIALIZED (
 	SELECT p.*, ARRAY[snspname::text, srelname::text, nspname::text, relname::text, attname::text] AS parts FROM pair AS p
 ), built AS (
 	SELECT named.*, q, pg_catalog.format('%I.%I', snspname, srelname) AS object, pg_catalog.format('%I.%I.%I', nspname, relname, attname) AS col,
+	    -- Rows of heirs have an index of their own.
+	    CASE WHEN relkind = 'r' THEN 'ONLY ' ELSE '' END || q[3] || '.' || q[4] AS rows_of,
+	    CASE WHEN seqincrement > 0 THEN 'max' ELSE 'min' END AS far,
 	    pg_catalog.concat_ws('; ',
 	    CASE WHEN NOT pg_catalog.has_schema_privilege(snsp, 'USAGE') THEN pg_catalog.format('GRANT USAGE ON SCHEMA %I TO %I', snspname, current_user) END,
 	    CASE WHEN nsp <> snsp AND NOT pg_catalog.has_schema_privilege(nsp, 'USAGE') THEN pg_catalog.format('GRANT USAGE ON SCHEMA %I TO %I', nspname, current_user) END,
@@ -79,16 +73,15 @@ SELECT object || ' ' || col AS key, object,
         E'SELECT %L AS object, %L AS key, %L AS "column", pg_catalog.abs(m.furthest - n.next) + 1 AS value,\n'
         '    pg_catalog.format(''next value %%s, key %%s is there already'', n.next, m.furthest) AS detail, %L AS remedy, %L AS remedy_2\n'
         'FROM (SELECT last_value::numeric + CASE WHEN is_called THEN %s ELSE 0 END AS next FROM %s.%s) AS n\n'
-        'CROSS JOIN (SELECT pg_catalog.%s(%s)::numeric AS furthest FROM %s.%s WHERE %s BETWEEN %L::bigint AND %L::bigint) AS m\n'
+        'CROSS JOIN (SELECT pg_catalog.%s(%s)::numeric AS furthest FROM %s WHERE %s BETWEEN %L::bigint AND %L::bigint) AS m\n'
         'WHERE (m.furthest - n.next) * %s >= 0',
         object, object || ' ' || col, col,
-        pg_catalog.format('SELECT last_value, is_called, (SELECT %s(%s) FROM %s.%s) FROM %s.%s;',
-            CASE WHEN seqincrement > 0 THEN 'max' ELSE 'min' END, q[5], q[3], q[4], q[1], q[2]),
-        pg_catalog.format(E'BEGIN;\nSET LOCAL lock_timeout = ''2s'';\nLOCK TABLE %s.%s IN SHARE ROW EXCLUSIVE MODE;\nSELECT setval(%s::regclass, (SELECT %s(%s) FROM %s.%s));\nCOMMIT;',
-            q[3], q[4], CASE WHEN object ~ '[\u0001-\u001f\u007f-\u009f]' THEN seqrelid::text ELSE pg_catalog.quote_literal(object) END,
-            CASE WHEN seqincrement > 0 THEN 'max' ELSE 'min' END, q[5], q[3], q[4]),
-        seqincrement, q[1], q[2],
-        CASE WHEN seqincrement > 0 THEN 'max' ELSE 'min' END, q[5], q[3], q[4], q[5], seqmin, seqmax,
+        pg_catalog.format('SELECT last_value, is_called, (SELECT %s(%s) FROM %s) FROM %s.%s;', far, q[5], rows_of, q[1], q[2]),
+        -- Never back: another column may have moved it meanwhile.
+        pg_catalog.format(E'BEGIN;\nSET LOCAL lock_timeout = ''2s'';\nLOCK TABLE %s.%s IN SHARE ROW EXCLUSIVE MODE;\n'
+            'SELECT setval(%s::regclass, %s(last_value, (SELECT %s(%s) FROM %s WHERE %s BETWEEN %s AND %s))::bigint) FROM %s.%s;\nCOMMIT;',
+            q[3], q[4], @literal(object), CASE WHEN seqincrement > 0 THEN 'greatest' ELSE 'least' END, far, q[5], rows_of, q[5], seqmin, seqmax, q[1], q[2]),
+        seqincrement, q[1], q[2], far, q[5], rows_of, q[5], seqmin, seqmax,
         CASE WHEN seqincrement > 0 THEN 1 ELSE -1 END) END AS sql,
     65536 AS cost,
     nullif(missing, '') || ';' AS "grant"

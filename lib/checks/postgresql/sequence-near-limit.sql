@@ -12,6 +12,7 @@
 -- warning: >= 0.75
 -- critical: >= 0.9
 -- for: 0s
+-- param.max_rows: 1000000
 -- metric: dbhealth_sequence_used_ratio
 -- message: used up to {value}: {detail}
 -- why: At its end the sequence, or the column it feeds, refuses the next row: inserts fail, mostly of the
@@ -25,7 +26,8 @@
 -- remedy.1: widen the sequence | sql | lock | ALTER SEQUENCE ... AS integer | closes
 -- remedy.2: widen the column; rewrites the table under a strong lock | sql | lock | ALTER TABLE ... TYPE integer | closes
 -- remedy.3: begin again in the unused half below zero, for time to widen | manual | lock | ALTER SEQUENCE ... INCREMENT 1 | helps
-WITH busy AS MATERIALIZED (
+-- remedy.4: widen the column by way of a second one | manual | load | | closes
+WITH RECURSIVE busy AS MATERIALIZED (
 	-- Reading a sequence waits for who alters it; those are left for the next look.
 	SELECT l.relation FROM pg_catalog.pg_locks AS l
 	WHERE l.locktype = 'relation' AND l.granted AND l.mode IN ('ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')
@@ -44,19 +46,9 @@ WITH busy AS MATERIALIZED (
 	  AND NOT @extension_member(pg_class, c.oid)
 	ORDER BY n.nspname, c.relname
 	LIMIT 20000
-), fed AS (
-	-- Columns that own the sequence (serial, identity) or take their default from it.
-	SELECT d.objid AS seq, d.refobjid AS rel, d.refobjsubid AS attnum
-	FROM pg_catalog.pg_depend AS d
-	WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.refclassid = 'pg_catalog.pg_class'::regclass
-	  AND d.deptype IN ('a', 'i') AND d.refobjsubid > 0
-	UNION
-	SELECT d.refobjid, f.adrelid, f.adnum
-	FROM pg_catalog.pg_depend AS d JOIN pg_catalog.pg_attrdef AS f ON f.oid = d.objid
-	WHERE d.classid = 'pg_catalog.pg_attrdef'::regclass AND d.refclassid = 'pg_catalog.pg_class'::regclass
-), narrow AS (
+), @fed, @base_type, narrow AS (
 	-- The narrowest integer column of each sequence, domains taken to their base.
-	SELECT DISTINCT ON (f.seq) f.seq, n.nspname, c.relname, a.attname, t.base, c.relkind,
+	SELECT DISTINCT ON (f.seq) f.seq, n.nspname, c.relname, a.attname, t.base, c.relkind, f.rel, f.attnum,
 	    CASE t.base WHEN 21 THEN -32768 WHEN 23 THEN -2147483648 ELSE -9223372036854775808 END::numeric AS low,
 	    CASE t.base WHEN 21 THEN 32767 WHEN 23 THEN 2147483647 ELSE 9223372036854775807 END::numeric AS high
 	FROM fed AS f
@@ -64,13 +56,12 @@ WITH busy AS MATERIALIZED (
 	JOIN pg_catalog.pg_class AS c ON c.oid = f.rel
 	JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
 	JOIN pg_catalog.pg_attribute AS a ON a.attrelid = f.rel AND a.attnum = f.attnum AND NOT a.attisdropped
-	JOIN pg_catalog.pg_type AS ty ON ty.oid = a.atttypid
-	LEFT JOIN pg_catalog.pg_type AS d1 ON d1.oid = ty.typbasetype
-	CROSS JOIN LATERAL (SELECT coalesce(nullif(d1.typbasetype, 0), nullif(ty.typbasetype, 0), ty.oid)::int AS base) AS t
+	LEFT JOIN base_type AS d ON d.oid = a.atttypid
+	CROSS JOIN LATERAL (SELECT coalesce(d.base, a.atttypid)::int AS base) AS t
 	WHERE t.base IN (21, 23, 20)
 	ORDER BY f.seq, pg_catalog.array_position(ARRAY[21, 23, 20], t.base), c.relispartition, f.rel, f.attnum
 ), limited AS (
-	SELECT s.*, w.nspname AS tnspname, w.relname AS trelname, w.attname, w.base, w.relkind,
+	SELECT s.*, w.nspname AS tnspname, w.relname AS trelname, w.attname, w.base, w.relkind, w.rel, w.attnum,
 	    least(s.seqmax, w.high) AS high, greatest(s.seqmin, w.low) AS low,
 	    coalesce(w.high < s.seqmax AND s.seqincrement > 0 OR w.low > s.seqmin AND s.seqincrement < 0, false) AS by_column
 	FROM sequence AS s LEFT JOIN narrow AS w ON w.seq = s.oid
@@ -86,8 +77,13 @@ WITH busy AS MATERIALIZED (
 	FROM read AS r WHERE r.last IS NOT NULL
 ), worst AS (
 	SELECT * FROM used ORDER BY ratio DESC, nspname, relname LIMIT 1000
-), named AS (
-	SELECT w.*, ARRAY[nspname::text, relname::text, tnspname::text, trelname::text, attname::text] AS parts FROM worst AS w
+), fed_table AS (
+	SELECT DISTINCT w.rel AS oid FROM worst AS w WHERE w.rel IS NOT NULL AND w.base IN (21, 23)
+), @tree(fed_table), named AS (
+	SELECT w.*, coalesce(t.rows, 0) > :max_rows::bigint OR @retype_refused(a) AS dear, ARRAY[nspname::text, relname::text, tnspname::text, trelname::text, w.attname::text] AS parts
+	FROM worst AS w
+	LEFT JOIN tree_rows AS t ON t.root = w.rel
+	LEFT JOIN pg_catalog.pg_attribute AS a ON a.attrelid = w.rel AND a.attnum = w.attnum
 )
 SELECT pg_catalog.format('%I.%I', nspname, relname) AS object,
     ratio::float8 AS value,
@@ -104,19 +100,22 @@ SELECT pg_catalog.format('%I.%I', nspname, relname) AS object,
             CASE WHEN seqincrement > 0 THEN ' NO MAXVALUE' ELSE ' NO MINVALUE' END)
     WHEN seqtypid = 20 AND NOT by_column AND seqincrement > 0 AND seqmax < 9223372036854775807 THEN
         pg_catalog.format(E'SET lock_timeout = ''2s'';\nALTER SEQUENCE %s.%s NO MAXVALUE;', q[1], q[2]) END AS remedy,
-    CASE WHEN base IN (21, 23) THEN
+    CASE WHEN base IN (21, 23) AND NOT dear THEN
         pg_catalog.format(E'SET lock_timeout = ''2s'';\nALTER TABLE %s.%s ALTER COLUMN %s TYPE bigint;', q[3], q[4], q[5])
         || CASE WHEN seqtypid <> 20 THEN pg_catalog.format(E'\nALTER SEQUENCE %s.%s AS bigint;', q[1], q[2]) ELSE '' END END AS remedy_2,
     CASE WHEN base IN (21, 23) AND seqincrement = 1 THEN
         pg_catalog.format('ALTER SEQUENCE %s.%s MINVALUE %s START -1 RESTART -1 INCREMENT -1;', q[1], q[2],
             CASE base WHEN 21 THEN -32768 ELSE -2147483648 END) END AS remedy_3,
+    CASE WHEN base IN (21, 23) AND dear THEN
+        pg_catalog.format('Add a bigint column to %s.%s, keep it equal to %s by a trigger, fill it in batches, build its unique index CONCURRENTLY, then swap the names in one short transaction and ALTER SEQUENCE ... AS bigint. '
+            'Views, policies and columns that refer to it change with it.', q[3], q[4], q[5]) END AS remedy_4,
     NULL AS "grant"
 FROM named
 CROSS JOIN LATERAL (
 	@idents(parts)
 ) AS quoted
 UNION ALL
-SELECT nspname::text, NULL, 'sequences that we may not read', NULL, NULL, NULL, NULL,
+SELECT nspname::text, NULL, 'sequences that we may not read', NULL, NULL, NULL, NULL, NULL,
     CASE WHEN count(*) = 1 THEN pg_catalog.format('GRANT SELECT ON SEQUENCE %I.%I TO %I;', nspname, min(relname), current_user)
         ELSE pg_catalog.format('GRANT SELECT ON ALL SEQUENCES IN SCHEMA %I TO %I;', nspname, current_user) END
 FROM read WHERE NOT readable

@@ -301,6 +301,111 @@ nt" SELECT generate_series(1, 26300);
         closes={"public.near.id", "public.early.id", 'public."small""i\nnt"."i\'d"', "public.by_domain.n", "public.counted.id", "public.by_sequence.id",
                 "public.many.id", "public.of_wide.wide_id"},
         grants="GRANT SELECT ON ALL TABLES IN SCHEMA public TO dbhealth; GRANT SELECT ON ALL SEQUENCES IN SCHEMA public TO dbhealth"),
+    "strange tables without a key": Proof("table-no-primary-key", """
+        CREATE TABLE patterned (a text NOT NULL); CREATE UNIQUE INDEX ON patterned (a text_pattern_ops);
+        CREATE TABLE collated (a text NOT NULL); CREATE UNIQUE INDEX ON collated (a COLLATE "C");
+        CREATE TABLE downwards (a int NOT NULL); CREATE UNIQUE INDEX ON downwards (a DESC);
+        CREATE TABLE part (a int NOT NULL); CREATE UNIQUE INDEX ON part (a) WHERE a > 0; CREATE TABLE expr (a int NOT NULL); CREATE UNIQUE INDEX ON expr (abs(a));
+        CREATE TABLE payload (a int NOT NULL, b int); CREATE UNIQUE INDEX ON payload (a) INCLUDE (b);
+        CREATE TABLE late (a int NOT NULL UNIQUE DEFERRABLE); CREATE TABLE generated (a int NOT NULL, b int GENERATED ALWAYS AS (a * 2) STORED NOT NULL UNIQUE);
+        CREATE TABLE "we""ird
+" ("selec't" int NOT NULL); CREATE UNIQUE INDEX "in'dex" ON "we""ird
+" ("selec't");
+        CREATE TABLE parent (a int); CREATE TABLE heir () INHERITS (parent); CREATE TYPE kind AS (a int); CREATE TABLE typed OF kind; CREATE UNLOGGED TABLE unlogged (a int);
+        CREATE TABLE excluded (a int, EXCLUDE USING btree (a WITH =));
+        CREATE TABLE dropped (id int, a int); ALTER TABLE dropped DROP id;
+        -- look-alikes: partitions of old, foreign tables, what an extension owns, keys that are deferrable or partitioned
+        CREATE TABLE old_tree (id int PRIMARY KEY); CREATE TABLE old_tree1 (CHECK (id < 100)) INHERITS (old_tree);
+        CREATE FOREIGN DATA WRAPPER w; CREATE SERVER s FOREIGN DATA WRAPPER w; CREATE FOREIGN TABLE far (a int) SERVER s;
+        CREATE TABLE of_extension (a int); ALTER EXTENSION plpgsql ADD TABLE of_extension; CREATE TABLE deferrable_key (a int PRIMARY KEY DEFERRABLE);
+        CREATE TABLE tree (k int PRIMARY KEY) PARTITION BY LIST (k); CREATE TABLE tree1 PARTITION OF tree FOR VALUES IN (1) PARTITION BY LIST (k);
+        CREATE TABLE tree11 PARTITION OF tree1 FOR VALUES IN (1); CREATE TABLE keyless (a int) PARTITION BY LIST (a); CREATE TABLE keyless1 PARTITION OF keyless FOR VALUES IN (1);
+        CREATE TEMP TABLE tt (a int);
+        """, {o: ("info", 0) for o in (
+            "public.patterned", "public.collated", "public.downwards", "public.part", "public.expr", "public.payload", "public.late", "public.generated",
+            'public."we""ird\n"', "public.parent", "public.heir", "public.typed", "public.unlogged", "public.excluded", "public.dropped", "public.keyless")},
+        closes={"public.patterned", "public.collated", "public.downwards", "public.part", "public.expr", "public.payload", "public.late", "public.generated",
+                'public."we""ird\n"', "public.heir", "public.unlogged", "public.excluded", "public.dropped"}),
+    "strange foreign keys and indexes": Proof("fk-missing-index", """
+        CREATE EXTENSION btree_gist; CREATE DOMAIN pid AS int;
+        CREATE TABLE p (id int PRIMARY KEY, b int, c int, t text UNIQUE, UNIQUE (id, b), UNIQUE (id, b, c));
+        CREATE TABLE by_gist_last (p int REFERENCES p, during tsrange, EXCLUDE USING gist (during WITH &&, p WITH =));
+        CREATE TABLE three (a int, b int, c int, FOREIGN KEY (a, b, c) REFERENCES p (id, b, c)); CREATE INDEX ON three (a, b); CREATE INDEX ON three (a, c, b) WHERE a IS NOT NULL AND b > 0;
+        CREATE TABLE expr (p int REFERENCES p); CREATE INDEX ON expr (abs(p)); CREATE INDEX ON expr ((p + 0));
+        CREATE TABLE gin (p int REFERENCES p, x int[]); CREATE INDEX ON gin USING gin (x);
+        CREATE TABLE is_null (p int REFERENCES p); CREATE INDEX ON is_null (p) WHERE p IS NULL; CREATE TABLE other_null (p int REFERENCES p, q int); CREATE INDEX ON other_null (p) WHERE q IS NOT NULL;
+        CREATE TABLE "h""i
+" ("sel'ect" int REFERENCES p DEFERRABLE INITIALLY DEFERRED);
+        CREATE TABLE made (a int, p int GENERATED ALWAYS AS (a) STORED REFERENCES p); CREATE TABLE numbered (p int GENERATED ALWAYS AS IDENTITY REFERENCES p);
+        CREATE TABLE self (id int PRIMARY KEY, up int REFERENCES self); CREATE TABLE hash_of_two (a int, b int, FOREIGN KEY (a, b) REFERENCES p (id, b)); CREATE INDEX ON hash_of_two USING hash (a);
+        CREATE TABLE one_leaf (k int, p int REFERENCES p) PARTITION BY LIST (k); CREATE TABLE one_leaf1 PARTITION OF one_leaf FOR VALUES IN (1) PARTITION BY LIST (k);
+        CREATE TABLE one_leaf11 PARTITION OF one_leaf1 FOR VALUES IN (1); CREATE TABLE one_leaf2 PARTITION OF one_leaf FOR VALUES IN (2); CREATE INDEX ON one_leaf2 (p);
+        -- look-alikes
+        CREATE TABLE by_gist (p int REFERENCES p, during tsrange, EXCLUDE USING gist (p WITH =, during WITH &&));
+        CREATE TABLE two_by_gist (a int, b int, during tsrange, FOREIGN KEY (a, b) REFERENCES p (id, b), EXCLUDE USING gist (b WITH =, a WITH =, during WITH &&));
+        CREATE TABLE falling (p int REFERENCES p); CREATE INDEX ON falling (p DESC NULLS LAST); CREATE TABLE loaded (p int REFERENCES p, q int); CREATE INDEX ON loaded (p) INCLUDE (q);
+        CREATE TABLE dom (p pid REFERENCES p); CREATE INDEX ON dom (p); CREATE TABLE excl (p int REFERENCES p, EXCLUDE USING btree (p WITH =));
+        CREATE TABLE deferred (p int REFERENCES p UNIQUE DEFERRABLE); CREATE TABLE twice (p int REFERENCES p REFERENCES p); CREATE INDEX ON twice (p);
+        CREATE TABLE shifted (gone int, x int, p int REFERENCES p); ALTER TABLE shifted DROP gone; CREATE INDEX ON shifted (p);
+        CREATE TABLE each_leaf (k int, p int REFERENCES p) PARTITION BY LIST (k); CREATE TABLE each_leaf1 PARTITION OF each_leaf FOR VALUES IN (1); CREATE INDEX ON each_leaf1 (p);
+        CREATE TABLE each_leaf2 (p int, gone int, k int); ALTER TABLE each_leaf2 DROP gone; CREATE INDEX ON each_leaf2 (p); ALTER TABLE each_leaf ATTACH PARTITION each_leaf2 FOR VALUES IN (2);
+        CREATE TABLE parent (p int REFERENCES p); CREATE INDEX ON parent (p); CREATE TABLE heir () INHERITS (parent);
+        CREATE TABLE of_extension (p int REFERENCES p); ALTER EXTENSION plpgsql ADD TABLE of_extension;
+        CREATE TEMP TABLE tp (id int PRIMARY KEY); CREATE TEMP TABLE tc (p int REFERENCES tp);
+        """, {o: ("info", 0) for o in (
+            "public.by_gist_last.p", "public.three.a,b,c", "public.expr.p", "public.gin.p", "public.is_null.p", "public.other_null.p", 'public."h""i\n"."sel\'ect"',
+            "public.made.p", "public.numbered.p", "public.self.up", "public.hash_of_two.a,b", "public.one_leaf.p")}),
+    "strange constraints never validated": Proof("constraint-not-valid", """
+        CREATE TABLE p (a int, b int, UNIQUE (a, b)); INSERT INTO p VALUES (1, 1);
+        CREATE TABLE c (x int, y int); INSERT INTO c VALUES (1, 1), (NULL, NULL);
+        ALTER TABLE c ADD CONSTRAINT "wh'ole" FOREIGN KEY (x, y) REFERENCES p (a, b) MATCH FULL DEFERRABLE NOT VALID;
+        CREATE TABLE "o""ne
+" (n int); ALTER TABLE "o""ne
+" ADD CONSTRAINT "che""ck
+" CHECK (n > 0) NOT VALID;
+        CREATE TABLE parent (n int); CREATE TABLE heir () INHERITS (parent); ALTER TABLE parent ADD CONSTRAINT inherited CHECK (n > 0) NOT VALID;
+        CREATE TABLE tree (k int) PARTITION BY LIST (k); CREATE TABLE tree1 PARTITION OF tree FOR VALUES IN (1) PARTITION BY LIST (k); CREATE TABLE tree11 PARTITION OF tree1 FOR VALUES IN (1);
+        ALTER TABLE tree ADD CONSTRAINT whole CHECK (k > 0) NOT VALID;
+        CREATE DOMAIN "dom'ain" AS int; CREATE TABLE of_domain (d "dom'ain"); ALTER DOMAIN "dom'ain" ADD CONSTRAINT positive CHECK (VALUE > 0) NOT VALID;
+        -- look-alikes
+        CREATE DOMAIN sound AS int CHECK (VALUE > 0) NOT NULL; CREATE TABLE sound_table (d sound NOT NULL CHECK (d < 9), p int PRIMARY KEY);
+        CREATE FOREIGN DATA WRAPPER w; CREATE SERVER s FOREIGN DATA WRAPPER w; CREATE FOREIGN TABLE far (a int) SERVER s; ALTER FOREIGN TABLE far ADD CONSTRAINT told CHECK (a > 0) NOT VALID;
+        CREATE TABLE of_extension (a int); ALTER TABLE of_extension ADD CONSTRAINT late CHECK (a > 0) NOT VALID; ALTER EXTENSION plpgsql ADD TABLE of_extension;
+        CREATE TEMP TABLE tt (a int); ALTER TABLE tt ADD CONSTRAINT late CHECK (a > 0) NOT VALID;
+        """, {o: ("info", None) for o in (
+            'public.c."wh\'ole"', 'public."o""ne\n"."che""ck\n"', "public.parent.inherited", "public.tree.whole", 'public."dom\'ain".positive')}),
+    "not null that was never validated": Proof("constraint-not-valid", """
+        CREATE TABLE t (a int, "b'" int, c int NOT NULL PRIMARY KEY); INSERT INTO t VALUES (1, 1, 1);
+        ALTER TABLE t ADD CONSTRAINT a_given NOT NULL a NOT VALID; ALTER TABLE t ADD CONSTRAINT "b ""g" NOT NULL "b'" NOT VALID;
+        CREATE TABLE tree (k int) PARTITION BY LIST (k); CREATE TABLE tree1 PARTITION OF tree FOR VALUES IN (1); ALTER TABLE tree ADD CONSTRAINT k_given NOT NULL k NOT VALID;
+        CREATE TABLE p (id int PRIMARY KEY) PARTITION BY LIST (id); CREATE TABLE p1 PARTITION OF p FOR VALUES IN (1);
+        CREATE TABLE fk_tree (k int, p int) PARTITION BY LIST (k); CREATE TABLE fk_tree1 PARTITION OF fk_tree FOR VALUES IN (1);
+        ALTER TABLE fk_tree ADD CONSTRAINT to_p FOREIGN KEY (p) REFERENCES p NOT VALID;
+        -- look-alikes
+        CREATE TABLE fine (a int NOT NULL, CONSTRAINT own NOT NULL a); CREATE TABLE loose (p int REFERENCES p NOT ENFORCED, a int CHECK (a > 0) NOT ENFORCED);
+        """, {o: ("info", None) for o in ("public.t.a_given", 'public.t."b ""g"', "public.tree.k_given", "public.fk_tree.to_p")}, server=18),
+    "not enforced, over time": Proof("fk-missing-index", """
+        CREATE EXTENSION btree_gist;
+        CREATE TABLE p (id int, at tsrange, PRIMARY KEY (id, at WITHOUT OVERLAPS)); CREATE TABLE q (id int PRIMARY KEY);
+        CREATE TABLE bare (id int, at tsrange, FOREIGN KEY (id, PERIOD at) REFERENCES p (id, PERIOD at));
+        -- look-alikes
+        CREATE TABLE loose (q int REFERENCES q NOT ENFORCED);
+        CREATE TABLE keyed (id int, at tsrange, PRIMARY KEY (id, at WITHOUT OVERLAPS), FOREIGN KEY (id, PERIOD at) REFERENCES p (id, PERIOD at));
+        """, {"public.bare.id,at": ("info", 0)}, server=18),
+    "strange sequences behind": Proof("sequence-behind-max", """
+        CREATE TABLE parent (id serial PRIMARY KEY); CREATE TABLE heir (PRIMARY KEY (id)) INHERITS (parent); INSERT INTO heir VALUES (50);
+        CREATE DOMAIN inner_id AS int; CREATE DOMAIN outer_id AS inner_id; CREATE SEQUENCE "s'e
+q"; CREATE TABLE "t""a
+b" ("i'd" outer_id PRIMARY KEY DEFAULT nextval('"s''e
+q"')); INSERT INTO "t""a
+b" VALUES (7);
+        CREATE SEQUENCE by_number; CREATE TABLE numbers (id numeric PRIMARY KEY DEFAULT nextval('by_number')); INSERT INTO numbers VALUES (3);
+        -- look-alikes
+        CREATE TABLE only_parent (id serial PRIMARY KEY); CREATE TABLE only_heir () INHERITS (only_parent); INSERT INTO only_heir VALUES (99);
+        CREATE TABLE circle (id int GENERATED ALWAYS AS IDENTITY (CYCLE) PRIMARY KEY); INSERT INTO circle OVERRIDING SYSTEM VALUE VALUES (5);
+        CREATE TABLE called (id serial PRIMARY KEY); INSERT INTO called VALUES (4); SELECT setval('called_id_seq', 5, false);
+        """, {"public.parent_id_seq": ("critical", 50), 'public."s\'e\nq"': ("critical", 7), "public.by_number": ("critical", 3)},
+        grants="GRANT SELECT ON ALL TABLES IN SCHEMA public TO dbhealth; GRANT SELECT ON ALL SEQUENCES IN SCHEMA public TO dbhealth"),
     "constraint that is not enforced": Proof("fk-not-enforced", """
         CREATE TABLE p (id int PRIMARY KEY, b int, UNIQUE (id, b)); INSERT INTO p VALUES (1, 1);
         CREATE TABLE c (p int CONSTRAINT c_p REFERENCES p NOT ENFORCED); INSERT INTO c VALUES (1);

@@ -37,7 +37,8 @@ def pytest_collection_modifyitems(items):
 
 def pytest_collect_file(file_path, parent):
     """Tables of proofs are test files too, whatever their name."""
-    if file_path.parent.name == "proofs" and file_path.suffix == ".py" and file_path.stem != "__init__":
+    if file_path.parent.name == "proofs" and file_path.suffix == ".py" and file_path.stem != "__init__" \
+            and not parent.session.isinitpath(file_path):
         return pytest.Module.from_parent(parent, path=file_path)
     return None
 

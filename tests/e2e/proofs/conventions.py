@@ -213,6 +213,62 @@ PROOFS = {
         keys={"users_table": "public.users", "superuser": "is_superuser"}),
     "users table is a view": Proof("conv-superuser-row-missing", "CREATE VIEW users AS SELECT true AS is_superuser;", {"public.users": ("warning", 0)}, closes=set(),
         keys={"users_table": "public.users", "superuser": "is_superuser"}),
+    "unique counts deleted rows": Proof("soft-delete-unfiltered-unique", SPARED + f"""
+        CREATE TABLE t (id uuid PRIMARY KEY, email text UNIQUE, code text, tenant int, n int DEFAULT 0, is_active boolean NOT NULL DEFAULT true, state text);
+        INSERT INTO t VALUES (gen_random_uuid(), 'a@b', 'c', 1, 1, false, 'x');
+        CREATE UNIQUE INDEX plain_i ON t (tenant, code) INCLUDE (state); CREATE UNIQUE INDEX numbered_i ON t (n);
+        CREATE UNIQUE INDEX lower_i ON t (lower(code)); CREATE UNIQUE INDEX desc_i ON t (code DESC); CREATE UNIQUE INDEX partly_i ON t (tenant) WHERE state = 'open';
+        CREATE TABLE {ODD_SQL} ("a ""b" text, is_active boolean, CONSTRAINT "x ""y" UNIQUE ("a ""b"));
+        CREATE TABLE tree (k int, v int, is_active boolean, UNIQUE (k, v)) PARTITION BY LIST (k); CREATE TABLE tree1 PARTITION OF tree FOR VALUES IN (1);
+        CREATE TABLE profile (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), user_id uuid UNIQUE REFERENCES users, is_active boolean);
+        -- look-alikes
+        CREATE TABLE keys (a text PRIMARY KEY, id serial UNIQUE, g int GENERATED ALWAYS AS IDENTITY, u uuid UNIQUE DEFAULT gen_random_uuid(), b text, is_active boolean NOT NULL, deleted_at timestamptz,
+            UNIQUE (g, b), UNIQUE (b, a), UNIQUE (b, is_active), UNIQUE (b, deleted_at));
+        CREATE UNIQUE INDEX ON keys (b) WHERE is_active; CREATE UNIQUE INDEX ON keys (b) WHERE deleted_at IS NULL; CREATE UNIQUE INDEX ON keys ((CASE WHEN is_active THEN b END));
+        CREATE INDEX ON keys (b);
+        CREATE TABLE parent (id int PRIMARY KEY, name text UNIQUE, is_active boolean); CREATE TABLE child (name text REFERENCES parent (name));
+        CREATE TABLE unmarked (name text UNIQUE); CREATE TABLE by_number (name text UNIQUE, is_active int);
+        CREATE TABLE odd_one (name text UNIQUE, is_active boolean);
+        """, {f"public.{o}": ("warning", 1) for o in ("t.t_email_key", "t.plain_i", "t.numbered_i", "t.lower_i", "t.desc_i", "t.partly_i", ODD_SQL + '."x ""y"', "tree.tree_k_v_key", "profile.profile_user_id_key")},
+        closes={"public.t.t_email_key", "public.t.plain_i", "public.t.numbered_i", f'public.{ODD_SQL}."x ""y"', "public.profile.profile_user_id_key"}, keys=KEYS),
+    "constraint names": Proof("conv-constraint-names", f"""
+        CREATE TABLE p (id int, a int, CONSTRAINT pk_p PRIMARY KEY (id), CONSTRAINT uq UNIQUE (a), CONSTRAINT positive CHECK (a > 0));
+        CREATE TABLE c (p int CONSTRAINT fk REFERENCES p); CREATE TABLE {ODD_SQL} (id int CONSTRAINT "odd ""key" PRIMARY KEY);
+        CREATE TABLE x (a int, b int, CONSTRAINT no_overlap EXCLUDE USING btree (a WITH =));
+        CREATE TABLE tree (k int, v int CONSTRAINT big CHECK (v > 3)) PARTITION BY LIST (k); CREATE TABLE tree1 PARTITION OF tree FOR VALUES IN (1);
+        CREATE TABLE one_two (id int CONSTRAINT oneXtwo_pkey PRIMARY KEY);
+        -- look-alikes
+        CREATE TABLE usual (id int PRIMARY KEY, a int UNIQUE CHECK (a > 0) CHECK (a < 9), b int REFERENCES p, EXCLUDE USING btree (b WITH =), UNIQUE (a, b), CHECK (a > b));
+        CREATE TABLE {LONG} (id int CONSTRAINT anything PRIMARY KEY); CREATE TABLE heir () INHERITS (p);
+        CREATE TABLE alembic_version (id int CONSTRAINT alembic_version_pkc PRIMARY KEY); CREATE TABLE odd_one (id int CONSTRAINT k PRIMARY KEY);
+        """, {f"public.{o}": ("info", 1) for o in ("p.pk_p", "p.uq", "p.positive", "c.fk", ODD_SQL + '."odd ""key"', "x.no_overlap", "tree.big", "one_two.onextwo_pkey")},
+        closes={f"public.{o}" for o in ("p.pk_p", "p.uq", "c.fk", ODD_SQL + '."odd ""key"', "x.no_overlap", "one_two.onextwo_pkey")}, keys=KEYS),
+    "constraint names of another manner": Proof("conv-constraint-names", """
+        CREATE TABLE p (id int PRIMARY KEY, a int, CONSTRAINT uq_p_a UNIQUE (a));
+        CREATE TABLE c (p int, CONSTRAINT fk_c_p_p FOREIGN KEY (p) REFERENCES p, CONSTRAINT fk_p FOREIGN KEY (p) REFERENCES p);
+        """, {"public.p.p_pkey": ("info", 1), "public.c.fk_p": ("info", 1)}, closes={"public.p.p_pkey"},
+        settings={"primary_key": "pk_{table}", "unique": "uq_{table}_{columns}", "foreign_key": "fk_{table}_{columns}_{target}"}),
+    "times out of order": Proof("timestamps-out-of-order", SPARED + f"""
+        CREATE TABLE t (created_at timestamptz, updated_at timestamptz);
+        INSERT INTO t VALUES (now(), now() - interval '1 hour'), (now(), now() - interval '1 day'), (now(), now()), (now() + interval '2 days', now() + interval '3 days');
+        CREATE TABLE plain (created_at timestamp, updated_at timestamp); INSERT INTO plain VALUES ('2020-02-01', '2020-01-01'), ('2100-01-01', '2100-01-02');
+        CREATE TABLE {ODD_SQL} (created_at timestamptz, updated_at timestamptz); INSERT INTO {ODD_SQL} VALUES ('2020-02-01', '2020-01-01');
+        CREATE TABLE tree (k int, created_at timestamptz, updated_at timestamptz) PARTITION BY LIST (k); CREATE TABLE tree1 PARTITION OF tree FOR VALUES IN (1);
+        INSERT INTO tree VALUES (1, '2020-02-01', '2020-01-01');
+        -- look-alikes
+        CREATE TABLE fine (created_at timestamptz, updated_at timestamptz);
+        INSERT INTO fine VALUES (now(), now() - interval '1 min'), (now(), NULL), (NULL, now()), (now(), 'infinity'), ('infinity', now()), ('-infinity', now()), (now(), now() + interval '9 days');
+        CREATE TABLE mixed (created_at timestamptz, updated_at timestamp); INSERT INTO mixed VALUES (now(), '1999-01-01');
+        CREATE TABLE heir () INHERITS (fine); INSERT INTO heir VALUES (now(), now());
+        CREATE TABLE odd_one (created_at timestamptz, updated_at timestamptz); INSERT INTO odd_one VALUES ('2020-02-01', '2020-01-01');
+        ANALYZE t, plain, tree;
+        """, {"public.t": ("warning", 3), "public.plain": ("warning", 1), f"public.{ODD_SQL}": ("warning", 1), "public.tree": ("warning", 1)},
+        closes=set(), keys=KEYS, grants="GRANT SELECT ON ALL TABLES IN SCHEMA public TO dbhealth"),
+    "times out of order, a sample": Proof("timestamps-out-of-order", """
+        CREATE TABLE t (created_at timestamptz, updated_at timestamptz, filler text) WITH (fillfactor = 10);
+        INSERT INTO t SELECT '2020-02-01', '2020-01-01', repeat('x', 500) FROM generate_series(1, 3000); ANALYZE t;
+        """, {"public.t": ("warning", 1000)}, closes=set(), settings={"max_pages": "2000"},
+        keys=KEYS, grants="GRANT SELECT ON ALL TABLES IN SCHEMA public TO dbhealth"),
 }
 
 

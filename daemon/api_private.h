@@ -61,6 +61,10 @@ void api_get_check(struct api *, struct http_request *, const struct api_request
 void api_get_healthz(struct api *, struct http_request *, const struct api_request *);
 void api_get_readyz(struct api *, struct http_request *, const struct api_request *);
 void api_get_metrics(struct api *, struct http_request *, const struct api_request *);
+/* api_baseline.c */
+void api_get_baseline(struct api *, struct http_request *, const struct api_request *);
+void api_post_baseline(struct api *, struct http_request *, const struct api_request *);
+void api_delete_baseline(struct api *, struct http_request *, const struct api_request *);
 /* api_write.c */
 void api_post_run(struct api *, struct http_request *, const struct api_request *);
 void api_post_ack(struct api *, struct http_request *, const struct api_request *);

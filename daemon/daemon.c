@@ -103,6 +103,18 @@ on_unknown(const char *server, const char *database, enum probe probe, const cha
 }
 
 static void
+on_monitor_event(const struct monitor_event *e, void *arg)
+{
+	struct daemon *d = arg;
+	const struct conf_database *c = section_of(d, *e->database ? e->database : e->server);
+	_cleanup_free_ char *json = entry_event(e, c ? c->labels : NULL, c ? c->nlabels : 0);
+	_cleanup_free_ char *id =
+	    xasprintf("%s-%llu", e->id, (unsigned long long)e->sequence);
+
+	store_transition(d->store, id, e->wall_us, json);
+}
+
+static void
 on_summary(const char *server, const char *database, const char *text, void *arg)
 {
 	struct daemon *d = arg;
@@ -140,6 +152,7 @@ static const struct monitor_callbacks monitor_callbacks = {
 	.on_reloaded = on_reloaded,
 	.on_transition = on_transition,
 	.on_unknown = on_unknown,
+	.on_event = on_monitor_event,
 	.on_summary = on_summary,
 	.on_acknowledged = on_acknowledged,
 	.on_state = on_state,

@@ -83,6 +83,9 @@ is_wanted(const struct outlets *o, const json_t *entry)
 
 	if (worst < SEVERITY_WARNING && !entry_is_event(entry))
 		return false;
+	/* What is no finding is in no list either: this is the only place. */
+	if (entry_is_event(entry) && !*entry_field(entry, "DBHEALTH_FINDING_ID"))
+		return true;
 	return worst >= o->level;
 }
 

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "base/text.h"
+#include "monitor/monitor.h"
 #include <ctype.h>
 #include <jansson.h>
 #include <stdarg.h>
@@ -231,6 +232,31 @@ entry_transition(const struct transition *t, const struct conf_pair *labels, siz
 	set(o, "DBHEALTH_SINCE", since);
 	for (size_t i = 0; i < f->nlabels; i++)
 		set_label(o, f->labels[i].name, f->labels[i].value);
+	for (size_t i = 0; i < nlabels; i++)
+		set_label(o, labels[i].name, labels[i].value);
+	return entry_take(o);
+}
+
+char *
+entry_event(const struct monitor_event *e, const struct conf_pair *labels, size_t nlabels)
+{
+	const char *place = *e->database ? e->database : e->server;
+	json_t *o = entry_new(ENTRY_EVENT, PRIO_INFO, e->wall_us);
+	_cleanup_free_ char *head = NULL, *tail = NULL;
+
+	head = xasprintf("%s: %s: ", place, e->check->id);
+	tail = xasprintf(" (dbhealth baseline show %.60s)", place);
+	set_message(o, head, e->text, tail);
+	set(o, "DBHEALTH_SERVER", e->server);
+	set(o, "DBHEALTH_DATABASE", e->database);
+	set(o, "DBHEALTH_ENGINE", engine_names[e->check->engine]);
+	set(o, "DBHEALTH_PROBE", probe_names[e->check->probe]);
+	set(o, "DBHEALTH_CHECK", e->check->id);
+	set(o, "DBHEALTH_TITLE", e->check->title);
+	set(o, "DBHEALTH_SEVERITY", severity_names[SEVERITY_INFO]);
+	set(o, "DBHEALTH_REASON", e->text);
+	setf(o, "DBHEALTH_COUNT", "%zu", e->count);
+	setf(o, "DBHEALTH_EVENT_ID", "%s-%llu", e->id, (unsigned long long)e->sequence);
 	for (size_t i = 0; i < nlabels; i++)
 		set_label(o, labels[i].name, labels[i].value);
 	return entry_take(o);

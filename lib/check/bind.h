@@ -15,6 +15,7 @@ void bind_done(struct bind *);
  * (JSON of lib/migration/migration.h, NULL without a folder of them), not_covered (JSON array of
  * {check,reason,grant}), schemas_platform, databases_platform and roles_platform (JSON arrays of globs: the
  * platform's own here, lib/pg/flavour.h), sample_keys (true or false), scrubs (JSON array of what each scrub
- * has not verified in time), and every configured key of [database] (lists as JSON arrays). */
+ * has not verified in time), slice and slices (kind snapshot: which part is asked for, of how
+ * many; NULL until the answer said so), and every configured key of [database] (lists as JSON arrays). */
 extern const char *const bind_engine_names[]; /* NULL-terminated */
-#define BIND_ENGINE_OWN 11                    /* so many at its head are no options of [database] */
+#define BIND_ENGINE_OWN 13                    /* so many at its head are no options of [database] */

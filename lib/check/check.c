@@ -3,7 +3,7 @@
 #include "check/need.h"
 
 const char *const check_kind_names[KIND_N] = { "", "gauge", "rate", "ratio", "finding", "event",
-	"scrub" };
+	"scrub", "snapshot" };
 const char *const check_scope_names[2] = { "database", "server" };
 const char *const check_cost_names[3] = { "cheap", "dear", "scrub" };
 const char *const check_source_names[4] = { "sql", "file", "session", "host" };

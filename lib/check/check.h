@@ -16,6 +16,7 @@ enum check_kind {
 	KIND_FINDING,
 	KIND_EVENT,
 	KIND_SCRUB,
+	KIND_SNAPSHOT,
 	KIND_N
 };
 enum check_scope { SCOPE_DATABASE = 0, SCOPE_SERVER };
@@ -23,7 +24,7 @@ enum check_cost { COST_CHEAP = 0, COST_DEAR, COST_SCRUB };
 /* Where samples come from: SQL on the database; SQL on an empty database with only the facts of
  * the file (SQLite, readable when the file is not); the engine's own session or host facts. */
 enum check_source { SOURCE_SQL = 0, SOURCE_FILE, SOURCE_SESSION, SOURCE_HOST };
-extern const char *const check_kind_names[KIND_N]; /* "" gauge rate ratio finding event scrub */
+extern const char *const check_kind_names[KIND_N]; /* "" gauge .. scrub snapshot */
 extern const char *const check_scope_names[2];     /* database server */
 extern const char *const check_cost_names[3];      /* cheap dear scrub */
 extern const char *const check_source_names[4];    /* sql file session host */

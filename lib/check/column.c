@@ -65,6 +65,8 @@ columns_missing(const struct columns *cols, const struct check *c)
 		return cols->index[COLUMN_PART] < 0    ? "part"
 		       : cols->index[COLUMN_WHOLE] < 0 ? "whole"
 		                                       : NULL;
+	case KIND_SNAPSHOT:
+		return cols->index[COLUMN_OBJECT] < 0 ? "object" : NULL;
 	case KIND_FINDING:
 	case KIND_SCRUB:
 		return value || check_severity_by_sql(c) ? NULL : "value";

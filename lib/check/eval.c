@@ -10,6 +10,7 @@
 #include "check/growth.h"
 #include "check/keep.h"
 #include "check/rows.h"
+#include "check/shape.h"
 #include "check/sql_scan.h"
 #include <math.h>
 #include <stdio.h>
@@ -41,6 +42,9 @@ struct eval {
 	struct growths *growths; /* rate, ratio; not when judging again */
 	struct rows *rows;       /* to remember, or NULL */
 	struct str object, key;
+	struct shape *shape; /* kind snapshot */
+	char *home;
+	unsigned slices;
 	struct object_value values[RESULT_MAX_VALUES]; /* worst ones, in no order */
 	size_t nvalues;
 	double min_whole, sign; /* sign: -1 where less is worse */
@@ -93,6 +97,8 @@ eval_new(const struct settings *settings, const struct eval_context *ctx)
 	e->max_bytes = user ? EVAL_USER_MAX_BYTES : EVAL_MAX_BYTES;
 	if (!min_whole || number_parse(min_whole, &e->min_whole, NULL) < 0)
 		e->min_whole = 0;
+	if (e->check->kind == KIND_SNAPSHOT)
+		e->shape = shape_new();
 	if ((e->check->kind == KIND_RATE || e->check->kind == KIND_RATIO) && !ctx->again) {
 		assert(ctx->series);
 		e->growths = growths_new(ctx->series, ctx->server_start);
@@ -109,6 +115,8 @@ eval_free(struct eval *e)
 	keep_free(e->keep);
 	growths_free(e->growths);
 	rows_free(e->rows);
+	shape_free(e->shape);
+	free(e->home);
 	str_done(&e->object);
 	str_done(&e->key);
 	for (size_t i = 0; i < e->nvalues; i++)
@@ -136,6 +144,31 @@ eval_columns(struct eval *e, size_t n, const char *const *names)
 		result_unknown(
 		    &e->bad, REASON_NO_VALUE, "the query returned no column %s", missing);
 	}
+}
+
+static const char *
+label_cell(const struct eval *e, const struct row *row, const char *name, size_t *ret_len)
+{
+	for (size_t i = 0; i < e->cols.nlabels; i++) {
+		size_t at = e->cols.labels[i].index;
+
+		if (!streq(e->cols.labels[i].name, name))
+			continue;
+		*ret_len = row->cells[at] ? row->lengths[at] : 0;
+		return row->cells[at];
+	}
+	*ret_len = 0;
+	return NULL;
+}
+
+/* "" where there is none. */
+static char *
+label_text(const struct eval *e, const struct row *row, const char *name, size_t max)
+{
+	size_t len;
+	const char *s = label_cell(e, row, name, &len);
+
+	return text_from_peer(s ? s : "", len, max);
 }
 
 static const char *
@@ -330,11 +363,30 @@ read_value(struct eval *e, struct row *row)
 	case KIND_FINDING:
 	case KIND_SCRUB:
 		return read_optional(e, row);
+	case KIND_SNAPSHOT: /* its rows are no samples */
 	case KIND_NONE:
 	case KIND_N:
 		break;
 	}
 	return outcome;
+}
+
+/* Kind snapshot: one more of what there is. */
+static void
+add_to_shape(struct eval *e, const struct row *row)
+{
+	size_t len;
+	const char *parts = label_cell(e, row, "parts", &len);
+	_cleanup_free_ char *sort = label_text(e, row, "sort", 60);
+	_cleanup_free_ char *slices = label_text(e, row, "slices", 20);
+	struct err err = { 0 };
+
+	if (shape_add(e->shape, sort, row->object, parts, len, &err) < 0)
+		note_bad(e, row, "parts", "is no JSON object");
+	if (!e->home)
+		e->home = label_text(e, row, "home", 200);
+	if (!e->slices)
+		e->slices = (unsigned)strtoul(slices, NULL, 10);
 }
 
 static void
@@ -546,6 +598,10 @@ eval_row(struct eval *e, const char *const *cells, const size_t *lengths)
 	}
 	if (note_grant(e, &row))
 		return true;
+	if (e->shape) {
+		add_to_shape(e, &row);
+		return true;
+	}
 	outcome = read_value(e, &row);
 	if (outcome == ROW_BAD)
 		return true;
@@ -650,6 +706,9 @@ eval_finish(struct eval *e, const struct result *why, struct result *ret)
 	r.nrows = e->nrows;
 	r.nbreaching = e->nbreaching;
 	hand_values(e, &r);
+	r.shape = TAKE_PTR(e->shape);
+	r.home = TAKE_PTR(e->home);
+	r.slices = e->slices;
 	r.settings = e->settings;
 	if (e->rows && rows_count(e->rows) > 0) {
 		rows_conclude(e->rows, &r);

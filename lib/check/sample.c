@@ -2,6 +2,7 @@
 #include "check/sample.h"
 #include "base/text.h"
 #include "check/rows.h"
+#include "check/shape.h"
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -67,6 +68,8 @@ result_done(struct result *r)
 		free(r->values[i].object);
 	free(r->value_object);
 	rows_free(r->rows);
+	shape_free(r->shape);
+	free(r->home);
 	*r = (struct result){ 0 };
 }
 

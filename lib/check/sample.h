@@ -19,6 +19,7 @@ struct sample {
 	size_t nlabels;
 };
 struct rows;
+struct shape;
 struct settings;
 struct sample *sample_free(struct sample *);
 DEFINE_CLEANUP(struct sample *, sample_free)
@@ -68,6 +69,10 @@ struct result {
 	double value;
 	char *value_object; /* of that value, or NULL */
 	struct rows *rows;  /* the rows themselves, when the eval was to remember; or NULL */
+	/* kind snapshot: what there is, in which database, and of how many slices this is one */
+	struct shape *shape; /* or NULL */
+	char *home;          /* or NULL */
+	unsigned slices;
 	const struct settings *settings; /* by which it was judged; borrowed from the eval's */
 };
 void result_done(struct result *);

@@ -242,7 +242,7 @@ const struct conf_option conf_options[] = {
 	  .example = "postgresql://owner@/orders" },
 	{ KIND_DATABASE, "data_role", TYPE_TEXT, OPT_LATER, OPT_NO_FIELD,
 	  .help = "The role that may read rows.", .example = "app_read" },
-	{ KIND_DATABASE, "same_schema_as", TYPE_NAME, OPT_LATER, OPT_NO_FIELD,
+	{ KIND_DATABASE, "same_schema_as", TYPE_NAME, 0, OPT_NO_FIELD,
 	  .help = "The database whose schema this one should have.", .example = "orders" },
 	{ KIND_DATABASE, "scrub_slice", TYPE_DURATION, 0, DATABASE(scrub_slice_us), SEC, DAY,
 	  .def = "10min", .help = "How long a scrub works at a time.", .example = "5min" },

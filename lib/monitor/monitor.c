@@ -8,6 +8,7 @@
 #include "base/str.h"
 #include "monitor/internal.h"
 #include "monitor/lane.h"
+#include "monitor/scope_impl.h"
 
 #define HEARTBEAT_US (1 * USEC_PER_SEC)
 /* Beyond this the loop was suspended or starved: what it saw meanwhile is not to be trusted. */
@@ -582,6 +583,9 @@ monitor_restore_scope(struct monitor *m, struct scope *s)
 				scope_restore(s, s->checkups[i]->check->id, kinds[k], json);
 			free(json);
 		}
+	for (size_t i = 0; i < s->ncheckups; i++)
+		if (s->checkups[i]->drift)
+			checkup_restore_drift(s->checkups[i]);
 	for (enum probe p = 0; p < PROBE_N; p++) {
 		_cleanup_free_ char *key = xasprintf(
 		    "unknown %c:%s/%s", s->is_server ? 's' : 'd', s->name, probe_names[p]);

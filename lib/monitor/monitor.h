@@ -11,6 +11,15 @@
  * systemd; whoever owns it hears of transitions and asks for views.
  */
 struct monitor;
+struct shape;
+struct monitor_event {
+	char id[SHA_ID_SIZE]; /* with the sequence, of this event alone */
+	uint64_t sequence;
+	const char *server, *database, *text;
+	const struct check *check;
+	size_t count;
+	int64_t wall_us;
+};
 struct monitor_callbacks {
 	/* folded: belongs to a first contact, which on_summary sums up. */
 	void (*on_transition)(const struct transition *, bool folded, void *arg);
@@ -20,6 +29,8 @@ struct monitor_callbacks {
 	    size_t checks, void *arg);
 	/* First contact with a database or (database "") a server: one summary in words. */
 	void (*on_summary)(const char *server, const char *database, const char *text, void *arg);
+	/* Something happened that is no finding (kind snapshot: what is there changed). */
+	void (*on_event)(const struct monitor_event *, void *arg);
 	/* Something the store should keep: key (opaque, unique), JSON text or NULL to forget it. */
 	void (*on_state)(const char *kind, const char *key, const char *json, void *arg);
 	/* Somebody has seen this finding, which stays; an event resolves instead. */
@@ -96,6 +107,17 @@ int monitor_run(struct monitor *, const char *name, enum probe, uint64_t *ret_ru
 void monitor_run_forget(struct monitor *, monitor_run_fn done, void *arg); /* caller went away */
 /* who: in words, for on_acknowledged. */
 int monitor_ack(struct monitor *, const char *finding_id, const char *who);
+/*
+ * Kind snapshot: what is kept of it (docs/schema/baseline.json).  -ENOENT no such database, -EINVAL it
+ * has no such check, -EAGAIN not looked yet.  Pinning: version 0 is that of now; -ESRCH: not kept.
+ */
+int monitor_baseline(const struct monitor *, const char *name, const char *check, json_t **ret);
+int monitor_pin(
+    struct monitor *, const char *name, const char *check, uint64_t version, const char *who);
+int monitor_unpin(struct monitor *, const char *name, const char *check);
+/* What its last look saw, and of which database ("" not told); borrowed, NULL: not looked yet. */
+const struct shape *monitor_shape(
+    const struct monitor *, const char *name, const char *check, const char **ret_home);
 const struct conf *monitor_conf(const struct monitor *);
 const struct findings *monitor_findings_raw(const struct monitor *);
 /* First runs done out of all: "first round 312/1000". */

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/str.h"
 #include "check/rows.h"
+#include "monitor/drift.h"
 #include "monitor/scope_impl.h"
 #include "monitor/scrub.h"
 
@@ -52,6 +53,8 @@ checkup_new(struct scope *s, const struct check *check)
 		c->status = CHECK_DISABLED;
 	if (check->kind == KIND_SCRUB)
 		c->scrub = scrub_new();
+	if (check->kind == KIND_SNAPSHOT)
+		c->drift = drift_new();
 	return c;
 }
 
@@ -65,6 +68,7 @@ checkup_free(struct checkup *c)
 	rules_unref(c->gone_rules);
 	scrub_free(c->scrub);
 	free(c->scrub_waits);
+	drift_free(c->drift);
 	free(c->text);
 	free(c->grant);
 	checkup_forget_values(c);

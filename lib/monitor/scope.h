@@ -19,6 +19,7 @@ struct scope;
 struct task;
 struct scrub;
 struct part;
+struct drift;
 
 /* One check on one scope. */
 struct checkup {
@@ -52,6 +53,7 @@ struct checkup {
 	unsigned unknown_runs;
 	bool tried;          /* had a run since the monitor started */
 	struct scrub *scrub; /* kind scrub: progress; else NULL */
+	struct drift *drift; /* kind snapshot: what is kept of it; else NULL */
 	char *scrub_waits;   /* why its last pass did not go on, or NULL */
 	int64_t scrub_saved_us;
 	struct rows *rows; /* of the last run that answered, for changed settings; or NULL */

@@ -3,6 +3,7 @@
  */
 #include "base/clock.h"
 #include "base/str.h"
+#include "monitor/drift.h"
 #include "monitor/scope_impl.h"
 #include "pg/flavour.h"
 #include "report/report.h"
@@ -55,6 +56,11 @@ bind_value(const struct checkup *c, const char *name, char **owned)
 		                  "%.3f", (double)(clock_now_us() - c->last_us) / USEC_PER_SEC));
 	if (streq(name, "host"))
 		return host_facts(c->scope);
+	if (streq(name, "slice") || streq(name, "slices"))
+		return !c->drift || c->drift->slices == 0
+		           ? NULL
+		           : (*owned = xasprintf("%u",
+		                  streq(name, "slice") ? c->drift->slice : c->drift->slices));
 	if (streq(name, "not_covered"))
 		return *owned = scope_not_covered_json(c->scope);
 	if (str_ends(name, "_platform"))

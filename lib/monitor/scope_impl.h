@@ -29,6 +29,13 @@ void checkup_forget_values(struct checkup *);
 void checkup_save_answered(struct checkup *);
 void checkup_save_series(struct checkup *, bool now);
 
+/* scope_drift.c */
+/* A look is there: journaled if it differs from the one before; the result gets what is to be judged.
+ * False: more slices come first.  *ret_due_us: when to look again, SCHED_NEVER: in turn. */
+bool checkup_take_shape(struct checkup *, const struct outcome *, int64_t *ret_due_us);
+void checkup_restore_drift(struct checkup *);
+void checkup_forget_drift(const struct checkup *);
+
 /* scope_state.c */
 char *task_state_key(const struct task *) _must_check_;
 

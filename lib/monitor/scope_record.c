@@ -238,10 +238,15 @@ scope_record(struct scope *s, const struct outcome *o)
 	struct checkup *c = o->checkup;
 	struct result *r = o->result;
 	struct applied applied = { 0 };
+	int64_t look_us = SCHED_NEVER;
 
 	c->running = false;
 	if (checkup_is_over(c))
 		return;
+	if (c->drift && !checkup_take_shape(c, o, &look_us)) {
+		c->due_us = look_us;
+		return;
+	}
 	c->last_us = clock_now_us();
 	c->last_wall_us = o->started_wall_us;
 	c->duration_us = o->duration_us;
@@ -287,6 +292,7 @@ scope_record(struct scope *s, const struct outcome *o)
 		c->due_us = c->last_us + applied.again_us;
 	else
 		checkup_next(c, &s->tasks[c->check->probe]);
+	c->due_us = MIN(c->due_us, look_us);
 	checkup_save_series(c, false);
 }
 

@@ -59,6 +59,8 @@ checkup_state_forget(const struct checkup *c)
 		monitor_state(m, "check", key, NULL);
 	if (c->series)
 		monitor_state(m, "series", key, NULL);
+	if (c->drift)
+		checkup_forget_drift(c);
 	if (c->scrub)
 		monitor_state(m, "scrub", key, NULL);
 }

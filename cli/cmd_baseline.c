@@ -105,8 +105,9 @@ run(struct cli *cli)
 		return cli_fail(cli, EXIT_USAGE, "baseline: write show, pin or unpin, then NAME.");
 	if (cli->nargs > 2 && !streq(cli->args[0], "pin"))
 		return cli_fail(cli, EXIT_USAGE, "baseline: only pin takes a version.");
-	path = cli->nargs > 2 ? xasprintf("/v1/databases/%s/baseline?version=%s", name, cli->args[2])
-	                      : xasprintf("/v1/databases/%s/baseline", name);
+	path = cli->nargs > 2
+	           ? xasprintf("/v1/databases/%s/baseline?version=%s", name, cli->args[2])
+	           : xasprintf("/v1/databases/%s/baseline", name);
 	r = client_call(cli, method, path, CLI_TIMEOUT_US, &code, &answer, &e);
 	if (r < 0)
 		return client_fail(cli, r, &e);

@@ -24,8 +24,8 @@ refuse(struct http_request *r, const struct api_request *q, int error)
 	else if (error == -ESRCH)
 		http_reply_error(r, 404, NULL, "this version is not kept");
 	else
-		http_reply_error(r, 503, API_RETRY_AFTER, "%.100s was not looked at yet",
-		    q->segments[2]);
+		http_reply_error(
+		    r, 503, API_RETRY_AFTER, "%.100s was not looked at yet", q->segments[2]);
 }
 
 void

@@ -173,9 +173,7 @@ compare_parts(const char *key, const struct thing *a, const struct thing *b, boo
 	size_t n = 0;
 
 	while (walk_name(&x) || walk_name(&y)) {
-		int order = !walk_name(&x)   ? 1
-		            : !walk_name(&y) ? -1
-		                             : strcmp(x.at, y.at);
+		int order = !walk_name(&x) ? 1 : !walk_name(&y) ? -1 : strcmp(x.at, y.at);
 		struct shape_difference d = { .object = key, .change = SHAPE_CHANGED };
 		bool differs = true;
 
@@ -268,8 +266,8 @@ by_change(const void *x, const void *y)
 }
 
 static size_t
-find_all(const struct shape *from, const struct shape *to, bool overlay, bool across,
-    struct found **ret)
+find_all(
+    const struct shape *from, const struct shape *to, bool overlay, bool across, struct found **ret)
 {
 	const struct map *maps[] = { from->things, overlay ? NULL : to->things };
 	struct found *all = NULL;
@@ -305,14 +303,12 @@ compare(const struct shape *from, const struct shape *to, bool overlay, bool acr
 	size_t n = find_all(from, to, overlay, across, &all), differences = 0;
 
 	for (size_t i = 0; i < n; i++)
-		differences +=
-		    compare_things(all[i].key, all[i].a, all[i].b, across, fn, arg);
+		differences += compare_things(all[i].key, all[i].a, all[i].b, across, fn, arg);
 	return differences;
 }
 
 size_t
-shape_compare(
-    const struct shape *from, const struct shape *to, bool across, shape_fn fn, void *arg)
+shape_compare(const struct shape *from, const struct shape *to, bool across, shape_fn fn, void *arg)
 {
 	return compare(from, to, false, across, fn, arg);
 }
@@ -343,7 +339,8 @@ shape_add(struct shape *s, const char *sort, const char *object, const char *par
     struct err *e)
 {
 	_cleanup_free_ char *key = xasprintf("%s%s%s", sort, *sort ? " " : "", object);
-	_cleanup_free_ char *text = text_from_peer(parts ? parts : "{}", parts ? len : 2, SHAPE_TEXT_MAX);
+	_cleanup_free_ char *text =
+	    text_from_peer(parts ? parts : "{}", parts ? len : 2, SHAPE_TEXT_MAX);
 	const struct thing *had = map_get(s->things, key);
 	json_t *o = json_loads(text, 0, NULL);
 

@@ -25,8 +25,8 @@ enum shape_change { SHAPE_REMOVED = 0, SHAPE_CHANGED, SHAPE_ADDED };
 extern const char *const shape_change_names[3]; /* removed changed added */
 struct shape_difference {
 	enum shape_change change;
-	const char *object; /* "SORT NAME" */
-	const char *part;   /* NULL: the object as a whole */
+	const char *object;         /* "SORT NAME" */
+	const char *part;           /* NULL: the object as a whole */
 	const char *before, *after; /* of the part; NULL where it is not there */
 };
 typedef void (*shape_fn)(const struct shape_difference *, void *arg);

@@ -243,7 +243,8 @@ const struct conf_option conf_options[] = {
 	{ KIND_DATABASE, "data_role", TYPE_TEXT, OPT_LATER, OPT_NO_FIELD,
 	  .help = "The role that may read rows.", .example = "app_read" },
 	{ KIND_DATABASE, "same_schema_as", TYPE_NAME, 0, OPT_NO_FIELD,
-	  .help = "The database whose schema this one should have.", .example = "orders" },
+	  .help = "The database whose schema this one should have: schema-drift is critical "
+	          "when they differ for 15 minutes.", .example = "orders" },
 	{ KIND_DATABASE, "scrub_slice", TYPE_DURATION, 0, DATABASE(scrub_slice_us), SEC, DAY,
 	  .def = "10min", .help = "How long a scrub works at a time.", .example = "5min" },
 	{ KIND_DATABASE, "scrub_share", TYPE_INT, 0, DATABASE(scrub_share), 1, 100, .def = "5",

@@ -69,8 +69,8 @@ version_add(struct drift *d)
 		version_done(&d->versions[--d->nversions]);
 	memmove(&d->versions[1], &d->versions[0], d->nversions * sizeof(d->versions[0]));
 	d->nversions++;
-	d->versions[0] = (struct drift_version){ .number =
-		                                     d->nversions > 1 ? d->versions[1].number + 1 : 1 };
+	d->versions[0] =
+	    (struct drift_version){ .number = d->nversions > 1 ? d->versions[1].number + 1 : 1 };
 	return &d->versions[0];
 }
 

@@ -14,7 +14,8 @@ struct drift_version {
 	int64_t after_wall_us, seen_wall_us; /* came between these two looks; after 0: the first */
 	size_t differences;                  /* from the version before */
 	char *words;
-	struct shape *before; /* overlay: what the version before had otherwise; NULL: too much, or the first */
+	struct shape *
+	    before; /* overlay: what the version before had otherwise; NULL: too much, or the first */
 };
 struct drift {
 	struct shape *now; /* NULL: never seen whole */

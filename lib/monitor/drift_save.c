@@ -147,8 +147,8 @@ text_of(const json_t *o, const char *key)
 
 /* -EINVAL when one of its rows is missing or broken. */
 static int
-load_shape(struct shape **ret, char letter, json_int_t n, uint64_t *saved, drift_get_fn get,
-    void *arg)
+load_shape(
+    struct shape **ret, char letter, json_int_t n, uint64_t *saved, drift_get_fn get, void *arg)
 {
 	struct shape *s = shape_new();
 	int r = n > 0 && n <= DRIFT_BUCKETS ? 0 : -EINVAL;
@@ -200,8 +200,8 @@ load_baseline(struct drift *d, const json_t *head, drift_get_fn get, void *arg)
 {
 	const json_t *o = json_object_get(head, "baseline");
 
-	if (!o || load_shape(&d->baseline, 'b', number(head, "baseline_buckets"),
-	              d->saved_baseline, get, arg) < 0)
+	if (!o || load_shape(&d->baseline, 'b', number(head, "baseline_buckets"), d->saved_baseline,
+	              get, arg) < 0)
 		return;
 	d->baseline_version = (uint64_t)number(o, "version");
 	d->baseline_wall_us = number(o, "at");

@@ -59,8 +59,8 @@ bind_value(const struct checkup *c, const char *name, char **owned)
 	if (streq(name, "slice") || streq(name, "slices"))
 		return !c->drift || c->drift->slices == 0
 		           ? NULL
-		           : (*owned = xasprintf("%u",
-		                  streq(name, "slice") ? c->drift->slice : c->drift->slices));
+		           : (*owned = xasprintf(
+		                  "%u", streq(name, "slice") ? c->drift->slice : c->drift->slices));
 	if (streq(name, "not_covered"))
 		return *owned = scope_not_covered_json(c->scope);
 	if (str_ends(name, "_platform"))

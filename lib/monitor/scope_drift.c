@@ -211,7 +211,8 @@ static void
 judge_sibling(struct checkup *c, struct result *r, int64_t *ret_due_us)
 {
 	const char *name = conf_database_get(c->scope->conf, "same_schema_as");
-	const struct checkup *other = name ? find_checkup(c->scope->monitor, name, c->check->id) : NULL;
+	const struct checkup *other =
+	    name ? find_checkup(c->scope->monitor, name, c->check->id) : NULL;
 	struct drift *d = c->drift;
 	int64_t wall = clock_wall_us(), wait = sibling_for_us(c), lasted;
 	_cleanup_free_ char *words = NULL;
@@ -340,8 +341,7 @@ monitor_unpin(struct monitor *m, const char *name, const char *check)
 }
 
 const struct shape *
-monitor_shape(
-    const struct monitor *m, const char *name, const char *check, const char **ret_home)
+monitor_shape(const struct monitor *m, const char *name, const char *check, const char **ret_home)
 {
 	const struct checkup *c = find_checkup(m, name, check);
 

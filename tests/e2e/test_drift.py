@@ -1,6 +1,7 @@
 """schema-drift: what changed since the last look, from the baseline, and from a sibling."""
 import threading
 
+from proof import proves
 from support import wait_until
 from support.hold import FAST
 
@@ -25,7 +26,7 @@ def looked(d, name="shop"):
     """What it keeps, after one more whole look."""
     wait_until(lambda: baseline(d, name=name).status == 200, 20, "the first look")
     d.run(name, "schema")
-    return baseline(d, name=name).json
+    return d.get(f"/v1/databases/{name}/baseline")
 
 
 def version(d, n, name="shop"):
@@ -103,6 +104,7 @@ def test_what_is_no_change_says_nothing(cluster, daemon):
     s.close()
 
 
+@proves("schema-drift")
 def test_a_baseline_is_pinned_missed_restarted_and_met_again(cluster, daemon):
     c = cluster()
     c.script(SCHEMA)
@@ -240,6 +242,7 @@ def run(file, *statements):
         file.sql(text)
 
 
+@proves("schema-drift", engine="sqlite")
 def test_sqlite_says_the_same_of_a_file(sqlite, daemon):
     """The engine is the same: only the file with the SQL is another."""
     shop, twin = sqlite("shop"), sqlite("twin")

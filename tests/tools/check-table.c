@@ -283,7 +283,8 @@ lint_bounds(struct lint *l, const struct check_body *body, const struct tokens *
 	for (size_t i = 1; i < ts->n; i++) /* ordered and cut to one row earlier */
 		if (sql_token_is(&ts->v[i], "limit") && sql_token_is(&ts->v[i + 1], "1"))
 			ordered = ordered || has_word(ts, "order");
-	if (is_one_row(ts))
+	/* A snapshot is of everything, in any order. */
+	if (is_one_row(ts) || l->check->kind == KIND_SNAPSHOT)
 		return;
 	if (!limited)
 		fault(l, "%d: rows by object without LIMIT", body->line);
@@ -312,7 +313,7 @@ lint_bodies(struct lint *l)
 	}
 	free(ts);
 	if (c->source == SOURCE_SQL && check_severity_by_sql(c) && c->severity == SEVERITY_NONE &&
-	    !severity)
+	    c->kind != KIND_SNAPSHOT && !severity)
 		fault(l, "can never breach: neither a threshold nor a column severity");
 }
 
@@ -346,7 +347,8 @@ lint_params(struct lint *l)
 	for (size_t i = 0; i < c->nparams; i++) {
 		_cleanup_free_ char *name = xasprintf(":%s", c->params[i].name);
 		bool used = c->source == SOURCE_SESSION || c->source == SOURCE_HOST ||
-		            (c->kind == KIND_RATIO && streq(c->params[i].name, "min_whole"));
+		            (c->kind == KIND_RATIO && streq(c->params[i].name, "min_whole")) ||
+		            (c->kind == KIND_SNAPSHOT && streq(c->params[i].name, "sibling_for"));
 
 		for (size_t j = 0; !used && j < c->nbodies; j++)
 			used = strstr(c->bodies[j].sql, name) != NULL;

@@ -51,6 +51,8 @@ class Schemas:
             name = parts[0]
         elif v1 == "v1" and len(parts) == 2 and parts[0] == "databases":
             name = "database"
+        elif v1 == "v1" and len(parts) == 3 and parts[2] == "baseline":
+            name = "baseline"
         if name is None or time.monotonic() - cls._last.get(name, 0) < 1:
             return
         cls._last[name] = time.monotonic()

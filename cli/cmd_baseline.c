@@ -125,8 +125,8 @@ run(struct cli *cli)
 
 const struct command command_baseline = {
 	.name = "baseline",
-	.args = "show|pin|unpin NAME [VERSION]",
-	.summary = "how a schema should be, and what changed when",
+	.args = "ACT NAME [VERSION]",
+	.summary = "show, pin or unpin how a schema should be",
 	.help = "show: what differs from the baseline, and the last 20 versions of the schema,\n"
 	        "each with the two looks between which it came. pin: what is there now (or was\n"
 	        "in VERSION) is how it should be; what differs is a warning of schema-drift\n"

@@ -26,12 +26,14 @@ SELECT p.gid AS object,
     pg_catalog.quote_ident(p.database) AS database, pg_catalog.quote_ident(p.owner) AS owner,
     pg_catalog.format('transaction %s holds %s', p.transaction,
         CASE l.n WHEN 0 THEN 'no lock' WHEN 1 THEN '1 lock' ELSE l.n || ' locks' END) AS detail,
-    pg_catalog.format('SELECT relation::regclass, mode FROM pg_locks WHERE virtualtransaction = %L;', '-1/' || p.transaction::text) AS remedy,
+    pg_catalog.format('SELECT relation::regclass, mode FROM pg_locks WHERE pid IS NULL AND virtualtransaction IN (SELECT virtualtransaction FROM pg_locks WHERE pid IS NULL AND transactionid = %L);', p.transaction) AS remedy,
     pg_catalog.format('ROLLBACK PREPARED %s;', @literal(p.gid)) AS remedy_2
 FROM pg_catalog.pg_prepared_xacts AS p
 CROSS JOIN LATERAL (
+	-- Its locks have no session; they are named by the virtual transaction that they were taken in.
 	SELECT count(*) AS n FROM pg_catalog.pg_locks AS l
-	WHERE l.pid IS NULL AND l.virtualtransaction = '-1/' || p.transaction::text AND l.locktype <> 'transactionid'
+	WHERE l.pid IS NULL AND l.locktype <> 'transactionid' AND l.virtualtransaction IN (
+		SELECT x.virtualtransaction FROM pg_catalog.pg_locks AS x WHERE x.pid IS NULL AND x.transactionid = p.transaction)
 ) AS l
 ORDER BY p.prepared
 LIMIT 1000

@@ -28,7 +28,7 @@ WITH temp AS (
 	WHERE n.nspname ~ '^pg_temp_\d+$' AND n.oid <> pg_catalog.pg_my_temp_schema()
 	GROUP BY n.nspname
 ), owner AS (
-	SELECT b.id, pg_catalog.pg_stat_get_backend_pid(b.id) AS pid
+	SELECT b.id, pg_catalog.pg_stat_get_backend_userid(b.id) AS who
 	FROM pg_catalog.pg_stat_get_backend_idset() AS b (id)
 	WHERE pg_catalog.pg_stat_get_backend_dbid(b.id) = (SELECT d.oid FROM pg_catalog.pg_database AS d WHERE d.datname = pg_catalog.current_database())
 )
@@ -38,7 +38,9 @@ SELECT t.nspname AS object,
     coalesce(pg_catalog.format('the oldest is %s transactions old', pg_catalog.to_char(t.age, 'FM999,999,999,990')), 'no rows of their own') AS detail,
     pg_catalog.format(E'SET lock_timeout = ''2s'';\nDROP SCHEMA %I CASCADE;', t.nspname) AS remedy
 FROM temp AS t
-WHERE NOT EXISTS (SELECT FROM owner AS o WHERE t.id = o.id AND o.pid <> pg_catalog.pg_backend_pid())
+-- We make none ourselves.
+JOIN pg_catalog.pg_roles AS me ON me.rolname = current_user
+WHERE NOT EXISTS (SELECT FROM owner AS o WHERE t.id = o.id AND o.who IS DISTINCT FROM me.oid)
 ORDER BY t.age DESC NULLS LAST, object
 LIMIT 1000
 -- @when server < 16
@@ -51,13 +53,14 @@ WITH temp AS (
 	GROUP BY n.nspname
 ), backend AS (
 	-- In the order of their numbers, which only sessions within a transaction show.
-	SELECT s.place, s.pid, s.db, v.id
-	FROM (SELECT b.place, pg_catalog.pg_stat_get_backend_pid(b.place) AS pid, pg_catalog.pg_stat_get_backend_dbid(b.place) AS db
+	SELECT s.place, s.who, s.db, v.id
+	FROM (SELECT b.place, pg_catalog.pg_stat_get_backend_pid(b.place) AS pid, pg_catalog.pg_stat_get_backend_userid(b.place) AS who,
+	        pg_catalog.pg_stat_get_backend_dbid(b.place) AS db
 	    FROM pg_catalog.pg_stat_get_backend_idset() AS b (place)) AS s
 	LEFT JOIN (SELECT l.pid, pg_catalog.split_part(min(l.virtualtransaction), '/', 1)::int AS id
 	    FROM pg_catalog.pg_locks AS l WHERE l.pid IS NOT NULL GROUP BY l.pid) AS v ON v.pid = s.pid AND v.id > 0
 ), owner AS (
-	SELECT b.pid, coalesce(b.id, greatest(b.place, max(b.id) OVER (ORDER BY b.place) + 1)) AS least,
+	SELECT b.who, coalesce(b.id, greatest(b.place, max(b.id) OVER (ORDER BY b.place) + 1)) AS least,
 	    coalesce(b.id, min(b.id) OVER (ORDER BY b.place DESC) - 1) AS most, b.db
 	FROM backend AS b
 )
@@ -67,7 +70,9 @@ SELECT t.nspname AS object,
     coalesce(pg_catalog.format('the oldest is %s transactions old', pg_catalog.to_char(t.age, 'FM999,999,999,990')), 'no rows of their own') AS detail,
     pg_catalog.format(E'SET lock_timeout = ''2s'';\nDROP SCHEMA %I CASCADE;', t.nspname) AS remedy
 FROM temp AS t
+-- We make none ourselves.
+JOIN pg_catalog.pg_roles AS me ON me.rolname = current_user
 WHERE NOT EXISTS (SELECT FROM owner AS o WHERE t.id BETWEEN o.least AND coalesce(o.most, t.id)
-    AND o.db = (SELECT d.oid FROM pg_catalog.pg_database AS d WHERE d.datname = pg_catalog.current_database()) AND o.pid <> pg_catalog.pg_backend_pid())
+    AND o.db = (SELECT d.oid FROM pg_catalog.pg_database AS d WHERE d.datname = pg_catalog.current_database()) AND o.who IS DISTINCT FROM me.oid)
 ORDER BY t.age DESC NULLS LAST, object
 LIMIT 1000

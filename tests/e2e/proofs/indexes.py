@@ -1,9 +1,13 @@
 """Checks of indexes, tables, partitions and materialized views."""
 import contextlib
+import os
+import pathlib
+import signal
+import subprocess
+import threading
 import time
 
 import psycopg2
-import pytest
 
 from proof import Proof, look, mend, proves, test_fault_is_found_and_its_remedies_close_it  # noqa: F401
 from support import wait_until
@@ -254,3 +258,203 @@ feed" (a);
         UPDATE pg_database SET datconnlimit = -2 WHERE datname = 'half''d b';
         """, {"\"half'd b\"": ("warning", 1)}),
 }
+
+
+@contextlib.contextmanager
+def waiting(cluster, dbname, statement, use="UPDATE t SET a = a"):
+    """The statement runs and waits behind an open transaction that has used the same table."""
+    before = cluster.one("SELECT count(*) FROM pg_index WHERE NOT indisvalid", dbname=dbname)
+    with contextlib.closing(cluster.session(dbname, autocommit=False)) as holder, contextlib.closing(cluster.session(dbname)) as worker:
+        with holder.cursor() as cur:
+            cur.execute(use)
+
+        def run():
+            with contextlib.suppress(psycopg2.Error), worker.cursor() as cur:
+                cur.execute(statement)
+        thread = threading.Thread(target=run)
+        thread.start()
+        try:
+            wait_until(lambda: cluster.one("SELECT count(*) FROM pg_index WHERE NOT indisvalid", dbname=dbname) == before + 1, 20, "it has begun")
+            wait_until(lambda: cluster.one("SELECT count(*) FROM pg_locks WHERE NOT granted", dbname=dbname) > 0, 20, "it waits")
+            yield
+        finally:
+            worker.cancel()
+            thread.join(20)
+            holder.rollback()
+
+
+@proves("index-reindex-leftover", "index-invalid")
+def test_index_in_work_is_no_fault_until_the_work_has_failed(module_cluster):
+    c = module_cluster
+    db = c.createdb("in_work")
+    c.script("CREATE TABLE t (a int, b text); INSERT INTO t VALUES (1, 'x'); CREATE INDEX one ON t (a); CREATE INDEX two ON t (b);", db)
+    c.sql("DO $$ BEGIN CREATE ROLE plain LOGIN; EXCEPTION WHEN duplicate_object THEN END $$")
+
+    def faults(**keys):
+        return [(f["check"], f["object"]) for check in ("index-reindex-leftover", "index-invalid") for f in look(c, db, check, keys=keys)]
+
+    left = []
+    for statement, leaves in (("REINDEX INDEX CONCURRENTLY one", ("index-reindex-leftover", "public.t.one_ccnew")),
+                              ("DROP INDEX CONCURRENTLY two", ("index-invalid", "public.t.two")),
+                              ("CREATE INDEX CONCURRENTLY three ON t (a, b)", ("index-invalid", "public.t.three"))):
+        with waiting(c, db, statement):
+            assert leaves not in faults(), statement
+            assert leaves not in faults(dsn=c.dsn(db, user="plain")), f"{statement}, seen by a role without pg_monitor"
+        left.append(leaves)
+        assert sorted(faults()) == sorted(left)
+    for check in ("index-reindex-leftover", "index-invalid"):
+        for f in look(c, db, check):
+            assert mend(c, db, f)
+    assert faults() == []
+
+
+@proves("index-reindex-leftover")
+def test_leftover_of_a_toast_index_is_told_under_its_table(module_cluster):
+    db = module_cluster.createdb("toast_left")
+    module_cluster.script("CREATE TABLE t (a int, b text);", db)
+    toast = module_cluster.one("SELECT reltoastrelid::regclass::text FROM pg_class WHERE oid = 't'::regclass", dbname=db)
+    with waiting(module_cluster, db, f"REINDEX INDEX CONCURRENTLY {toast}_index",
+                 use="INSERT INTO t SELECT 1, string_agg(md5(g::text), '') FROM generate_series(1, 500) g"):
+        assert look(module_cluster, db, "index-reindex-leftover") == []
+    found = look(module_cluster, db, "index-reindex-leftover")
+    assert len(found) == 1
+    for f in found:
+        assert f["object"].startswith("public.t.pg_toast_") and f["object"].endswith("_index_ccnew")
+        mend(module_cluster, db, f)
+    assert look(module_cluster, db, "index-reindex-leftover") == []
+
+
+@proves("temp-schema-orphan")
+def test_temporary_tables_that_outlive_their_session(cluster):
+    c = cluster(settings={"autovacuum": "off"})
+    db = c.createdb("app")
+    sessions = [c.session(db) for _ in range(3)]
+    schemas = []
+    for s in sessions:
+        with s.cursor() as cur:
+            cur.execute("CREATE TEMP TABLE a (t text); CREATE TEMP TABLE b AS SELECT 1 AS i; SELECT nspname FROM pg_namespace WHERE oid = pg_my_temp_schema()")
+            schemas.append(cur.fetchone()[0])
+    with contextlib.closing(c.session(db, autocommit=False)) as busy, busy.cursor() as cur:
+        cur.execute("SELECT 1")
+        assert look(c, db, "temp-schema-orphan") == [], "all of them live"
+    # Who leaves by himself cleans up behind him, so they close after the crash.
+    os.kill(sessions[0].get_backend_pid(), signal.SIGKILL)
+
+    def alive():
+        with contextlib.suppress(psycopg2.Error):
+            return c.one("SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE datname = 'app')")
+    wait_until(alive, 30, "the server has recovered")
+    for s in sessions:
+        s.close()
+    assert {f["object"] for f in look(c, db, "temp-schema-orphan")} == set(schemas)
+    # One number is taken again, by a session that has no temporary table yet; and by one that has.
+    with contextlib.closing(c.session(db, autocommit=False)) as live, live.cursor() as cur:
+        cur.execute("CREATE TEMP TABLE mine (i int); SELECT nspname FROM pg_namespace WHERE oid = pg_my_temp_schema()")
+        taken = cur.fetchone()[0]
+        found = look(c, db, "temp-schema-orphan")
+        assert {f["object"] for f in found} == set(schemas) - {taken}
+        assert {(f["severity"], f["value"]) for f in found} == {("warning", 2)}
+        for f in found:
+            assert mend(c, db, f)
+        assert look(c, db, "temp-schema-orphan") == []
+        cur.execute("SELECT count(*) FROM mine")
+
+
+@proves("prepared-xact-stale")
+def test_prepared_transaction_that_was_forgotten(cluster):
+    c = cluster(settings={"max_prepared_transactions": "5"})
+    db = c.createdb("app")
+    c.sql("CREATE TABLE t (i int)", dbname=db)
+    assert look(c, db, "prepared-xact-stale") == []
+    for gid in ("or'der 1", "line\\nfeed"):
+        c.script(f"BEGIN; INSERT INTO t VALUES (1); PREPARE TRANSACTION E'{gid.replace(chr(39), chr(39) * 2)}';", db)
+    assert look(c, db, "prepared-xact-stale") == [], "not yet for five minutes"
+    found = look(c, db, "prepared-xact-stale", warning=">= 0s", critical=">= 1h")
+    assert [f["severity"] for f in found] == ["warning"] * 2 and "or'der 1" in {f["object"] for f in found}
+    assert all(f["value"] < 300 and "holds 1 lock" in f["message"] and "in app, by postgres" in f["message"] for f in found), [f["message"] for f in found]
+    worst = look(c, "postgres", "prepared-xact-stale", warning=">= 0s", critical=">= 0.001s")
+    assert [f["severity"] for f in worst] == ["critical"] * 2, "seen from any database"
+    for f in found:
+        assert mend(c, db, f)
+    assert look(c, db, "prepared-xact-stale", warning=">= 0s") == []
+
+
+@proves("table-missing-index")
+def test_table_that_is_read_whole_again_and_again(module_cluster, daemon):
+    c = module_cluster
+    db = c.createdb("missing_index")
+    c.script("""
+        CREATE TABLE hot (a int, b int); INSERT INTO hot SELECT g, g FROM generate_series(1, 3000) g;
+        CREATE TABLE tree (k int, a int) PARTITION BY LIST (k); CREATE TABLE tree1 PARTITION OF tree FOR VALUES IN (1); INSERT INTO tree SELECT 1, g FROM generate_series(1, 3000) g;
+        -- look-alikes: served by an index, small, LIMIT 1, seldom
+        CREATE TABLE served (a int PRIMARY KEY, b int); INSERT INTO served SELECT g, g FROM generate_series(1, 3000) g;
+        CREATE TABLE small (a int); INSERT INTO small SELECT generate_series(1, 100);
+        CREATE TABLE first_row (a int); INSERT INTO first_row SELECT generate_series(1, 3000); CREATE TABLE seldom (a int); INSERT INTO seldom SELECT generate_series(1, 3000);
+        VACUUM ANALYZE;""", db)
+
+    def work():
+        with contextlib.closing(c.session(db)) as s, s.cursor() as cur:
+            cur.execute("SET jit = off; SET max_parallel_workers_per_gather = 0")
+            for _ in range(30):
+                cur.execute("SELECT b FROM hot WHERE a = 5; SELECT k FROM tree WHERE a = 7; SELECT * FROM small WHERE a = 1; SELECT * FROM first_row LIMIT 1")
+                cur.execute("SELECT count(*) FROM served WHERE b = 1; SET enable_seqscan = off; SELECT count(b) FROM served WHERE a > 0; "
+                            "SELECT count(b) FROM served WHERE a > 0; RESET enable_seqscan")
+            cur.execute("SELECT pg_stat_force_next_flush()" if c.version >= 15 else "SELECT pg_sleep(1)")
+
+    c.sql("SELECT * FROM seldom WHERE a = 1", dbname=db)
+    work()
+    # The check as it is, but for a window that a test can wait for.
+    text = subprocess.run(["awk", "-f", "lib/check/expand.awk", "lib/checks/postgresql.parts", "lib/checks/postgresql/table-missing-index.sql"],
+                          cwd=pathlib.Path(__file__).parents[3], check=True, capture_output=True, text=True).stdout.replace("-- window: 7d", "-- window: 8s")
+    assert "window: 8s" in text
+    rules = {"interval": "1s", "param.min_bytes": "100kB", "param.min_rows_read": "1000", "info": ">= 10"}
+
+    def watch(name, **more):
+        return daemon(name, databases={"it": {"dsn": c.dsn(db)}}, defaults={"schema_interval": "1s"}, checks_d={"short.sql": text},
+                      sections={"check table-missing-index": {**rules, **more}})
+    patient, d = watch("patient"), watch("d", **{"for": "2s"})
+    wait_until(lambda: d.check("it", "table-missing-index")["status"] in ("ok", "pending"), 20, "a first sample is there")
+    until = time.monotonic() + 60
+    while {f["object"] for f in d.findings(check="table-missing-index")} != {"public.hot", "public.tree"}:
+        assert time.monotonic() < until, d.findings(check="table-missing-index")
+        work()
+    f, = [f for f in d.findings(check="table-missing-index") if f["object"] == "public.tree"]
+    assert f["severity"] == "info" and f["value"] >= 10 and "worst partition public.tree1" in f["message"]
+    assert patient.findings(check="table-missing-index") == [], "thirty days have not passed"
+    c.script("CREATE INDEX ON hot (a); CREATE INDEX ON tree (a); ANALYZE;", db)
+    d.wait_gone("table-missing-index")
+
+
+@proves("partition-premake-low", "index-redundant-prefix", "replica-identity-missing", "partition-default-has-rows")
+def test_locked_tables_are_judged_without_waiting(module_cluster):
+    db = module_cluster.createdb("locked_parts")
+    module_cluster.script("""
+        CREATE TABLE ev (t timestamptz, a int) PARTITION BY RANGE (t); CREATE TABLE ev1 PARTITION OF ev FOR VALUES FROM ('2020-01-01') TO ('2020-02-01');
+        CREATE INDEX one ON ev (a); CREATE INDEX two ON ev (a, t); CREATE PUBLICATION p FOR TABLE ev1;
+        CREATE TABLE rest (t int) PARTITION BY LIST (t); CREATE TABLE rest1 PARTITION OF rest DEFAULT; GRANT SELECT ON rest1 TO dbhealth;""", db)
+    with contextlib.closing(module_cluster.session(db, autocommit=False)) as s, s.cursor() as cur:
+        cur.execute("LOCK TABLE ev, ev1, rest, rest1 IN ACCESS EXCLUSIVE MODE")
+        assert [f["object"] for f in look(module_cluster, db, "partition-premake-low")] == ["public.ev"]
+        assert [f["object"] for f in look(module_cluster, db, "index-redundant-prefix")] == ["public.ev.one"]
+        assert [f["object"] for f in look(module_cluster, db, "replica-identity-missing")] == ["public.ev"]
+        assert look(module_cluster, db, "partition-default-has-rows") == []
+
+
+@proves("partition-default-has-rows", "large-object-orphan", "large-object-dangling", "index-leading-nullable")
+def test_rights_to_look_at_rows_are_named(module_cluster):
+    db = module_cluster.createdb("rights_rows")
+    module_cluster.script("""
+        CREATE SCHEMA hidden; CREATE TABLE hidden.tree (k int, o oid, n int) PARTITION BY LIST (k); CREATE TABLE hidden.rest PARTITION OF hidden.tree DEFAULT;
+        SELECT lo_create(1001); INSERT INTO hidden.tree SELECT g, 1001, NULL FROM generate_series(1, 2000) g;
+        CREATE INDEX ON hidden.rest (n); ANALYZE;""", db)
+    checks = ("partition-default-has-rows", "large-object-orphan", "large-object-dangling", "index-leading-nullable")
+    grants = []
+    for check in checks:
+        found = look(module_cluster, db, check)
+        assert found == [] and "GRANT" in found.missing[0]["grant"], check
+        grants.append(found.missing[0]["grant"])
+    module_cluster.script("\n".join(grants), db)
+    for check in checks:
+        assert look(module_cluster, db, check).missing == [], check
+    assert [f["object"] for f in look(module_cluster, db, "partition-default-has-rows")] == ["hidden.tree"]
+    assert [f["object"] for f in look(module_cluster, db, "index-leading-nullable")] == ["hidden.rest.rest_n_idx"]

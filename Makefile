@@ -8,7 +8,7 @@ B       ?= build/plain
 SAN     ?=
 WERROR  ?=
 VERSION := $(shell sed -n '1s/.*dbhealthd \([0-9.]*\).*/\1/p' CHANGES)
-PKGS    := libevent_core libevent_extra libpq sqlite3 jansson libsystemd ini_config libcrypto
+PKGS    := libevent_core libevent_extra libpq sqlite3 jansson libsystemd ini_config libcrypto expat yaml-0.1
 DESTDIR    ?=
 PREFIX     ?= /usr/local
 

@@ -4,6 +4,7 @@
 #include "cli/cli.h"
 #include "cli/options.h"
 #include "host/host.h"
+#include "migration/migration.h"
 #include "pg/plan.h"
 #include "report/report.h"
 #include "sqlite/sqlite_role.h"
@@ -17,7 +18,7 @@
 
 #define DEFAULT_SOCKET "/run/dbhealthd/dbhealthd.sock"
 
-const struct worker_role *const worker_roles[] = { &resolve_role, &sqlite_role, &host_role, NULL };
+const struct worker_role *const worker_roles[] = { &resolve_role, &sqlite_role, &host_role, &migration_role, NULL };
 
 const struct command *const commands[] = { &command_status, &command_findings, &command_explain,
 	&command_checks, &command_run, &command_check, &command_ack, &command_init, &command_baseline, NULL };

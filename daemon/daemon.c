@@ -13,6 +13,7 @@
 #include "daemon/reload.h"
 #include "daemon/store.h"
 #include "host/host.h"
+#include "migration/migration.h"
 #include "monitor/monitor.h"
 #include "pg/plan.h"
 #include "report/metrics.h"
@@ -24,7 +25,7 @@
 
 #define STOP_US (5 * USEC_PER_SEC)
 
-const struct worker_role *const worker_roles[] = { &resolve_role, &sqlite_role, &host_role,
+const struct worker_role *const worker_roles[] = { &resolve_role, &sqlite_role, &host_role, &migration_role,
 	&store_role, &journal_role, &config_role, NULL };
 
 struct daemon {

@@ -28,3 +28,17 @@ sha_id(const char *const *parts, size_t n, char ret[static SHA_ID_SIZE])
 	for (size_t i = 0; i < 8; i++)
 		snprintf(ret + 2 * i, 3, "%02x", hash[i]);
 }
+
+void
+sha_hex(unsigned bits, const void *data, size_t len, char ret[static SHA_HEX_SIZE])
+{
+	unsigned char hash[SHA384_DIGEST_LENGTH];
+
+	assert(bits == 256 || bits == 384);
+	if (bits == 256)
+		SHA256(data, len, hash);
+	else
+		SHA384(data, len, hash);
+	for (size_t i = 0; i < bits / 8; i++)
+		snprintf(ret + 2 * i, 3, "%02x", hash[i]);
+}

@@ -1,4 +1,5 @@
 #pragma once
+#include "base/str.h"
 #include "monitor/monitor.h"
 #include "monitor/plan.h"
 #include "monitor/rules.h"
@@ -10,6 +11,16 @@
  */
 struct server;
 struct sqlite_watch;
+
+/* What the folder of expect_migration held when it was last read. */
+struct migrations {
+	char *text;   /* JSON of lib/migration/migration.h, or NULL */
+	char *reason; /* why there is none */
+	struct worker_job *job;
+	struct str coming;
+	char *refused;
+	struct part *waiting; /* for the job */
+};
 
 /* One watched database. */
 struct database {
@@ -32,6 +43,7 @@ struct database {
 	bool unreachable;         /* this database alone cannot be reached */
 	char *unreachable_text;
 	struct sqlite_watch *sqlite;
+	struct migrations migrations;
 };
 
 /* Somebody who asked for a run and waits for its end. */
@@ -63,7 +75,7 @@ struct monitor {
 	struct server **servers;
 	size_t nservers;
 	struct map *server_names; /* restored: "sysid:port" -> name */
-	struct worker_pool *resolve, *sqlite, *scrub, *host;
+	struct worker_pool *resolve, *sqlite, *scrub, *host, *migration;
 	struct lane *scrub_lane; /* before the one process of scrub */
 	bool retain_due;         /* restored findings may be of what is not watched any more */
 	struct map *restored;    /* "KIND s:SCOPE/CHECK" -> JSON, until the scope appears */
@@ -152,6 +164,17 @@ json_t *sqlite_watch_facts(const struct database *) _must_check_; /* null: none 
 int sqlite_watch_new(struct database *, struct err *);
 void sqlite_watch_free(struct database *);
 
+/* migrations.c */
+/*
+ * The checks that compare with the folder of migrations wait for its reading, then go on by
+ * server_database_run(); what is returned goes on at once, NULL: nothing does.
+ */
+struct part *migrations_hold(struct database *, struct part *p);
+void migrations_forget(struct database *); /* nobody waits any more */
+void migrations_done(struct database *);
+const char *migrations_text(const struct database *);   /* NULL: none, or not read */
+const char *migrations_reason(const struct database *); /* NULL: nothing is in the way */
+
 /* server_reload.c */
 /* The database goes from its server: what waits for it ends, visits on their way are the last. */
 void server_forget(struct database *);
@@ -174,6 +197,7 @@ struct conf_database *member_conf(const struct conf_database *like, const char *
 /* server.c */
 int server_attach(struct monitor *, struct database *, struct err *);
 void server_add(struct server *, struct database *);
+void server_database_run(struct database *, struct part *); /* over the session it belongs to */
 void server_detach(struct database *);
 void server_start(struct server *);
 struct server *server_free(struct server *);

@@ -113,6 +113,7 @@ database_free(struct database *d)
 		return NULL;
 	assert(!d->visit_parts); /* its server has ended them */
 	sqlite_watch_free(d);
+	migrations_done(d);
 	scope_done(&d->scope);
 	facts_done(&d->facts);
 	free(d->datname);
@@ -450,6 +451,9 @@ make_pools(struct monitor *m, struct err *err)
 	static const struct worker_limits resolve = { .processes = 4, .queue = 4096, .keep = true };
 	static const struct worker_limits sqlite = { .processes = 8, .queue = 65536, .keep = true };
 	static const struct worker_limits host = { .processes = 2, .queue = 4096, .keep = false };
+	static const struct worker_limits migration = {
+		.processes = 1, .queue = 4096, .keep = false
+	};
 	static const struct worker_limits scrub = {
 		.processes = 1, .queue = 16, .keep = true, .jobs = SCRUB_WORKER_JOBS
 	};
@@ -457,7 +461,8 @@ make_pools(struct monitor *m, struct err *err)
 	if (worker_pool_new(m->base, "resolve", &resolve, &m->resolve, err) < 0 ||
 	    worker_pool_new(m->base, "sqlite", &sqlite, &m->sqlite, err) < 0 ||
 	    worker_pool_new(m->base, "sqlite", &scrub, &m->scrub, err) < 0 ||
-	    worker_pool_new(m->base, "host", &host, &m->host, err) < 0)
+	    worker_pool_new(m->base, "host", &host, &m->host, err) < 0 ||
+	    worker_pool_new(m->base, "migration", &migration, &m->migration, err) < 0)
 		return err->code;
 	m->scrub_lane =
 	    lane_new(m->base, m->options.one_shot ? 0 : LANE_PATIENCE_US, sqlite_watch_turn);
@@ -532,6 +537,7 @@ monitor_free(struct monitor *m)
 		server_free(m->servers[i]);
 	reload_done(m);
 	worker_pool_free(m->host); /* each server cancelled its own job */
+	worker_pool_free(m->migration);
 	for (size_t i = 0; i < m->ndatabases; i++)
 		database_free(m->databases[i]);
 	sched_done(&m->sched);

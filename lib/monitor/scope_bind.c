@@ -61,6 +61,8 @@ bind_value(const struct checkup *c, const char *name, char **owned)
 		           ? NULL
 		           : (*owned = xasprintf(
 		                  "%u", streq(name, "slice") ? c->drift->slice : c->drift->slices));
+	if (streq(name, "migrations"))
+		return scope_database(c->scope) ? migrations_text(scope_database(c->scope)) : NULL;
 	if (streq(name, "not_covered"))
 		return *owned = scope_not_covered_json(c->scope);
 	if (str_ends(name, "_platform"))

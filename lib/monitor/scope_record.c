@@ -16,13 +16,27 @@ configured_key(const void *arg, const char *key)
 	return conf_database_get(arg, key);
 }
 
+/* The folder may come and go with every run. */
+static bool
+needs_migrations(const struct check *c)
+{
+	for (size_t i = 0; i < c->needs.n; i++)
+		if (c->needs.v[i].kind == NEED_MIGRATIONS)
+			return true;
+	return false;
+}
+
 /* What is configured belongs to the scope: facts are shared by all that a session visits. */
 const struct coverage *
 checkup_coverage(struct checkup *c, const struct facts *facts, uint64_t generation)
 {
+	const struct database *d = scope_database(c->scope);
 	struct facts here = *facts;
 
-	if (c->cover_generation != generation || c->cover.cover == COVER_UNKNOWN) {
+	if (c->cover_generation != generation || c->cover.cover == COVER_UNKNOWN ||
+	    needs_migrations(c->check)) {
+		here.migrations = d && migrations_text(d);
+		here.migrations_reason = d ? migrations_reason(d) : NULL;
 		here.configured = configured_key;
 		here.configured_arg = c->scope->conf;
 		coverage_of(c->check, &here, &c->cover);

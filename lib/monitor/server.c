@@ -123,10 +123,9 @@ server_run(struct scope *scope, struct part *p)
 }
 static const struct scope_ops server_ops = { server_run };
 
-static void
-database_run(struct scope *scope, struct part *p)
+void
+server_database_run(struct database *d, struct part *p)
 {
-	struct database *d = scope->owner;
 	struct server *s = d->server;
 	struct part *visit;
 
@@ -138,6 +137,20 @@ database_run(struct scope *scope, struct part *p)
 	if (visit)
 		server_visit_add(d, visit);
 	server_home_add(s, p);
+}
+
+static void
+database_run(struct scope *scope, struct part *p)
+{
+	struct database *d = scope->owner;
+	struct part *held = migrations_hold(d, p);
+
+	if (held)
+		server_database_run(d, held);
+	if (p->n > 0)
+		server_database_run(d, p);
+	else
+		scope_part_end(p, REASON_BUDGET, NULL);
 }
 const struct scope_ops pg_database_ops = { database_run };
 
@@ -280,6 +293,7 @@ server_free(struct server *s)
 		scope_part_end(p, REASON_CONNECTION, "stopped");
 	}
 	for (size_t i = 0; i < s->ndbs; i++) {
+		migrations_forget(s->dbs[i]);
 		while ((p = s->dbs[i]->visit_parts)) {
 			s->dbs[i]->visit_parts = p->next;
 			scope_part_end(p, REASON_CONNECTION, "stopped");

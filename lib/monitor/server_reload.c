@@ -122,6 +122,7 @@ server_forget(struct database *d)
 		leave_home(s, d);
 	end_parts(take_parts(&s->home_queue, &d->scope), NULL);
 	end_parts(take_parts(&d->visit_parts, &d->scope), NULL);
+	migrations_forget(d);
 	server_list_anew(s); /* without a section it may be a member now */
 }
 

@@ -10,6 +10,7 @@
 #include "daemon/http.h"
 #include "fuzz.h"
 #include "host/host.h"
+#include "migration/migration.h"
 #include "pg/plan.h"
 #include "sqlite/sqlite_role.h"
 #include "worker/frame.h"
@@ -20,7 +21,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
-const struct worker_role *const worker_roles[] = { &resolve_role, &sqlite_role, &host_role, NULL };
+const struct worker_role *const worker_roles[] = { &resolve_role, &sqlite_role, &host_role, &migration_role, NULL };
 
 /* No process is made here. */
 int

@@ -7,6 +7,7 @@
 #include "conf/conf.h"
 #include "fuzz.h"
 #include "host/host.h"
+#include "migration/migration.h"
 #include "monitor/monitor.h"
 #include "pg/plan.h"
 #include "report/report.h"
@@ -18,7 +19,7 @@
 
 #define SECRET "s3cr3t-of-the-environment"
 #define FILES  4
-const struct worker_role *const worker_roles[] = { &resolve_role, &sqlite_role, &host_role, NULL };
+const struct worker_role *const worker_roles[] = { &resolve_role, &sqlite_role, &host_role, &migration_role, NULL };
 
 /* In the place of the built-in checks, all of which would be read for each input. */
 const struct embedded_check embedded_checks[] = {

@@ -8,6 +8,7 @@
 #include "daemon/outlet_entry.h"
 #include "fuzz.h"
 #include "host/host.h"
+#include "migration/migration.h"
 #include "monitor/monitor.h"
 #include "pg/plan.h"
 #include "report/report.h"
@@ -17,7 +18,7 @@
 
 #include <math.h>
 
-const struct worker_role *const worker_roles[] = { &resolve_role, &sqlite_role, &host_role, NULL };
+const struct worker_role *const worker_roles[] = { &resolve_role, &sqlite_role, &host_role, &migration_role, NULL };
 
 /* In the place of the built-in checks, all of which would be read for each input. */
 const struct embedded_check embedded_checks[] = {

@@ -11,7 +11,7 @@ trap 'rm -f "$found"' EXIT
 
 # folder, then what it may include beyond itself and libc.  Third-party headers that look like
 # libc's (no folder, letters only) stand in `foreign` below and are allowed by name only.
-foreign='jansson|sqlite3|cmocka|event|evhttp|ini_config[a-z]*|collection|ref_array'
+foreign='jansson|expat|yaml|sqlite3|cmocka|event|evhttp|ini_config[a-z]*|collection|ref_array'
 while read -r folder allow; do
 	[ -d "$folder" ] || continue
 	self=$(echo "$folder" | sed 's,^lib/,,')
@@ -29,10 +29,11 @@ lib/worker	base/.*|$event
 lib/pg	base/.*|worker/.*|libpq-fe\.h|libpq/[a-z-]+\.h|postgres_ext\.h|openssl/[a-z0-9]+\.h|jansson\.h|$event
 lib/sqlite	base/.*|worker/.*|sqlite3\.h|jansson\.h
 lib/host	base/.*|worker/.*|jansson\.h
+lib/migration	base/.*|worker/.*|jansson\.h|expat\.h|yaml\.h
 lib/report	base/.*|check/.*|finding/.*|jansson\.h
-lib/monitor	(base|conf|check|finding|worker|pg|sqlite|host|report)/.*|jansson\.h|$event
-daemon	(base|conf|check|finding|worker|pg|sqlite|host|report|monitor)/.*|jansson\.h|sqlite3\.h|systemd/sd-[a-z]+\.h|event2/.*
-cli	(base|conf|check|finding|worker|pg|sqlite|host|report|monitor)/.*|jansson\.h|$event
+lib/monitor	(base|conf|check|finding|worker|pg|sqlite|host|migration|report)/.*|jansson\.h|$event
+daemon	(base|conf|check|finding|worker|pg|sqlite|host|migration|report|monitor)/.*|jansson\.h|sqlite3\.h|systemd/sd-[a-z]+\.h|event2/.*
+cli	(base|conf|check|finding|worker|pg|sqlite|host|migration|report|monitor)/.*|jansson\.h|$event
 T
 
 # A folder that has no line above would escape.

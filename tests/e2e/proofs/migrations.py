@@ -1,6 +1,8 @@
 """What migration tools have noted.  The tables are as the tools make them: Alembic 1.8, Django 3.2, Rails 6.1, Flyway
 10, Liquibase 4.27, golang-migrate 4.17, dbmate 2.36, goose 3.20, Prisma 5, Knex 3, sqlx 0.7."""
-from proof import Proof, look, mend, proves, test_fault_is_found_and_its_remedies_close_it  # noqa: F401
+import pytest
+
+from proof import Proof, database_name, look, mend, proves, test_fault_is_found_and_its_remedies_close_it  # noqa: F401
 
 READ = "GRANT USAGE ON SCHEMA {0} TO dbhealth; GRANT SELECT ON ALL TABLES IN SCHEMA {0} TO dbhealth;"
 PUBLIC = READ.format("public")
@@ -221,3 +223,104 @@ PROOFS = {
                          + knex("kn2", locked=1) + EVERY + LOOK_ALIKES, {
         "old.databasechangeloglock": ("critical", 3600), "zone.databasechangeloglock": ("info", 0), "kn2.knex_migrations_lock": ("warning", 0)}),
 }
+
+# ---- against the files of a folder ----
+ALEMBIC = {"env.py": "import x\n",
+           "versions/a.py": "revision = 'a'\ndown_revision = None\n", "versions/b.py": "revision = 'b'\ndown_revision = 'a'\n",
+           "versions/c.py": "revision: str = 'c'\ndown_revision: str = 'b'\n",
+           "versions/p.py": "revision = 'p'\ndown_revision = None\nbranch_labels = ('pay',)\n"}
+DJANGO = {"shop/migrations/__init__.py": "", "shop/migrations/0001_initial.py": "class Migration(m.Migration):\n",
+          "shop/migrations/0002_x.py": "class Migration(m.Migration):\n",
+          "shop/migrations/0003_squashed.py": "class Migration(m.Migration):\n    replaces = [('shop', '0001_initial'), ('shop', '0002_x')]\n",
+          "shop/migrations/0004_y.py": "class Migration(m.Migration):\n"}
+RAILS = {"1_a.rb": "", "2_b.rb": "", "010_c.rb": ""}
+FLYWAY = {"V1__a.sql": "123456789\n", "V2__b.sql": "123456789\r\n", "V10__c.sql": "", "R__view.sql": "123456789"}
+CRC = -873187034  # of 123456789
+LIQUIBASE = {"a.sql": "--liquibase formatted sql\n--changeset me:1\nSELECT 1;\n--changeset me:2 context:dev\nSELECT 2;\n--changeset me:3\nSELECT 3;\n"}
+PRISMA = {"1_a/migration.sql": "abc", "2_b/migration.sql": "", "migration_lock.toml": ""}
+ABC = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+KNEX = {"1_a.js": "", "2_b.js": "", "3_c.ts": ""}
+SQLX = {"1_a.sql": "", "2_b.sql": ""}
+SHA384 = "38b060a751ac96384cd9327eb1b1e36a21fdb71114be07434c0cc7bf63f6e1da274edebfe76f65fbd51ad2f14898b95b"
+V, T = "public.", "alembic_version"
+# check, what is in the database, what is in the folder, object -> (severity, value)
+FOLDERS = {
+    "Alembic, behind": ("migration-behind-head", alembic("public", "a"), ALEMBIC, {V + T: ("warning", 2)}),
+    "Alembic, at its head": ("migration-behind-head", alembic("public", "c"), ALEMBIC, {}),
+    "Alembic, a branch begun": ("migration-behind-head", alembic("public", "a", "p"), ALEMBIC, {V + T: ("warning", 2)}),
+    "Alembic, nothing applied": ("migration-behind-head", alembic("public"), ALEMBIC, {V + T: ("warning", 4)}),
+    "Alembic, ahead is another check's": ("migration-behind-head", alembic("public", "z"), ALEMBIC, {}),
+    "Alembic, unknown": ("migration-unknown-revision", alembic("public", "z"), ALEMBIC, {V + T: ("warning", 1)}),
+    "Alembic, known": ("migration-unknown-revision", alembic("public", "b", "p"), ALEMBIC, {}),
+    "Alembic, labelled branches": ("migration-multiple-heads", alembic("public", "c", "p"), {
+        **ALEMBIC, "versions/a.py": "revision = 'a'\ndown_revision = None\nbranch_labels = ('main',)\n"}, {}),
+    "Alembic, heads without labels": ("migration-multiple-heads", alembic("public", "c", "b"), ALEMBIC, {V + T: ("critical", 2)}),
+    "Django, behind": ("migration-behind-head", django("public", "shop.0001_initial", "shop.0002_x", "auth.0001_initial"), DJANGO,
+                       {"public.django_migrations": ("warning", 1)}),
+    "Django, squashed": ("migration-pending", django("public", "shop.0003_squashed", "shop.0004_y"), DJANGO, {}),
+    "Django, not squashed": ("migration-pending", django("public", "shop.0001_initial", "shop.0002_x", "shop.0004_y"), DJANGO, {}),
+    "Django, left out": ("migration-pending", django("public", "shop.0002_x", "shop.0004_y"), DJANGO, {"public.django_migrations": ("warning", 2)}),
+    "Django, other applications": ("migration-unknown-revision", django("public", "shop.0004_y", "auth.0099_z", "shop.0000_old"), DJANGO, {}),
+    "Django, unknown": ("migration-unknown-revision", django("public", "shop.0005_z"), DJANGO, {"public.django_migrations": ("warning", 1)}),
+    "Rails, behind": ("migration-behind-head", rails("public", "1", "2"), RAILS, {"public.schema_migrations": ("warning", 1)}),
+    "Rails, left out": ("migration-pending", rails("public", "1", "10"), RAILS, {"public.schema_migrations": ("warning", 1)}),
+    "Rails, all": ("migration-behind-head", rails("public", "1", "2", "10"), RAILS, {}),
+    "Flyway, behind": ("migration-behind-head", flyway("public", ("1", "a", "SQL", CRC, True), ("2", "b", "SQL", CRC, True)), FLYWAY,
+                       {"public.flyway_schema_history": ("warning", 2)}),
+    "Flyway, all": ("migration-behind-head", flyway("public", ("2", "base", "BASELINE", None, True), ("10", "c", "SQL", 0, True),
+                                                    (None, "view", "SQL", CRC, True)), FLYWAY, {}),
+    "Flyway, a view changed": ("migration-behind-head", flyway("public", ("10", "c", "SQL", 0, True), (None, "view", "SQL", 1, True)), FLYWAY,
+                               {"public.flyway_schema_history": ("warning", 1)}),
+    "Flyway, edited": ("migration-checksum-mismatch", flyway("public", ("1", "a", "SQL", CRC, True), ("2", "b", "SQL", 77, True),
+                                                             ("10", "c", "SQL", None, True), (None, "view", "SQL", 1, True)), FLYWAY,
+                       {"public.flyway_schema_history": ("warning", 1)}),
+    "Prisma, edited": ("migration-checksum-mismatch", prisma("public", ("1_a", "now()", "NULL", "NULL", 9)), PRISMA,
+                       {"public._prisma_migrations": ("warning", 1)}),
+    "Prisma, not edited": ("migration-checksum-mismatch", prisma("public", ("1_a", "now()", "NULL", "NULL", 9))
+                           + f"UPDATE _prisma_migrations SET checksum = '{ABC}';", PRISMA, {}),
+    "sqlx, edited": ("migration-checksum-mismatch", sqlx("public", (1, True, SHA384), (2, True, "00")), SQLX, {"public._sqlx_migrations": ("warning", 1)}),
+    "Prisma, behind": ("migration-behind-head", prisma("public", ("1_a", "now()", "NULL", "NULL", 9)), PRISMA, {"public._prisma_migrations": ("warning", 1)}),
+    "Knex, compiled": ("migration-behind-head", knex("public", "1_a.js", "2_b.js", "3_c.js"), KNEX, {}),
+    "Knex, behind": ("migration-behind-head", knex("public", "1_a.js", "2_b.js"), KNEX, {"public.knex_migrations": ("warning", 1)}),
+    "Knex, unknown": ("migration-unknown-revision", knex("public", "0_a.js", "1_a.js"), KNEX, {"public.knex_migrations": ("warning", 1)}),
+    "Liquibase, behind": ("migration-behind-head", liquibase("public", ("1", "me", "db/changelog/a.sql", "EXECUTED")), LIQUIBASE,
+                          {"public.databasechangelog": ("warning", 1)}),
+    "Liquibase, all but another context": ("migration-behind-head", liquibase("public", ("1", "me", "a.sql", "EXECUTED"), ("3", "me", "x/a.sql", "MARK_RAN")),
+                                           LIQUIBASE, {}),
+    "dbmate, behind": ("migration-behind-head", versioned("public", "1"), {"1_a.sql": "-- migrate:up\n", "2_b.sql": "-- migrate:up\n"},
+                       {"public.schema_migrations": ("warning", 1)}),
+    "goose, rolled back": ("migration-behind-head", goose("public", (0, True), (1, True), (2, True), (2, False)),
+                           {"1_a.sql": "-- +goose Up\n", "00002_b.sql": "-- +goose Up\n"}, {"public.goose_db_version": ("warning", 1)}),
+    "golang-migrate, behind": ("migration-behind-head", golang("public", (1, False)), {"1_a.up.sql": "", "1_a.down.sql": "", "2_b.up.sql": ""},
+                               {"public.schema_migrations": ("warning", 1)}),
+    "golang-migrate, unknown": ("migration-unknown-revision", golang("public", (3, False)), {"1_a.up.sql": "", "2_b.up.sql": ""},
+                                {"public.schema_migrations": ("warning", 1)}),
+    "another tool's table": ("migration-behind-head", alembic("public", "a") + knex("k", "1_a.js", "2_b.js", "3_c.js"), KNEX, {}),
+}
+
+
+def make_folder(folder, files):
+    for name, text in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return folder
+
+
+@proves("migration-behind-head", "migration-pending", "migration-unknown-revision", "migration-checksum-mismatch", "migration-multiple-heads")
+@pytest.mark.parametrize("name", FOLDERS)
+def test_files_of_a_folder(module_cluster, tmp_path, name):
+    check, script, files, expect = FOLDERS[name]
+    db = module_cluster.createdb(database_name("folder " + name))
+    module_cluster.script(script, db)
+    make_folder(tmp_path, files)
+
+    def now():
+        return {f["object"]: f for f in look(module_cluster, db, check, keys={"expect_migration": f"head of {tmp_path}"})}
+
+    found = now()
+    assert {o: (f["severity"], f["value"]) for o, f in found.items()} == expect
+    if check == "migration-checksum-mismatch" and found:
+        for f in found.values():
+            assert mend(module_cluster, db, f)
+        assert not now()

@@ -303,22 +303,34 @@ ask_slice(struct pg_run *r, struct checkup *c, const struct scrub_item *it)
 	return ask_send(r, a, &st, &slice_callbacks, timeout);
 }
 
+/* What an item asks may name parameters like a body: they are bound, never pasted into its list. */
 static int
 ask_item(struct pg_run *r, struct checkup *c, const struct scrub_item *it)
 {
+	_cleanup_(bind_done) struct bind bind = { 0 };
+	struct bound bound = { 0 };
 	struct ask *a;
 	int64_t timeout = MAX(it->timeout_us, r->job.timeout_us);
 	int64_t estimate = (int64_t)fmin(it->cost / SLOW_BYTES_PER_SEC * USEC_PER_SEC, 1e15);
 	struct pg_statement st = { .sql = it->sql, .user = check_is_foreign(c->check) };
+	int e;
 
 	if (it->start)
 		return ask_slice(r, c, it);
+	if (bind_parse(it->sql, ENGINE_POSTGRESQL, &bind, NULL) >= 0 && bind.names) {
+		checkup_bind(c, &bind, &bound);
+		st.sql = bind.sql;
+		st.params = bound.values;
+		st.nparams = bound.n;
+	}
 	timeout = MAX(timeout, MIN(estimate, r->job.scrub_max_us));
 	st.timeout_us = timeout;
 	a = ask_new(r, c);
 	a->item = xstrdup(it->key);
 	a->eval = checkup_eval(c, a->item, r->job.server_start, a->started_us, a->started_wall_us);
-	return ask_send(r, a, &st, &pg_run_check_callbacks, timeout);
+	e = ask_send(r, a, &st, &pg_run_check_callbacks, timeout);
+	bound_done(&bound);
+	return e;
 }
 
 static struct checkup *

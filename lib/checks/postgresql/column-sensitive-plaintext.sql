@@ -32,8 +32,8 @@ SELECT pg_catalog.format('%I.%I.%I', t.nspname, t.relname, a.attname) AS object,
         t.nspname, t.relname, a.attname) AS remedy
 FROM user_table AS t
 JOIN pg_catalog.pg_attribute AS a ON a.attrelid = t.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attinhcount = 0
-CROSS JOIN LATERAL (SELECT pg_catalog.lower(pg_catalog.regexp_replace(pg_catalog.regexp_replace(a.attname,
-    '([a-z0-9])([A-Z])', '\1_\2', 'g'), '[^[:alnum:]]+', '_', 'g')) AS word) AS w
+CROSS JOIN LATERAL (SELECT CASE WHEN a.attname !~ '[^a-z0-9_]' THEN a.attname::text ELSE pg_catalog.lower(pg_catalog.regexp_replace(
+    pg_catalog.regexp_replace(a.attname, '([a-z0-9])([A-Z])', '\1_\2', 'g'), '[^[:alnum:]]+', '_', 'g')) END AS word) AS w
 WHERE a.atttypid IN (SELECT x.oid FROM text_type AS x)
   AND (w.word ~ '(^|_)(passwords?|passwd|pwd|pass_?phrase|secret|secret_?key|client_?secret|api_?key|access_?key|private_?key)$'
     OR w.word ~ '(^|_)((access|refresh|auth|bearer)_?token|credit_?card|(credit_?)?card_?(number|no)|social_?security_?(number|no))$'

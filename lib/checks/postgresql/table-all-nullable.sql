@@ -21,12 +21,12 @@ SELECT pg_catalog.format('%I.%I', t.nspname, t.relname) AS object,
     a.n AS value, 'info' AS severity,
     pg_catalog.format('SELECT attname, null_frac FROM pg_stats WHERE schemaname = %L AND tablename = %L ORDER BY null_frac;', t.nspname, t.relname) AS remedy
 FROM user_table AS t
+LEFT JOIN pg_catalog.pg_index AS i ON i.indrelid = t.oid AND i.indisprimary
 CROSS JOIN LATERAL (
 	SELECT count(*) FILTER (WHERE NOT k.key) AS n, count(*) AS live, pg_catalog.bool_or(NOT k.key AND (a.attnotnull OR y.typnotnull)) AS some
 	FROM pg_catalog.pg_attribute AS a
 	JOIN pg_catalog.pg_type AS y ON y.oid = a.atttypid
-	CROSS JOIN LATERAL (SELECT EXISTS (SELECT FROM pg_catalog.pg_index AS i
-	    WHERE i.indrelid = t.oid AND i.indisprimary AND a.attnum = ANY (i.indkey::int2[])) AS key) AS k
+	CROSS JOIN LATERAL (SELECT coalesce(a.attnum = ANY (i.indkey::int2[]), false) AS key) AS k
 	WHERE a.attrelid = t.oid AND a.attnum > 0 AND NOT a.attisdropped
 ) AS a
 WHERE a.n > 0 AND a.live > 1 AND NOT a.some AND NOT @migration_table(t.relname)

@@ -7,7 +7,7 @@
 #include <stdio.h>
 
 static const char *const role_names[COLUMN_REMEDY] = { "object", "key", "value", "severity",
-	"detail", "part", "whole", "reset", "grant", "at", "first_seen", "resume" };
+	"detail", "part", "whole", "reset", "grant", "at", "first_seen", "resume", "keep" };
 
 static int
 role_of(const char *name)

@@ -14,6 +14,7 @@ enum column_role {
 	COLUMN_AT,
 	COLUMN_FIRST_SEEN,
 	COLUMN_RESUME, /* scrub in parts: for the engine alone */
+	COLUMN_KEEP,   /* likewise */
 	COLUMN_REMEDY, /* and the next REMEDY_MAX - 1 */
 	COLUMN_N = COLUMN_REMEDY + REMEDY_MAX
 };

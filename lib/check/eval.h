@@ -8,7 +8,7 @@
  * a check returns.
  *
  * Reserved columns: object key value severity detail remedy remedy_2.. part whole reset at grant
- * first_seen resume; all others are labels.  `at` is the server's clock in seconds (rate, ratio).  A row
+ * first_seen resume keep; all others are labels.  `at` is the server's clock in seconds (rate, ratio).  A row
  * with `grant` and no value says which right is missing.
  */
 #define EVAL_MAX_ROWS       ((size_t)200000)

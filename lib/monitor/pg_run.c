@@ -47,6 +47,7 @@ ask_free(struct ask *a)
 	eval_free(a->eval);
 	free(a->item);
 	free(a->resume);
+	free(a->keep);
 	free(a);
 }
 

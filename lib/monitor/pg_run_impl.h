@@ -12,11 +12,12 @@ struct ask {
 	struct pg_run *run; /* borrowed */
 	struct checkup *checkup;
 	struct eval *eval;
-	char *item;                 /* scrub item's key, or NULL */
-	bool sliced;                /* a part of that item: its rows say where it stopped */
-	int col_resume, col_object; /* sliced; -1: not there */
-	char *resume;               /* where to go on, or NULL: its end */
-	bool resumed;               /* it said where it stopped, be it the end */
+	char *item;  /* scrub item's key, or NULL */
+	bool sliced; /* a part of that item: its rows say where it stopped */
+	int col_resume, col_object, col_keep; /* sliced; -1: not there */
+	char *resume;                         /* where to go on, or NULL: its end */
+	char *keep;                           /* what the next pass is to know, or NULL */
+	bool resumed;                         /* it said where it stopped, be it the end */
 	int64_t started_us, started_wall_us;
 	struct ask *next;
 };

@@ -222,10 +222,12 @@ on_slice_columns(size_t n, const char *const *names, void *arg)
 {
 	struct ask *a = arg;
 
-	a->col_resume = a->col_object = -1;
+	a->col_resume = a->col_object = a->col_keep = -1;
 	for (size_t i = 0; i < n; i++) {
 		if (streq(names[i], "resume"))
 			a->col_resume = (int)i;
+		else if (streq(names[i], "keep"))
+			a->col_keep = (int)i;
 		else if (streq(names[i], "object"))
 			a->col_object = (int)i;
 	}
@@ -243,6 +245,11 @@ on_slice_row(const char *const *cells, const size_t *lengths, void *arg)
 	if (resume) {
 		free(a->resume);
 		a->resume = text_from_peer(resume, lengths[a->col_resume], RESUME_MAX_BYTES);
+	}
+	if (a->col_keep >= 0 && cells[a->col_keep]) {
+		free(a->keep);
+		a->keep =
+		    text_from_peer(cells[a->col_keep], lengths[a->col_keep], RESUME_MAX_BYTES);
 	}
 	if (a->col_object >= 0 && !cells[a->col_object])
 		return true;
@@ -274,6 +281,7 @@ on_slice_done(const struct pg_failure *f, int64_t duration_us, void *arg)
 		result_unknown(&result, why.reason, "%s", why.text);
 	}
 	o.resume = a->resume;
+	o.keep = a->keep;
 	if (r->job.keeper)
 		allowance_spend(&r->job.keeper->allowance, clock_now_us(), duration_us);
 	scope_scrub_record(&o, r->job.timeout_us, r->job.scrub_max_us);
@@ -290,7 +298,10 @@ ask_slice(struct pg_run *r, struct checkup *c, const struct scrub_item *it)
 {
 	struct ask *a = ask_new(r, c);
 	_cleanup_free_ char *amount = xasprintf("%.0f", it->amount);
-	const char *const params[] = { it->resume ? it->resume : it->start, amount };
+	const char *const params[] = { it->resume ? it->resume
+		                       : it->kept ? it->kept
+		                                  : it->start,
+		amount };
 	int64_t timeout = MAX(it->timeout_us, r->job.timeout_us);
 	struct pg_statement st = { .sql = it->sql,
 		.params = params,

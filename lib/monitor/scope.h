@@ -137,6 +137,7 @@ struct outcome {
 	bool sliced;        /* a part of that item */
 	const char *resume; /* where it goes on; NULL: this was its end */
 	int64_t started_us, started_wall_us, duration_us;
+	const char *keep; /* what the next pass over it begins with, or NULL */
 	bool decides;
 };
 void scope_record(struct scope *, const struct outcome *);

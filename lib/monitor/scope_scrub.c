@@ -106,6 +106,8 @@ scope_scrub_record(const struct outcome *o, int64_t timeout_us, int64_t max_time
 	}
 	checkup_apply(c, o, &applied);
 	it->told = o->result->nbreaching > 0 ? o->result->value : 0;
+	if (o->sliced)
+		scrub_item_keep(it, o->keep);
 	scrub_item_done(it, clock_wall_us(), o->duration_us,
 	    applied.again_us > 0 && !c->scope->monitor->options.one_shot);
 	checkup_save_answered(c);
@@ -180,6 +182,10 @@ judge_pass(struct checkup *c, const struct scrub_summary *sum, bool more, enum r
 		return sum->denied == 1 ? xasprintf("a right is missing for %s", sum->denied_object)
 		                        : xasprintf("a right is missing for %s and %zu more of %zu",
 		                              sum->denied_object, sum->denied - 1, sum->items);
+	}
+	if (m->options.one_shot && sum->waiting > 0 && sum->waiting == sum->items) {
+		c->status = CHECK_NOT_COVERED;
+		return xstrdup("needs two looks with time between them: the daemon tells");
 	}
 	return scrub_text(c, sum, clock_wall_us());
 }

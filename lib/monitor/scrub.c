@@ -39,6 +39,7 @@ item_free(struct scrub_item *it)
 	free(it->why);
 	free(it->start);
 	free(it->resume);
+	free(it->kept);
 	free(it);
 }
 
@@ -242,6 +243,14 @@ scrub_item_failed(struct scrub_item *it, int64_t wall_us, const char *why, bool 
 }
 
 void
+scrub_item_keep(struct scrub_item *it, const char *kept)
+{
+	it->waiting = kept && !it->kept;
+	free(it->kept);
+	it->kept = xstrdup(kept);
+}
+
+void
 scrub_item_restart(struct scrub_item *it)
 {
 	free(TAKE_PTR(it->resume));
@@ -294,6 +303,7 @@ scrub_summarise(const struct scrub *s, struct scrub_summary *ret)
 		}
 		ret->bytes += it->cost;
 		ret->begun += it->resume != NULL;
+		ret->waiting += it->waiting;
 		if (it->failed) {
 			ret->failed++;
 			ret->why = it->why;
@@ -416,11 +426,13 @@ item_json(const struct scrub_item *it)
 		json_object_set_new(o, "retry", json_integer(it->retry_wall_us));
 		json_object_set_new(o, "why", json_string(it->why));
 	}
-	if (!it->start && !it->resume)
+	if (!it->start && !it->resume && !it->kept)
 		return o;
 	json_object_set_new(o, "digest", json_string(it->digest));
 	json_object_set_new(o, "amount", json_real(it->amount));
 	json_object_set_new(o, "told", json_real(it->told));
+	if (it->kept)
+		json_object_set_new(o, "kept", json_string(it->kept));
 	if (!it->resume)
 		return o;
 	json_object_set_new(o, "resume", json_string(it->resume));
@@ -447,15 +459,15 @@ static void
 item_load(struct scrub_item *it, json_t *o)
 {
 	json_int_t done = 0, took = 0, listed = 0, timeout = 0, retry = 0, began = 0, spent = 0;
-	const char *digest = "", *resume = NULL, *why = NULL;
+	const char *digest = "", *resume = NULL, *why = NULL, *kept = NULL;
 	double amount = 0, told = 0;
 
 	if (json_is_array(o)) /* of a former version */
 		(void)json_unpack(o, "[I, I]", &done, &took);
-	else if (json_unpack(o, "{s?I, s?I, s?I, s?I, s?I, s?s, s?s, s?F, s?F, s?s, s?I, s?I}",
+	else if (json_unpack(o, "{s?I, s?I, s?I, s?I, s?I, s?s, s?s, s?F, s?F, s?s, s?I, s?I, s?s}",
 	             "done", &done, "took", &took, "listed", &listed, "timeout", &timeout, "retry",
 	             &retry, "why", &why, "digest", &digest, "amount", &amount, "told", &told,
-	             "resume", &resume, "began", &began, "spent", &spent) < 0)
+	             "resume", &resume, "began", &began, "spent", &spent, "kept", &kept) < 0)
 		return;
 	it->done_wall_us = done;
 	it->duration_us = took;
@@ -470,6 +482,8 @@ item_load(struct scrub_item *it, json_t *o)
 	it->amount = isfinite(amount) ? amount : 0;
 	it->told = isfinite(told) ? told : 0;
 	snprintf(it->digest, sizeof(it->digest), "%s", digest);
+	free(it->kept);
+	it->kept = xstrdup(kept);
 	if (!resume)
 		return;
 	free(it->resume);

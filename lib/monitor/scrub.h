@@ -31,6 +31,9 @@ struct scrub_item {
 	int64_t pass_wall_us, spent_us; /* of the pass that is on */
 	double told;              /* the most that was told of it since it was last complete */
 	char digest[SHA_ID_SIZE]; /* of the statement that resume is a place of */
+	/* What the last pass wants to know in the next, which begins with it; or NULL. */
+	char *kept;
+	bool waiting; /* the last pass had nothing to compare with */
 };
 /* The columns of a list of items. */
 enum scrub_column {
@@ -77,6 +80,8 @@ void scrub_item_advance(
     struct scrub_item *, const char *resume, int64_t duration_us, int64_t target_us);
 /* A part did not fit: less the next time; false when it is as small as can be. */
 bool scrub_item_shrink(struct scrub_item *, int64_t duration_us);
+/* At the end of a pass, what the next one begins with; or NULL. */
+void scrub_item_keep(struct scrub_item *, const char *kept);
 void scrub_item_restart(
     struct scrub_item *); /* what is known of the pass that is on is of no use */
 struct scrub_summary {
@@ -85,7 +90,8 @@ struct scrub_summary {
 	const char *why, *failed_object; /* of one failed, or NULL */
 	double bytes, done_bytes;        /* by cost, as far as it is allowed */
 	size_t begun;                    /* parts of them were looked at */
-	size_t denied, lost;             /* without the right; of those, done before */
+	size_t waiting;
+	size_t denied, lost; /* without the right; of those, done before */
 	const char *denied_object;
 };
 /* The statements that would allow what is denied, joined, up to some length; owned; or NULL. */

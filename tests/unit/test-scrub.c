@@ -283,6 +283,37 @@ test_what_takes_days_and_the_rest_take_turns(void **state)
 }
 
 static void
+test_what_a_pass_keeps_begins_the_next(void **state)
+{
+	struct scrub *s = scrub_new(), *t = scrub_new();
+	_cleanup_free_ char *json = NULL, *again = NULL;
+	struct scrub_summary sum;
+	struct scrub_item *it;
+
+	(void)state;
+	list_one(s, "SELECT 1");
+	it = scrub_get(s, "big");
+	scrub_item_keep(it, "{\"n\":7}");
+	scrub_item_done(it, 5 * DAY, 500, false);
+	scrub_summarise(s, &sum);
+	assert_int_equal(sum.waiting, 1); /* there was nothing to compare with */
+	json = scrub_save(s);
+	scrub_load(t, json);
+	again = scrub_save(t); /* before anything is listed */
+	assert_non_null(strstr(again, "{\\\"n\\\":7}"));
+	list_one(t, "SELECT 2"); /* what was kept is no place in the statement */
+	it = scrub_get(t, "big");
+	assert_string_equal(it->kept, "{\"n\":7}");
+	scrub_item_keep(it, "{\"n\":8}");
+	scrub_summarise(t, &sum);
+	assert_int_equal(sum.waiting, 0);
+	scrub_item_keep(it, NULL);
+	assert_null(it->kept);
+	scrub_free(s);
+	scrub_free(t);
+}
+
+static void
 test_what_took_all_the_time_is_not_tried_at_each_turn(void **state)
 {
 	static const struct scrub_pace asked = { 0, 0 };
@@ -369,6 +400,7 @@ main(void)
 		cmocka_unit_test(test_another_statement_begins_anew),
 		cmocka_unit_test(test_parts_take_as_long_as_wanted),
 		cmocka_unit_test(test_what_takes_days_and_the_rest_take_turns),
+		cmocka_unit_test(test_what_a_pass_keeps_begins_the_next),
 		cmocka_unit_test(test_what_took_all_the_time_is_not_tried_at_each_turn),
 		cmocka_unit_test(test_what_is_late_is_named_largest_first),
 		cmocka_unit_test(test_progress_of_a_former_version_is_read),

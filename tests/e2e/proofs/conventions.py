@@ -1,7 +1,10 @@
 """House rules of the configuration: keys, timestamps, soft delete, audit columns, what must exist."""
+import time
+
 import pytest
 
 from proof import Proof, look, mend, proves, test_fault_is_found_and_its_remedies_close_it  # noqa: F401
+from support import wait_until
 
 ALL = "uuid-primary-key, timestamps, soft-delete, audit"
 # What no rule is for, whatever it lacks.
@@ -299,3 +302,57 @@ def test_superuser_condition_changes_nothing(module_cluster):
     with pytest.raises(AssertionError, match="read-(only|write)"):
         look(module_cluster, db, "conv-superuser-row-missing", keys={"users_table": "users", "superuser": "app.writes(id)"})
     assert module_cluster.one("SELECT count(*) FROM traces", dbname=db) == 0
+
+
+@proves("conv-updated-at-stale")
+def test_updated_at_stands_still(module_cluster, daemon):
+    cluster = module_cluster
+    db = cluster.createdb("conv_stale")
+    cluster.script("""
+        CREATE TABLE stale (id int PRIMARY KEY, updated_at timestamptz DEFAULT now()); CREATE INDEX ON stale (updated_at);
+        CREATE TABLE tree (id int, updated_at timestamptz) PARTITION BY LIST (id); CREATE TABLE tree1 PARTITION OF tree DEFAULT;
+        CREATE TABLE future (id int, updated_at timestamptz); INSERT INTO future VALUES (0, '2999-01-01');
+        -- look-alikes
+        CREATE TABLE good (id int, updated_at timestamptz); CREATE TABLE burst (id int, updated_at timestamptz); CREATE TABLE few (id int, updated_at timestamptz);
+        CREATE TABLE unread (id int, updated_at timestamptz); CREATE TABLE worded (id int, updated_at text); CREATE TABLE still (id int, updated_at timestamptz);
+        GRANT SELECT ON ALL TABLES IN SCHEMA public TO dbhealth; REVOKE ALL ON unread FROM dbhealth;""", db)
+    tables = ("stale", "tree", "future", "good", "burst", "few", "unread", "worded", "still")
+    for t in tables:
+        cluster.sql(f"INSERT INTO {t} SELECT g, now() FROM generate_series(1, 20) g", dbname=db)
+    cluster.sql("UPDATE unread SET id = id", dbname=db)
+    d = daemon(databases={"it": {"dsn": cluster.dsn(db), "conventions": "timestamps"}}, defaults={"integrity_interval": "1s"},
+               sections={"check conv-updated-at-stale": {"interval": "1s", "param.min_updates": "50"}})
+
+    def work(touched=("stale", "tree", "worded"), moved=("good", "future")):
+        for t in touched:
+            cluster.sql(f"UPDATE {t} SET id = id", dbname=db)
+        for t in moved:
+            cluster.sql(f"UPDATE {t} SET updated_at = now()", dbname=db)
+
+    cluster.sql("UPDATE burst SET id = id; UPDATE few SET id = id WHERE id = 1", dbname=db)
+    work()
+    d.run("it", "integrity")
+    for _ in range(5):
+        cluster.sql("UPDATE burst SET id = id", dbname=db)
+    time.sleep(1)
+    d.run("it", "integrity")
+
+    def found():
+        work()
+        cluster.sql("UPDATE few SET id = id WHERE id = 1", dbname=db)
+        time.sleep(1)
+        d.run("it", "integrity")
+        return {f["object"] for f in d.findings(check="conv-updated-at-stale", state="open")} >= {"public.stale", "public.tree"}
+
+    wait_until(found, 90, lambda: d.check("it", "conv-updated-at-stale"))
+    assert {f["object"] for f in d.findings(check="conv-updated-at-stale", state="open")} == {"public.stale", "public.tree"}
+    told = d.check("it", "conv-updated-at-stale")
+    assert "public.unread" in told["reason"] and "GRANT SELECT (updated_at) ON public.unread TO dbhealth;" in told["grant"]
+
+    def mended():
+        work(touched=(), moved=("stale", "tree", "good", "future"))
+        time.sleep(1)
+        d.run("it", "integrity")
+        return d.findings(check="conv-updated-at-stale", state="open") == []
+
+    wait_until(mended, 90, lambda: d.findings(state="open"))

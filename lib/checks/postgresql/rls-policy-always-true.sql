@@ -13,7 +13,7 @@
 -- message: {detail}
 -- why: A permissive policy whose condition is always true switches row security off for its command and
 --   roles; other permissive policies beside it change nothing, because they are joined by OR.
--- spares: policies for SELECT only; restrictive policies; policies only for roles that stand above row
+-- spares: policies for SELECT only; restrictive policies, and what such a one narrows; policies only for roles that stand above row
 --   security anyway (superuser, BYPASSRLS, the table's owner, predefined roles) or whose name says that
 --   they serve or administer (service_roles); tables whose row security is off; tables of extensions.
 -- fix: Put the condition in that was meant, such as a column compared with current_user or with a setting of
@@ -42,6 +42,12 @@ WITH @user_schema, written AS (
 	        FROM pg_catalog.unnest(j.polroles) AS u (o) LEFT JOIN pg_catalog.pg_roles AS r ON r.oid = u.o) AS roles
 	FROM judged AS j
 	WHERE (j.any_row OR j.any_value)
+	  -- A restrictive policy may narrow what the permissive one opens.
+	  AND NOT EXISTS (
+		SELECT FROM pg_catalog.pg_policy AS r
+		WHERE r.polrelid = j.polrelid AND NOT r.polpermissive AND r.polcmd IN ('*', j.polcmd)
+		  AND (r.polroles @> '{0}' OR r.polroles @> j.polroles)
+		  AND NOT @always_true(coalesce(r.polqual, r.polwithcheck)::text))
 	  AND EXISTS (
 		SELECT FROM pg_catalog.unnest(j.polroles) AS u (o)
 		LEFT JOIN pg_catalog.pg_roles AS r ON r.oid = u.o

@@ -61,8 +61,12 @@ feed" USING (a = 1);
         CREATE POLICY one_col ON t FOR DELETE USING (a = a);
         CREATE TABLE own (a int); ALTER TABLE own OWNER TO true_owner; ALTER TABLE own ENABLE ROW LEVEL SECURITY; CREATE POLICY p ON own TO true_owner USING (true);
         CREATE TABLE off (a int); CREATE POLICY p ON off USING (true);
-        """, {f"public.t.{p}": ("warning", n) for p, n in {
-            "every": 1, "upd": 1, "upd_value": 1, "del": 1, "ins": 1, '"all value"': 1, "mixed": 2, "spelt": 1}.items()}, closes=set()),
+        CREATE TABLE tenants (a int); ALTER TABLE tenants ENABLE ROW LEVEL SECURITY; CREATE POLICY opens ON tenants USING (true);
+        CREATE POLICY narrows ON tenants AS RESTRICTIVE USING (a = current_setting('app.tenant')::int);
+        CREATE TABLE other_role (a int); ALTER TABLE other_role ENABLE ROW LEVEL SECURITY; CREATE POLICY opens ON other_role USING (true);
+        CREATE POLICY narrows ON other_role AS RESTRICTIVE TO true_service_role USING (a = 1);
+        """, {"public.other_role.opens": ("warning", 1), **{f"public.t.{p}": ("warning", n) for p, n in {
+            "every": 1, "upd": 1, "upd_value": 1, "del": 1, "ins": 1, '"all value"': 1, "mixed": 2, "spelt": 1}.items()}}, closes=set()),
     "several permissive policies": Proof("rls-multiple-permissive", """
         CREATE ROLE multi_app; CREATE ROLE multi_other; CREATE ROLE multi_passes BYPASSRLS;
         CREATE TABLE t (a int); ALTER TABLE t ENABLE ROW LEVEL SECURITY;

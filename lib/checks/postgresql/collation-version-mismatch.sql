@@ -37,9 +37,16 @@ WITH used AS (
 	WHERE c.collversion IS NOT NULL AND (c.oid >= 16384 OR c.oid IN (SELECT u.coll FROM used AS u))
 	  AND c.collencoding IN (-1, (SELECT d.encoding FROM pg_catalog.pg_database AS d WHERE d.datname = pg_catalog.current_database()))
 ), dependent AS (
-	SELECT m.coll, x.oid, n.nspname, x.relname
+	-- By a key, or by an expression or predicate that names it.
+	SELECT m.coll, x.oid, n.nspname, x.relname,
+	    -- A constraint that excludes cannot be rebuilt beside the work.
+	    CASE WHEN i.indisexclusion THEN pg_catalog.format('REINDEX INDEX %I.%I;', n.nspname, x.relname)
+	    ELSE pg_catalog.format('REINDEX INDEX CONCURRENTLY %I.%I;', n.nspname, x.relname) END AS rebuild, i.indisexclusion
 	FROM mismatch AS m
-	JOIN pg_catalog.pg_index AS i ON m.coll = ANY (i.indcollation::oid[]) AND i.indexrelid >= 16384
+	JOIN pg_catalog.pg_index AS i ON i.indexrelid >= 16384 AND (m.coll = ANY (i.indcollation::oid[])
+	    OR EXISTS (SELECT FROM pg_catalog.pg_depend AS d
+	        WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = i.indexrelid
+	          AND d.refclassid = 'pg_catalog.pg_collation'::pg_catalog.regclass AND d.refobjid = m.coll))
 	JOIN pg_catalog.pg_class AS x ON x.oid = i.indexrelid AND x.relkind = 'i' AND x.relpersistence <> 't'
 	JOIN pg_catalog.pg_namespace AS n ON n.oid = x.relnamespace
 	WHERE n.nspname !~ '^pg_'
@@ -63,9 +70,11 @@ SELECT object, n AS value,
     recorded, present,
     pg_catalog.format('SELECT indexrelid::regclass FROM pg_index WHERE %s = ANY (indcollation::oid[]) AND indexrelid >= 16384;', coll) AS remedy,
     CASE WHEN n BETWEEN 1 AND 20 AND NOT odd THEN (
-        SELECT pg_catalog.string_agg(pg_catalog.format('REINDEX INDEX CONCURRENTLY %I.%I;', e.nspname, e.relname), E'\n' ORDER BY e.nspname, e.relname)
+        SELECT pg_catalog.string_agg(e.rebuild, E'\n' ORDER BY e.nspname, e.relname)
         FROM dependent AS e WHERE e.coll = named.coll) || E'\n'
-        WHEN n > 0 THEN pg_catalog.format(E'REINDEX (VERBOSE) DATABASE CONCURRENTLY %s;\n', q[1]) ELSE '' END
+        WHEN n > 0 THEN pg_catalog.format(E'REINDEX (VERBOSE) DATABASE CONCURRENTLY %s;\n', q[1]) || coalesce((
+        SELECT pg_catalog.string_agg(e.rebuild || E'\n', '' ORDER BY e.nspname, e.relname)
+        FROM dependent AS e WHERE e.coll = named.coll AND e.indisexclusion), '') ELSE '' END
     || CASE WHEN object = '' THEN pg_catalog.format('ALTER DATABASE %s REFRESH COLLATION VERSION;', q[1])
         ELSE pg_catalog.format('ALTER COLLATION %s.%s REFRESH VERSION;', q[2], q[3]) END AS remedy_2
 FROM named
@@ -86,9 +95,16 @@ WITH used AS (
 	WHERE c.collversion IS NOT NULL AND (c.oid >= 16384 OR c.oid IN (SELECT u.coll FROM used AS u))
 	  AND c.collencoding IN (-1, (SELECT d.encoding FROM pg_catalog.pg_database AS d WHERE d.datname = pg_catalog.current_database()))
 ), dependent AS (
-	SELECT m.coll, x.oid, n.nspname, x.relname
+	-- By a key, or by an expression or predicate that names it.
+	SELECT m.coll, x.oid, n.nspname, x.relname,
+	    -- A constraint that excludes cannot be rebuilt beside the work.
+	    CASE WHEN i.indisexclusion THEN pg_catalog.format('REINDEX INDEX %I.%I;', n.nspname, x.relname)
+	    ELSE pg_catalog.format('REINDEX INDEX CONCURRENTLY %I.%I;', n.nspname, x.relname) END AS rebuild, i.indisexclusion
 	FROM mismatch AS m
-	JOIN pg_catalog.pg_index AS i ON m.coll = ANY (i.indcollation::oid[]) AND i.indexrelid >= 16384
+	JOIN pg_catalog.pg_index AS i ON i.indexrelid >= 16384 AND (m.coll = ANY (i.indcollation::oid[])
+	    OR EXISTS (SELECT FROM pg_catalog.pg_depend AS d
+	        WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = i.indexrelid
+	          AND d.refclassid = 'pg_catalog.pg_collation'::pg_catalog.regclass AND d.refobjid = m.coll))
 	JOIN pg_catalog.pg_class AS x ON x.oid = i.indexrelid AND x.relkind = 'i' AND x.relpersistence <> 't'
 	JOIN pg_catalog.pg_namespace AS n ON n.oid = x.relnamespace
 	WHERE n.nspname !~ '^pg_'
@@ -112,9 +128,11 @@ SELECT object, n AS value,
     recorded, present,
     pg_catalog.format('SELECT indexrelid::regclass FROM pg_index WHERE %s = ANY (indcollation::oid[]) AND indexrelid >= 16384;', coll) AS remedy,
     CASE WHEN n BETWEEN 1 AND 20 AND NOT odd THEN (
-        SELECT pg_catalog.string_agg(pg_catalog.format('REINDEX INDEX CONCURRENTLY %I.%I;', e.nspname, e.relname), E'\n' ORDER BY e.nspname, e.relname)
+        SELECT pg_catalog.string_agg(e.rebuild, E'\n' ORDER BY e.nspname, e.relname)
         FROM dependent AS e WHERE e.coll = named.coll) || E'\n'
-        WHEN n > 0 THEN pg_catalog.format(E'REINDEX (VERBOSE) DATABASE CONCURRENTLY %s;\n', q[1]) ELSE '' END
+        WHEN n > 0 THEN pg_catalog.format(E'REINDEX (VERBOSE) DATABASE CONCURRENTLY %s;\n', q[1]) || coalesce((
+        SELECT pg_catalog.string_agg(e.rebuild || E'\n', '' ORDER BY e.nspname, e.relname)
+        FROM dependent AS e WHERE e.coll = named.coll AND e.indisexclusion), '') ELSE '' END
     || pg_catalog.format('ALTER COLLATION %s.%s REFRESH VERSION;', q[2], q[3]) AS remedy_2
 FROM named
 CROSS JOIN LATERAL (

@@ -19,17 +19,22 @@
 -- remedy.1: look at its use | look | none | | helps
 -- remedy.2: drop it while reads and writes go on | sql | none | CREATE INDEX CONCURRENTLY with its columns | closes
 -- remedy.3: drop it from all partitions, under a strong lock for an instant | sql | lock | CREATE INDEX with its columns | closes
-WITH @user_schema, @user_index, named AS (
+WITH @user_schema, @user_index, typed AS MATERIALIZED (
+	SELECT a.attrelid, a.attnum, a.attname FROM pg_catalog.pg_attribute AS a
+	WHERE a.attrelid >= 16384 AND a.attnum > 0 AND NOT a.attisdropped
+	  AND a.atttypid IN (SELECT ty.oid FROM pg_catalog.pg_type AS ty WHERE 'pg_catalog.bool'::pg_catalog.regtype IN (ty.oid, ty.typbasetype))
+), hit AS (
+	SELECT i.indexrelid, pg_catalog.string_agg(pg_catalog.quote_ident(t.attname), ', ' ORDER BY k.o) AS columns
+	FROM typed AS t
+	JOIN pg_catalog.pg_index AS i ON i.indrelid = t.attrelid
+	CROSS JOIN LATERAL pg_catalog.unnest(i.indkey::int2[]) WITH ORDINALITY AS k (attnum, o)
+	WHERE k.attnum = t.attnum AND k.o <= i.indnkeyatts
+	GROUP BY i.indexrelid
+), named AS (
 	SELECT u.indexrelid, u.nspname, u.relname, u.index, u.relkind, u.relpages, b.columns, ARRAY[u.nspname::text, u.index::text] AS parts
 	FROM user_index AS u
-	CROSS JOIN LATERAL (
-		SELECT pg_catalog.string_agg(pg_catalog.quote_ident(a.attname), ', ' ORDER BY k.o) AS columns
-		FROM pg_catalog.unnest(u.indkey::int2[]) WITH ORDINALITY AS k (attnum, o)
-		JOIN pg_catalog.pg_attribute AS a ON a.attrelid = u.indrelid AND a.attnum = k.attnum
-		JOIN pg_catalog.pg_type AS ty ON ty.oid = a.atttypid
-		WHERE k.o <= u.indnkeyatts AND 'pg_catalog.bool'::pg_catalog.regtype IN (ty.oid, ty.typbasetype)
-	) AS b
-	WHERE b.columns IS NOT NULL AND NOT u.bound AND NOT @migration_table(u.relname)
+	JOIN hit AS b ON b.indexrelid = u.indexrelid
+	WHERE CASE WHEN u.bound THEN false ELSE NOT @migration_table(u.relname) END
 	ORDER BY u.relpages DESC, u.nspname, u.relname, u.index
 	LIMIT 1000
 )

@@ -18,18 +18,23 @@
 -- remedy.1: look at its use | look | none | | helps
 -- remedy.2: put a GIN index in its place while reads and writes go on | sql | load | CREATE INDEX CONCURRENTLY with its columns | closes
 -- remedy.3: build a GIN index over the array and, where sought, a btree over the other columns | manual | load | | closes
-WITH @user_schema, @user_index, named AS (
+WITH @user_schema, @user_index, typed AS MATERIALIZED (
+	SELECT a.attrelid, a.attnum, a.attname FROM pg_catalog.pg_attribute AS a
+	WHERE a.attrelid >= 16384 AND a.attnum > 0 AND NOT a.attisdropped
+	  AND a.atttypid IN (SELECT ty.oid FROM pg_catalog.pg_type AS ty WHERE ty.typcategory = 'A')
+), hit AS (
+	SELECT i.indexrelid, pg_catalog.string_agg(pg_catalog.quote_ident(t.attname), ', ' ORDER BY k.o) AS columns, pg_catalog.array_agg(t.attname::text ORDER BY k.o) AS names
+	FROM typed AS t
+	JOIN pg_catalog.pg_index AS i ON i.indrelid = t.attrelid
+	CROSS JOIN LATERAL pg_catalog.unnest(i.indkey::int2[]) WITH ORDINALITY AS k (attnum, o)
+	WHERE k.attnum = t.attnum AND k.o <= i.indnkeyatts
+	GROUP BY i.indexrelid
+), named AS (
 	SELECT u.indexrelid, u.nspname, u.relname, u.index, u.relkind, u.relpages, u.indnatts, u.indpred IS NULL AS all_rows, b.columns,
 	    ARRAY[u.nspname::text, u.index::text, u.relname::text, 'dbhealth_' || u.indexrelid] || b.names AS parts
 	FROM user_index AS u
-	CROSS JOIN LATERAL (
-		SELECT pg_catalog.string_agg(pg_catalog.quote_ident(a.attname), ', ' ORDER BY k.o) AS columns, pg_catalog.array_agg(a.attname::text ORDER BY k.o) AS names
-		FROM pg_catalog.unnest(u.indkey::int2[]) WITH ORDINALITY AS k (attnum, o)
-		JOIN pg_catalog.pg_attribute AS a ON a.attrelid = u.indrelid AND a.attnum = k.attnum
-		JOIN pg_catalog.pg_type AS ty ON ty.oid = a.atttypid
-		WHERE k.o <= u.indnkeyatts AND ty.typcategory = 'A'
-	) AS b
-	WHERE u.amname = 'btree' AND b.columns IS NOT NULL AND NOT u.bound
+	JOIN hit AS b ON b.indexrelid = u.indexrelid
+	WHERE u.amname = 'btree' AND NOT u.bound
 	ORDER BY u.relpages DESC, u.nspname, u.relname, u.index
 	LIMIT 1000
 )

@@ -12,7 +12,7 @@
 -- message: the same index as {same_as}: {detail}
 -- why: Every write maintains both, the cache holds both, and the planner uses only one of them.
 -- spares: indexes that differ in any column, order, operator class, collation, expression, predicate,
---   included column or method; an index behind a constraint, a foreign key, CLUSTER or the replica
+--   included column, option or method; an index behind a constraint, a foreign key, CLUSTER or the replica
 --   identity; a unique one beside a plain one (the plain one is told); indexes attached to a
 --   partitioned index (their root is told).
 -- fix: Drop the one that is named; the other keeps serving. DROP INDEX CONCURRENTLY cannot run in a
@@ -32,6 +32,7 @@ WITH @user_schema, rough AS (
 	JOIN user_schema AS n ON n.oid = c.relnamespace
 	WHERE i.indisvalid AND i.indisready AND i.indislive AND NOT i.indisexclusion
 	  AND c.relpersistence <> 't'
+	  AND NOT @inheritance_partition(c.oid)
 ), alike AS MATERIALIZED (
 	SELECT r.*, count(*) OVER (PARTITION BY r.indrelid, r.shape) AS n FROM rough AS r
 ), all_of AS (
@@ -43,7 +44,12 @@ WITH @user_schema, rough AS (
 	    pg_catalog.row_to_json(ROW(a.shape, (SELECT pg_catalog.array_agg(u ORDER BY u)
 	            FROM pg_catalog.unnest((a.indkey::int2[])[a.indnkeyatts : a.indnatts - 1]) AS u),
 	        pg_catalog.regexp_replace(a.indexprs::text, ':location -?\d+', '', 'g'),
-	        pg_catalog.regexp_replace(a.indpred::text, ':location -?\d+', '', 'g')))::text AS same
+	        pg_catalog.regexp_replace(a.indpred::text, ':location -?\d+', '', 'g'),
+	        -- What the columns tell their operator class, and how coarse a BRIN is.
+	        (SELECT pg_catalog.array_agg(k.attoptions::text ORDER BY k.attnum) FROM pg_catalog.pg_attribute AS k
+	            WHERE k.attrelid = a.indexrelid AND k.attoptions IS NOT NULL),
+	        (SELECT x.reloptions::text FROM pg_catalog.pg_class AS x JOIN pg_catalog.pg_am AS m ON m.oid = x.relam AND m.amname = 'brin'
+	            WHERE x.oid = a.indexrelid)))::text AS same
 	FROM alike AS a
 	WHERE a.n > 1 AND NOT @extension_member(pg_class, a.indrelid)
 ), ranked AS (

@@ -34,6 +34,7 @@ WITH @index_in_work, bad AS (
 	  AND c.relpersistence <> 't'
 	  AND @schema_is_ours(n.nspname)
 	  AND NOT @extension_member(pg_class, c.oid)
+	  AND NOT (x.relkind = 'I' AND x.relispartition)
 	  AND NOT (@reindex_leftover(i, x.relname))
 	  AND i.indexrelid NOT IN (SELECT w.relation FROM in_work AS w)
 	  AND i.indrelid NOT IN (SELECT w.relation FROM in_work AS w)

@@ -40,6 +40,7 @@ WITH RECURSIVE candidate AS (
 	        AND (i.indkey::int2[])[0 : pg_catalog.cardinality(k.conkey) - 1] <@ k.conkey)
 	  AND @schema_is_ours(n.nspname)
 	  AND NOT @extension_member(pg_class, c.oid)
+	  AND NOT @inheritance_partition(c.oid)
 ), tree AS (
 	SELECT oid AS root, oid FROM candidate
 	UNION ALL

@@ -39,7 +39,8 @@ WITH @user_schema, @locked, holder AS (
 		  AND pg_catalog.encode(t.tgargs, 'escape') = a.attname || '\000'
 	) AS w ON true
 	WHERE a.attnum > 0 AND NOT a.attisdropped
-	  AND coalesce(nullif(ty.typbasetype, 0), ty.oid) = 'pg_catalog.oid'::pg_catalog.regtype
+	  AND a.attrelid >= 16384
+	  AND a.atttypid = ANY (ARRAY(SELECT o.oid FROM pg_catalog.pg_type AS o WHERE 'pg_catalog.oid'::pg_catalog.regtype IN (o.oid, o.typbasetype)))
 	  AND NOT (pg_catalog.pg_is_in_recovery() AND c.relpersistence = 'u')
 	  AND c.oid NOT IN (SELECT l.relation FROM locked AS l)
 	  AND NOT @extension_member(pg_class, c.oid)

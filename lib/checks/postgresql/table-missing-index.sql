@@ -47,15 +47,16 @@ WITH @user_schema, big AS (
 	WHERE b.scans > 0 AND b.read >= b.scans * :min_rows_read::float8
 	  AND b.read >= (b.read + i.fetched) * :min_share::float8
 ), worst AS (
-	SELECT DISTINCT ON (coalesce(r.root, h.oid)) h.*, coalesce(r.root, h.oid) AS root
+	SELECT DISTINCT ON (coalesce(r.root, i.inhparent, h.oid)) h.*, coalesce(r.root, i.inhparent, h.oid) AS root
 	FROM hot AS h
 	LEFT JOIN LATERAL (SELECT pg_catalog.pg_partition_root(h.oid)::oid AS root) AS r ON h.relispartition
-	ORDER BY coalesce(r.root, h.oid), h.scans DESC, h.oid
+	LEFT JOIN pg_catalog.pg_inherits AS i ON i.inhrelid = h.oid AND NOT h.relispartition AND @inheritance_partition(h.oid)
+	ORDER BY coalesce(r.root, i.inhparent, h.oid), h.scans DESC, h.oid
 )
 SELECT pg_catalog.format('%I.%I', rn.nspname, rc.relname) AS object,
     w.scans AS value,
     extract(epoch FROM pg_catalog.now()) AS at,
-    pg_catalog.concat_ws(', ', CASE WHEN w.relispartition THEN pg_catalog.format('worst partition %I.%I', w.nspname, w.relname) END,
+    pg_catalog.concat_ws(', ', CASE WHEN w.oid <> w.root THEN pg_catalog.format('worst partition %I.%I', w.nspname, w.relname) END,
         pg_catalog.format('%s rows read each time, %s', pg_catalog.to_char((w.read / w.scans)::bigint, 'FM999,999,999,999,990'),
             pg_catalog.pg_size_pretty(w.relpages::bigint * pg_catalog.current_setting('block_size')::bigint))) AS detail,
     pg_catalog.format('SELECT seq_scan, seq_tup_read, idx_scan, idx_tup_fetch, n_live_tup FROM pg_stat_all_tables WHERE relid = %s;', w.oid) AS remedy,

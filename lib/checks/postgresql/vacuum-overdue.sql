@@ -55,11 +55,12 @@ WITH settled AS (
 	  AND @schema_is_ours(n.nspname)
 	  AND NOT @extension_member(pg_class, c.oid)
 ), worst AS (
-	SELECT DISTINCT ON (coalesce(r.root, j.oid)) j.*, coalesce(r.root, j.oid) AS root
+	SELECT DISTINCT ON (coalesce(r.root, h.inhparent, j.oid)) j.*, coalesce(r.root, h.inhparent, j.oid) AS root
 	FROM judged AS j
 	LEFT JOIN LATERAL (SELECT pg_catalog.pg_partition_root(j.oid)::oid AS root) AS r ON j.relispartition
+	LEFT JOIN pg_catalog.pg_inherits AS h ON h.inhrelid = j.oid AND NOT j.relispartition AND @inheritance_partition(j.oid)
 	WHERE j.factor >= 1 AND j.rows >= :min_rows::float8
-	ORDER BY coalesce(r.root, j.oid), j.factor DESC, j.oid
+	ORDER BY coalesce(r.root, h.inhparent, j.oid), j.factor DESC, j.oid
 ), named AS (
 	SELECT w.*, rn.nspname AS rnspname, rc.relname AS rrelname, ARRAY[w.nspname::text, w.relname::text] AS parts
 	FROM worst AS w
@@ -70,7 +71,7 @@ WITH settled AS (
 )
 SELECT pg_catalog.format('%I.%I', rnspname, rrelname) AS object,
     factor AS value,
-    pg_catalog.concat_ws(', ', CASE WHEN relispartition THEN pg_catalog.format('worst partition %I.%I', nspname, relname) END,
+    pg_catalog.concat_ws(', ', CASE WHEN oid <> root THEN pg_catalog.format('worst partition %I.%I', nspname, relname) END,
         CASE WHEN off THEN 'autovacuum is switched off for it' END,
         coalesce('last vacuumed ' || pg_catalog.to_char(greatest(pg_catalog.pg_stat_get_last_vacuum_time(oid),
             pg_catalog.pg_stat_get_last_autovacuum_time(oid)) AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI UTC'), 'never vacuumed')) AS detail,

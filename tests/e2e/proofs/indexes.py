@@ -257,6 +257,41 @@ feed" (a);
         SELECT 'CREATE DATABASE shut_db CONNECTION LIMIT 0 ALLOW_CONNECTIONS false' \\gexec
         UPDATE pg_database SET datconnlimit = -2 WHERE datname = 'half''d b';
         """, {"\"half'd b\"": ("warning", 1)}),
+    "duplicate index, by what makes it one": Proof("index-duplicate", """
+        CREATE TABLE t (a int NOT NULL, b int, v tsvector, c text);
+        CREATE INDEX b1 ON t USING brin (a); CREATE INDEX b2 ON t USING brin (a) WITH (pages_per_range = 16); CREATE INDEX b3 ON t USING brin (a);
+        CREATE INDEX g1 ON t USING gist (v); CREATE INDEX g2 ON t USING gist (v tsvector_ops (siglen = 200)); CREATE INDEX g3 ON t USING gist (v tsvector_ops (siglen = 200));
+        CREATE INDEX f1 ON t (b); CREATE INDEX f2 ON t (b) WITH (fillfactor = 50);
+        CREATE TABLE r (a int NOT NULL); CREATE UNIQUE INDEX r1 ON r (a); CREATE UNIQUE INDEX r2 ON r (a); ALTER TABLE r REPLICA IDENTITY USING INDEX r2;
+        CREATE TABLE k (a int); CREATE INDEX k1 ON k (a); CREATE INDEX k2 ON k (a); ALTER TABLE k CLUSTER ON k2;
+        CREATE TABLE p (a int, CONSTRAINT p_a UNIQUE (a)); CREATE UNIQUE INDEX p1 ON p (a); CREATE TABLE refers (a int REFERENCES p (a));
+        CREATE TABLE tree (k int, v int) PARTITION BY LIST (k); CREATE TABLE tree1 PARTITION OF tree FOR VALUES IN (1); CREATE INDEX tree_v ON tree (v); CREATE INDEX local ON tree1 (v);
+        CREATE TABLE chunks (a int); CREATE INDEX h1 ON chunks (a); CREATE INDEX h2 ON chunks (a);
+        CREATE TABLE chunk1 (CHECK (a < 5)) INHERITS (chunks); CREATE INDEX chunk1_1 ON chunk1 (a); CREATE INDEX chunk1_2 ON chunk1 (a);
+        -- look-alikes
+        CREATE INDEX n1 ON t (c); CREATE INDEX n2 ON t (c DESC); CREATE INDEX n3 ON t (c NULLS FIRST);
+        CREATE TABLE d (a int, CONSTRAINT d_a UNIQUE (a) DEFERRABLE); CREATE UNIQUE INDEX d1 ON d (a);
+        CREATE TABLE e (a int, EXCLUDE USING btree (a WITH =)); CREATE INDEX e1 ON e (a);
+        CREATE TABLE x (a int, b int); CREATE INDEX x1 ON x ((a + b)); CREATE INDEX x2 ON x ((a - b)); CREATE INDEX x3 ON x ((a + b), (a - b)); CREATE INDEX x4 ON x ((a - b), (a + b));
+        """, {"public.t.b3": ("warning", None), "public.t.g3": ("warning", None), "public.t.f2": ("warning", None), "public.r.r1": ("warning", None),
+              "public.k.k1": ("warning", None), "public.p.p1": ("warning", None), "public.tree1.local": ("warning", None), "public.chunks.h2": ("warning", None)}),
+    "duplicate index, NULLs": Proof("index-duplicate", """
+        CREATE TABLE t (a int); CREATE UNIQUE INDEX u1 ON t (a) NULLS NOT DISTINCT; CREATE UNIQUE INDEX u2 ON t (a) NULLS NOT DISTINCT;
+        -- look-alikes
+        CREATE UNIQUE INDEX u3 ON t (a);""", {"public.t.u2": ("warning", None)}, server=15),
+    "invalid index, three deep": Proof("index-invalid", """
+        CREATE TABLE t (k int, j int) PARTITION BY LIST (k); CREATE TABLE t1 PARTITION OF t FOR VALUES IN (1) PARTITION BY LIST (j); CREATE TABLE t11 PARTITION OF t1 FOR VALUES IN (1);
+        CREATE INDEX t_j ON ONLY t (j); CREATE INDEX t1_j ON ONLY t1 (j); ALTER INDEX t_j ATTACH PARTITION t1_j;
+        -- look-alikes: whole
+        CREATE INDEX t_k ON t (k); CREATE INDEX t_kj ON ONLY t (k, j); CREATE INDEX t1_kj ON ONLY t1 (k, j); CREATE INDEX t11_kj ON t11 (k, j);
+        ALTER INDEX t1_kj ATTACH PARTITION t11_kj; ALTER INDEX t_kj ATTACH PARTITION t1_kj;
+        """, {"public.t.t_j": ("warning", None)}, closes=set()),
+    "vacuum overdue, chunks": Proof("vacuum-overdue", """
+        CREATE TABLE chunks (a int); CREATE TABLE c1 (CHECK (a < 30000)) INHERITS (chunks); CREATE TABLE c2 (CHECK (a >= 30000)) INHERITS (chunks);
+        ALTER TABLE c1 SET (autovacuum_enabled = off); ALTER TABLE c2 SET (autovacuum_enabled = off);
+        INSERT INTO c1 SELECT generate_series(1, 20000); INSERT INTO c2 SELECT generate_series(30001, 50000); ANALYZE c1; ANALYZE c2;
+        UPDATE c1 SET a = a; UPDATE c2 SET a = a; UPDATE c2 SET a = a; SELECT pg_stat_force_next_flush();""",
+        {"public.chunks": ("critical", 40000 / 4050)}, settings={"settle": "0s"}, server=15, closes=set()),
 }
 
 
@@ -458,3 +493,20 @@ def test_rights_to_look_at_rows_are_named(module_cluster):
         assert look(module_cluster, db, check).missing == [], check
     assert [f["object"] for f in look(module_cluster, db, "partition-default-has-rows")] == ["hidden.tree"]
     assert [f["object"] for f in look(module_cluster, db, "index-leading-nullable")] == ["hidden.rest.rest_n_idx"]
+
+
+@proves("collation-version-mismatch")
+def test_collation_that_an_expression_or_a_rule_that_excludes_depends_on(module_cluster):
+    db = "collated"
+    module_cluster.sql(f"CREATE DATABASE {db} TEMPLATE template0 ENCODING 'UTF8' LOCALE 'C'")
+    module_cluster.script("""
+        CREATE TABLE t (c text COLLATE "C", x text COLLATE "de-x-icu", EXCLUDE USING btree (x WITH =));
+        CREATE INDEX by_expression ON t ((c COLLATE "de-x-icu" > 'm')); CREATE INDEX by_predicate ON t (c) WHERE c COLLATE "de-x-icu" > 'm';
+        -- look-alikes
+        CREATE INDEX plain ON t (c); CREATE INDEX other ON t (c COLLATE "fr-x-icu");
+        UPDATE pg_collation SET collversion = '1.0' WHERE collname = 'de-x-icu';""", db)
+    f, = look(module_cluster, db, "collation-version-mismatch")
+    assert (f["object"], f["severity"], f["value"]) == ('pg_catalog."de-x-icu"', "critical", 3)
+    assert all(w in f["detail"] for w in ("by_expression", "by_predicate", "t_x_excl"))
+    assert mend(module_cluster, db, f)
+    assert look(module_cluster, db, "collation-version-mismatch") == []

@@ -31,8 +31,7 @@ WITH @user_schema, @user_table, @convention_table, @users_table, @users_key, fou
 	FROM convention_table AS t
 	JOIN @column(a, t, ANY (ARRAY[:created_by::text, :updated_by::text]::name[]))
 	LEFT JOIN users_key AS k ON true
-	LEFT JOIN foreign_key AS f ON f.conrelid = t.oid
-	WHERE NOT coalesce(a.attnum = ANY (f.columns), false) AND t.oid NOT IN (SELECT u.oid FROM users AS u)
+	WHERE NOT @in_foreign_key(a) AND t.oid NOT IN (SELECT u.oid FROM users AS u)
 	ORDER BY t.nspname, t.relname, a.attname
 	LIMIT 1000
 )

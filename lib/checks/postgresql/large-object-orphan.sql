@@ -11,7 +11,6 @@
 -- unit: count
 -- severity: info
 -- metric: dbhealth_orphan_large_objects
--- param.max_columns: 200
 -- message: {detail}
 -- why: Deleting a row does not delete the large object whose number it held. They fill the disk and every dump.
 -- spares: large objects whose number stands in any column of type oid, oid[] or lo, of any table; databases
@@ -41,11 +40,14 @@ WITH holder AS (
 	        THEN pg_catalog.format('GRANT SELECT (%I) ON %I.%I TO %I', h.attname, h.nspname, h.relname, current_user) END) AS missing
 	FROM holder AS h
 ), whole AS (
-	SELECT count(*) AS n, coalesce(sum(relpages), 0)::bigint AS pages,
-	    pg_catalog.string_agg(nullif(missing, ''), '; ' ORDER BY nspname, relname, attname) AS missing,
-	    coalesce(pg_catalog.string_agg(CASE WHEN list
-	        THEN pg_catalog.format(' AND NOT EXISTS (SELECT FROM (SELECT pg_catalog.unnest(%s) AS held FROM %s) AS t WHERE t.held = m.oid)', col, tab)
-	        ELSE pg_catalog.format(' AND NOT EXISTS (SELECT FROM %s AS t WHERE t.%s = m.oid)', tab, col) END, '' ORDER BY nspname, relname, attname), '') AS free
+	SELECT coalesce(sum(relpages), 0)::bigint AS pages,
+	    CASE WHEN count(*) FILTER (WHERE missing <> '') <= 3
+	        THEN pg_catalog.string_agg(nullif(missing, ''), '; ' ORDER BY nspname, relname, attname)
+	        ELSE pg_catalog.string_agg(DISTINCT pg_catalog.format('GRANT USAGE ON SCHEMA %I TO %I; GRANT SELECT ON ALL TABLES IN SCHEMA %I TO %I',
+	            nspname, current_user, nspname, current_user), '; ') FILTER (WHERE missing <> '') END AS missing,
+	    coalesce(' AND NOT EXISTS (SELECT FROM (' || pg_catalog.string_agg(pg_catalog.format(
+	        CASE WHEN list THEN 'SELECT pg_catalog.unnest(%s) AS held FROM %s' ELSE 'SELECT %s AS held FROM %s' END, col, tab),
+	        ' UNION ALL ' ORDER BY nspname, relname, attname) || ') AS t WHERE t.held = m.oid)', '') AS free
 	FROM named
 )
 SELECT 'large objects' AS key, '' AS object,
@@ -61,5 +63,4 @@ SELECT 'large objects' AS key, '' AS object,
     pages * pg_catalog.current_setting('block_size')::bigint AS cost,
     missing || ';' AS "grant"
 FROM whole
-WHERE n <= :max_columns::bigint
-  AND EXISTS (SELECT FROM pg_catalog.pg_largeobject_metadata)
+WHERE EXISTS (SELECT FROM pg_catalog.pg_largeobject_metadata)

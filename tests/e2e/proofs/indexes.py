@@ -495,6 +495,17 @@ def test_rights_to_look_at_rows_are_named(module_cluster):
     assert [f["object"] for f in look(module_cluster, db, "index-leading-nullable")] == ["hidden.rest.rest_n_idx"]
 
 
+@proves("large-object-orphan")
+def test_rights_on_many_tables_are_asked_by_schema(module_cluster):
+    db = module_cluster.createdb("rights_many")
+    module_cluster.script("""CREATE SCHEMA "s p"; SELECT lo_create(5); SELECT format('CREATE TABLE "s p".t%s (o oid)', g) FROM generate_series(1, 200) g \\gexec
+        CREATE TABLE one (o oid);""", db)
+    found = look(module_cluster, db, "large-object-orphan")
+    assert found == [] and 'ALL TABLES IN SCHEMA "s p"' in found.missing[0]["grant"]
+    module_cluster.script(found.missing[0]["grant"], db)
+    assert [(f["object"], f["value"]) for f in look(module_cluster, db, "large-object-orphan")] == [("", 1)]
+
+
 @proves("collation-version-mismatch")
 def test_collation_that_an_expression_or_a_rule_that_excludes_depends_on(module_cluster):
     db = "collated"

@@ -20,7 +20,7 @@
 -- spares: bigint and other types; keys of tables under 1,000 rows while most of the range is free; keys that
 --   refer to another table's key as wide (that key is told); numbers spread over the negative half too
 --   (hashes); a lone highest number of the type (a stand-in for "none"); tables of extensions; partitions
---   (their root is told). Above 75 % of a sequence that feeds the key, sequence-near-limit warns and
+--   (their root is told); the smallest tables where there are more than 3,000 such keys. Above 75 % of a sequence that feeds the key, sequence-near-limit warns and
 --   this is info.
 -- fix: On a small table ALTER COLUMN ... TYPE bigint, with all columns that refer to it. On a large one: add
 --   a bigint column, keep it equal by a trigger, fill it in batches, build its unique index
@@ -40,6 +40,9 @@ WITH RECURSIVE @user_schema, @user_table, @base_type, @fed, @locked, key AS (
 	WHERE i.indisprimary AND b.base IN (21, 23) AND NOT @migration_table(c.relname)
 	  AND NOT EXISTS (SELECT FROM pg_catalog.pg_constraint AS k
 	      WHERE k.contype = 'f' AND k.conrelid = c.oid AND k.conkey @> ARRAY[a.attnum])
+	-- The largest first: each costs a statement.
+	ORDER BY c.relkind = 'p' DESC, c.reltuples DESC, c.oid, a.attnum
+	LIMIT 3000
 ), narrower AS (
 	-- Columns that refer to a wider key.
 	SELECT DISTINCT ON (c.oid, a.attnum) c.oid, c.nspname, c.relname, a.attname, a.attnum, b.base, k.confrelid AS source, u.target
@@ -53,6 +56,7 @@ WITH RECURSIVE @user_schema, @user_table, @base_type, @fed, @locked, key AS (
 	CROSS JOIN LATERAL (SELECT coalesce(d.base, a.atttypid) AS base, coalesce(pd.base, pa.atttypid) AS pbase) AS b
 	WHERE k.contype = 'f' AND k.conparentid = 0 AND (b.base, b.pbase) IN ((21, 23), (21, 20), (23, 20))
 	ORDER BY c.oid, a.attnum, k.oid
+	LIMIT 3000
 ), subject AS (
 	SELECT k.*, k.oid AS source, k.attnum AS target, NULL::text AS refers FROM key AS k
 	UNION ALL
@@ -85,37 +89,40 @@ WITH RECURSIVE @user_schema, @user_table, @base_type, @fed, @locked, key AS (
 	  AND coalesce(g.seqrelid, 0) NOT IN (SELECT l.relation FROM locked AS l)
 	  -- Unlogged tables cannot be read on a standby.
 	  AND NOT (p.relpersistence = 'u' AND pg_catalog.pg_is_in_recovery())
-	ORDER BY s.nspname, s.relname, s.attnum
-	LIMIT 20000
-), @tree(placed), referring AS (
-	-- What must be widened with it.
-	SELECT p.oid, p.attnum, pg_catalog.string_agg(pg_catalog.format(E'\nALTER TABLE %s.%s ALTER COLUMN %s TYPE bigint;', @ident(n.nspname), @ident(c.relname), @ident(a.attname)),
-	        '' ORDER BY n.nspname, c.relname, a.attname) AS widen,
-	    pg_catalog.string_agg(pg_catalog.format('%I.%I.%I', n.nspname, c.relname, a.attname), ', ' ORDER BY n.nspname, c.relname, a.attname) AS columns,
-	    pg_catalog.bool_or(@retype_refused(a)) AS refused, sum(@rows(c)) AS rows
-	FROM placed AS p
-	JOIN pg_catalog.pg_constraint AS k ON k.contype = 'f' AND k.conparentid = 0 AND k.confrelid = p.oid AND k.confkey @> ARRAY[p.attnum]
-	JOIN pg_catalog.pg_class AS c ON c.oid = k.conrelid
-	JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
-	JOIN pg_catalog.pg_attribute AS a ON a.attrelid = k.conrelid
-	    AND a.attnum = k.conkey[pg_catalog.array_position(k.confkey, p.attnum)] AND a.atttypid <> 20
-	GROUP BY p.oid, p.attnum
-), named AS (
-	SELECT p.*, coalesce(t.rows, 0) AS rows, coalesce(r.widen, '') AS widen, r.columns,
-	    @retype_refused(a) OR coalesce(r.refused, false) OR coalesce(t.rows, 0) + coalesce(r.rows, 0) > :max_rows::bigint AS dear,
+), near AS (
+	SELECT p.*, CASE c.relkind WHEN 'p' THEN NULL ELSE @rows(c) END AS rows
+	FROM placed AS p JOIN pg_catalog.pg_class AS c ON c.oid = p.oid
+), roots AS (
+	SELECT n.oid FROM near AS n WHERE n.rows IS NULL
+), @tree(roots), named AS (
+	SELECT p.*, coalesce(p.rows, (SELECT t.rows FROM tree_rows AS t WHERE t.root = p.oid), 0) AS total, coalesce(r.widen, '') AS widen, r.columns,
+	    @retype_refused(a) OR coalesce(r.refused, false) OR coalesce(p.rows, 0) + coalesce(r.rows, 0) > :max_rows::bigint AS dear,
 	    pg_catalog.format('%I.%I.%I', p.nspname, p.relname, p.attname) AS object,
 	    ARRAY[p.nspname::text, p.relname::text, p.attname::text, p.snspname::text, p.srelname::text, p.fnspname::text, p.frelname::text, p.fattname::text] AS parts
-	FROM placed AS p
+	FROM near AS p
 	JOIN pg_catalog.pg_attribute AS a ON a.attrelid = p.oid AND a.attnum = p.attnum
-	LEFT JOIN tree_rows AS t ON t.root = p.oid
-	LEFT JOIN referring AS r ON r.oid = p.oid AND r.attnum = p.attnum
+	CROSS JOIN LATERAL (
+		-- What must be widened with it: keys that depend on this column.
+		SELECT pg_catalog.string_agg(pg_catalog.format(E'\nALTER TABLE %s.%s ALTER COLUMN %s TYPE bigint;', @ident(n.nspname), @ident(c.relname), @ident(ra.attname)),
+		        '' ORDER BY n.nspname, c.relname, ra.attname) AS widen,
+		    pg_catalog.string_agg(pg_catalog.format('%I.%I.%I', n.nspname, c.relname, ra.attname), ', ' ORDER BY n.nspname, c.relname, ra.attname) AS columns,
+		    pg_catalog.bool_or(@retype_refused(ra)) AS refused, sum(@rows(c)) AS rows
+		FROM pg_catalog.pg_depend AS d
+		JOIN pg_catalog.pg_constraint AS k ON k.oid = d.objid AND k.contype = 'f' AND k.conparentid = 0 AND k.confrelid = p.oid AND k.confkey @> ARRAY[p.attnum]
+		JOIN pg_catalog.pg_class AS c ON c.oid = k.conrelid
+		JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+		JOIN pg_catalog.pg_attribute AS ra ON ra.attrelid = k.conrelid
+		    AND ra.attnum = k.conkey[pg_catalog.array_position(k.confkey, p.attnum)] AND ra.atttypid <> 20
+		WHERE d.classid = 'pg_catalog.pg_constraint'::pg_catalog.regclass AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
+		  AND d.refobjid = p.oid AND d.refobjsubid = p.attnum
+	) AS r
 ), built AS (
 	SELECT n.*, q, CASE WHEN by_sequence THEN
 	        pg_catalog.format('SELECT CASE WHEN is_called THEN %slast_value ELSE 0 END::numeric AS furthest FROM %s.%s', CASE WHEN up THEN '' ELSE '-' END, q[4], q[5])
 	    ELSE
 	        -- A lone highest number stands for something else; many below zero are no count.
 	        pg_catalog.format('SELECT CASE WHEN low < -%1$s / 10 THEN 0 WHEN top = %1$s AND under < %1$s * 0.6 THEN under ELSE top END AS furthest '
-	            'FROM (SELECT (SELECT max(%2$s) FROM %3$s)::numeric AS top, (SELECT min(%2$s) FROM %3$s)::numeric AS low, '
+	            'FROM (SELECT (SELECT pg_catalog.max(%2$s) FROM %3$s)::numeric AS top, (SELECT pg_catalog.min(%2$s) FROM %3$s)::numeric AS low, '
 	            '(SELECT %2$s FROM %3$s ORDER BY %2$s DESC OFFSET 1 LIMIT 1)::numeric AS under) AS k',
 	            ends, q[8], pg_catalog.format('%s%s.%s', CASE WHEN frelkind = 'r' THEN 'ONLY ' ELSE '' END, q[6], q[7])) END AS reading,
 	    CASE WHEN NOT dear THEN
@@ -136,7 +143,7 @@ SELECT object AS key, object,
         'FROM (SELECT furthest, greatest(furthest, 0)::float8 / %s AS used FROM (%s) AS f) AS k WHERE k.used >= %s OR %L',
         object, :sequence_ratio::float8, by_sequence AND refers IS NULL, :critical_ratio::float8, :warning_ratio::float8,
         pg_catalog.replace(CASE base WHEN 21 THEN 'smallint' ELSE 'integer' END || CASE WHEN refers IS NULL THEN ' key' ELSE ' refers to a wider key of ' || refers END, '%', '%%')
-            || ', %s of ' || ends || ' used', remedy, remedy_2, ends, reading, :warning_ratio::float8, alone AND refers IS NULL AND rows >= :min_rows::bigint)
+            || ', %s of ' || ends || ' used', remedy, remedy_2, ends, reading, :warning_ratio::float8, alone AND refers IS NULL AND total >= :min_rows::bigint)
     END AS sql,
     65536 AS cost,
     CASE WHEN by_sequence OR by_index THEN NULL

@@ -18,7 +18,8 @@
 -- why: At its end the sequence, or the column it feeds, refuses the next row: inserts fail, mostly of the
 --   largest table there is. Widening the column of a large table takes hours; begin early.
 -- spares: sequences that start again at their end (CYCLE) and whose column holds every value;
---   sequences never used; temporary ones. The limit is the smaller of the sequence's and of the
+--   sequences never used; temporary ones; of tens of
+--   thousands the widest of the smallest tables. The limit is the smaller of the sequence's and of the
 --   column's type, also for descending sequences.
 -- fix: ALTER SEQUENCE ... AS bigint takes an instant. Changing the column's type rewrites the table under
 --   an ACCESS EXCLUSIVE lock: on a large table add a bigint column, fill it in batches by trigger and
@@ -45,7 +46,7 @@ WITH RECURSIVE busy AS MATERIALIZED (
 	  AND @schema_is_ours(n.nspname)
 	  AND NOT @extension_member(pg_class, c.oid)
 	ORDER BY n.nspname, c.relname
-	LIMIT 20000
+	LIMIT 200000
 ), @fed, @base_type, narrow AS (
 	-- The narrowest integer column of each sequence, domains taken to their base.
 	SELECT DISTINCT ON (f.seq) f.seq, n.nspname, c.relname, a.attname, t.base, c.relkind, f.rel, f.attnum,
@@ -65,10 +66,16 @@ WITH RECURSIVE busy AS MATERIALIZED (
 	    least(s.seqmax, w.high) AS high, greatest(s.seqmin, w.low) AS low,
 	    coalesce(w.high < s.seqmax AND s.seqincrement > 0 OR w.low > s.seqmin AND s.seqincrement < 0, false) AS by_column
 	FROM sequence AS s LEFT JOIN narrow AS w ON w.seq = s.oid
+), chosen AS MATERIALIZED (
+	-- Each reading keeps a lock until the statement ends: never more than half of the server's lock table,
+	-- and rather the narrow ones of large tables.
+	SELECT l.* FROM limited AS l LEFT JOIN pg_catalog.pg_class AS c ON c.oid = l.rel
+	WHERE NOT (l.seqcycle AND NOT l.by_column)
+	ORDER BY l.high - l.low, c.reltuples DESC NULLS LAST, l.oid
+	LIMIT pg_catalog.current_setting('max_locks_per_transaction')::bigint * pg_catalog.current_setting('max_connections')::bigint / 2
 ), read AS (
 	SELECT l.*, CASE WHEN l.readable THEN pg_catalog.pg_sequence_last_value(l.oid::regclass) END::numeric AS last
-	FROM limited AS l
-	WHERE NOT (l.seqcycle AND NOT l.by_column)
+	FROM chosen AS l
 ), used AS (
 	SELECT r.*, CASE WHEN r.seqincrement > 0 THEN (r.last - r.low + 1) / greatest(r.high - r.low + 1, 1)
 	        ELSE (r.high - r.last + 1) / greatest(r.high - r.low + 1, 1) END AS ratio,

@@ -11,7 +11,8 @@
 -- message: {detail}
 -- why: In such a session no trigger fires and no foreign key is checked: every write may leave rows without
 --   a parent, totals that are wrong and history that has gaps, without any message.
--- spares: sessions that set it for themselves; the value local, which fires what origin does.
+-- spares: sessions that set it for themselves; a platform's own roles and databases; the value local,
+--   which fires what origin does.
 -- fix: Take the setting back; it holds for sessions that begin afterwards. Then look for rows without a
 --   parent (fk-orphan-rows). A replication tool sets it in its own session.
 -- remedy.1: take the setting back | sql | none | the same with SET session_replication_role = replica | closes
@@ -29,6 +30,7 @@ FROM pg_catalog.pg_db_role_setting AS s
 LEFT JOIN pg_catalog.pg_database AS d ON d.oid = s.setdatabase
 LEFT JOIN pg_catalog.pg_roles AS r ON r.oid = s.setrole
 WHERE EXISTS (SELECT FROM pg_catalog.unnest(s.setconfig) AS c (c) WHERE c ~* '^session_replication_role=replica$')
+  AND NOT coalesce(@platform_role(r.rolname), false) AND NOT coalesce(@platform_database(d.datname), false)
 UNION ALL
 -- What the files say, unless it is changed again for us.
 SELECT 'session_replication_role', 'file', 'warning', 'the whole server: its sessions fire no triggers and check no foreign keys',

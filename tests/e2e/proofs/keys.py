@@ -20,6 +20,8 @@ PROOFS = {
         CREATE TABLE tree1 PARTITION OF tree FOR VALUES IN (1) PARTITION BY LIST (k); CREATE TABLE tree11 PARTITION OF tree1 FOR VALUES IN (1);
         INSERT INTO tree VALUES (1, 1);
         CREATE TABLE by_it (big_id int REFERENCES big) PARTITION BY LIST (big_id);
+        CREATE TYPE kind AS (big_id int); CREATE TABLE typed OF kind; ALTER TABLE typed ADD FOREIGN KEY (big_id) REFERENCES big;
+        CREATE TABLE row_of (big_id int REFERENCES big); CREATE TABLE holds (r row_of);
         -- look-alikes: domains of the same type on either side, partitions as target, what an extension owns
         CREATE TABLE fine (a bigint REFERENCES big, b inner_id REFERENCES big, c varchar(20) REFERENCES big (code), d numeric(10,2) REFERENCES big (amount));
         CREATE TABLE by_domain (id inner_id PRIMARY KEY); CREATE TABLE to_domain (id bigint REFERENCES by_domain);
@@ -33,7 +35,7 @@ PROOFS = {
         "public.lengths.amount": ("warning", None), "public.kinds.free": ("info", None), "public.kinds.day": ("warning", None),
         "public.kinds.bounded": ("warning", None), "public.several.a": ("warning", None), "public.own_collation.code": ("warning", None),
         "public.seen.big_id": ("warning", None), '"s p"."or""der\n"."select"': ("warning", None), "public.tree.big_id": ("warning", None),
-        "public.by_it.big_id": ("warning", None)},
+        "public.by_it.big_id": ("warning", None), "public.typed.big_id": ("warning", None), "public.row_of.big_id": ("warning", None)},
         closes={"public.narrow.big_id", "public.wider.small_id", "public.lengths.code", "public.lengths.amount", "public.kinds.free",
                 "public.kinds.day", "public.kinds.bounded", "public.several.a", "public.own_collation.code", '"s p"."or""der\n"."select"',
                 "public.tree.big_id"},

@@ -19,7 +19,12 @@
 --   transaction and waits for older transactions. Check that no hint or script names it.
 -- remedy.1: drop it while reads and writes go on | sql | none | CREATE INDEX CONCURRENTLY as the one that is kept | closes
 -- remedy.2: drop it from all partitions, under a strong lock for an instant | sql | lock | CREATE INDEX as the one that is kept | closes
-WITH @user_schema, rough AS (
+WITH @user_schema, shared AS MATERIALIZED (
+	-- First columns that several indexes of a table have: only those are worth the rest.
+	SELECT i.indrelid, i.indkey[0] AS first FROM pg_catalog.pg_index AS i
+	WHERE i.indrelid >= 16384 AND i.indisvalid AND i.indnatts > 0
+	GROUP BY i.indrelid, i.indkey[0] HAVING count(*) > 1
+), rough AS (
 	-- What is cheap to compare first: most indexes have no match in that.
 	SELECT i.indexrelid, i.indrelid, i.indisunique, i.indimmediate, x.relname AS index, x.relkind, x.relispartition, x.relpages,
 	    c.relname, n.nspname, i.indnatts, i.indnkeyatts, i.indkey, i.indexprs, i.indpred,
@@ -31,6 +36,7 @@ WITH @user_schema, rough AS (
 	JOIN pg_catalog.pg_class AS c ON c.oid = i.indrelid
 	JOIN user_schema AS n ON n.oid = c.relnamespace
 	WHERE i.indisvalid AND i.indisready AND i.indislive AND NOT i.indisexclusion
+	  AND (i.indrelid, i.indkey[0]) IN (SELECT s.indrelid, s.first FROM shared AS s)
 	  AND c.relpersistence <> 't'
 	  AND NOT @inheritance_partition(c.oid)
 ), alike AS MATERIALIZED (

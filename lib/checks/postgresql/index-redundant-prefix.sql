@@ -21,14 +21,19 @@
 -- remedy.1: look at the use of both | look | none | | helps
 -- remedy.2: drop it while reads and writes go on | sql | none | CREATE INDEX CONCURRENTLY with its columns | closes
 -- remedy.3: drop it from all partitions, under a strong lock for an instant | sql | lock | CREATE INDEX with its columns | closes
-WITH @user_schema, @user_index, tree AS (
+WITH @user_schema, @user_index, shared AS MATERIALIZED (
+	-- First columns that several indexes of a table have: only those are worth the rest.
+	SELECT i.indrelid, i.indkey[0] AS first FROM pg_catalog.pg_index AS i
+	WHERE i.indrelid >= 16384 AND i.indisvalid AND i.indnatts > 0
+	GROUP BY i.indrelid, i.indkey[0] HAVING count(*) > 1
+), tree AS (
 	SELECT u.*, (u.indkey::int2[])[0 : u.indnkeyatts - 1] AS keys, (u.indkey::int2[])[u.indnkeyatts : u.indnatts - 1] AS payload,
 	    -- Places in the statement's text are no part of an expression.
 	    coalesce(pg_catalog.regexp_replace(u.indexprs::text, ':location -?\d+', '', 'g'), '') AS exprs,
 	    coalesce(pg_catalog.regexp_replace(u.indpred::text, ':location -?\d+', '', 'g'), '') AS pred
 	FROM user_index AS u
 	WHERE u.amname = 'btree' AND NOT u.indisexclusion
-	  AND EXISTS (SELECT FROM pg_catalog.pg_index AS o WHERE o.indrelid = u.indrelid AND o.indexrelid <> u.indexrelid AND o.indkey[0] = u.indkey[0])
+	  AND (u.indrelid, u.indkey[0]) IN (SELECT s.indrelid, s.first FROM shared AS s)
 ), pair AS (
 	SELECT n.indexrelid AS narrow, w.indexrelid AS wide
 	FROM tree AS n

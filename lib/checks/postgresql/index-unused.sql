@@ -32,6 +32,7 @@ WITH RECURSIVE candidate AS (
 	JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
 	WHERE i.indisvalid AND i.indisready AND i.indislive AND NOT i.indisunique AND NOT i.indisexclusion
 	  AND NOT i.indisclustered AND NOT i.indisreplident AND i.indexprs IS NULL
+	  AND (x.relkind = 'I' OR x.relpages::bigint * pg_catalog.current_setting('block_size')::bigint >= :min_bytes::bigint)
 	  AND NOT x.relispartition AND c.relkind IN ('r', 'm', 'p') AND c.relpersistence <> 't'
 	  AND NOT EXISTS (SELECT FROM pg_catalog.pg_constraint AS k WHERE k.conindid = i.indexrelid)
 	  -- Serves the checks of a foreign key of its own table.

@@ -245,7 +245,7 @@ const struct conf_option conf_options[] = {
 	{ KIND_DATABASE, "same_schema_as", TYPE_NAME, 0, OPT_NO_FIELD,
 	  .help = "The database whose schema this one should have: schema-drift is critical "
 	          "when they differ for 15 minutes.", .example = "orders" },
-	{ KIND_DATABASE, "scrub_slice", TYPE_DURATION, 0, DATABASE(scrub_slice_us), SEC, DAY,
+	{ KIND_DATABASE, "scrub_slice", TYPE_DURATION, 0, DATABASE(scrub_slice_us), 10 * MSEC, DAY,
 	  .def = "10min", .help = "How long a scrub works at a time.", .example = "5min" },
 	{ KIND_DATABASE, "scrub_share", TYPE_INT, 0, DATABASE(scrub_share), 1, 100, .def = "5",
 	  .help = "How many hundredths of the time scrubs may work on one server.",
@@ -260,7 +260,7 @@ const struct conf_option conf_options[] = {
 	{ KIND_DATABASE, "scrub_wal_budget", TYPE_SIZE, OPT_LATER, OPT_NO_FIELD, 0,
 	  INT64_C(1) << 50, .def = "64MB",
 	  .help = "How much WAL a scrub slice may cause.", .example = "16MB" },
-	{ KIND_DATABASE, "scrub_full", TYPE_DURATION, 0, DATABASE(scrub_full_us), 3600 * SEC,
+	{ KIND_DATABASE, "scrub_full", TYPE_DURATION, 0, DATABASE(scrub_full_us), SEC,
 	  3650 * DAY, .def = "30d",
 	  .help = "Within what time everything is scrubbed once.", .example = "7d" },
 	{ KIND_DATABASE, "backup_policy", TYPE_TEXT, OPT_LATER, OPT_NO_FIELD,

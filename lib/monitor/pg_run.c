@@ -123,11 +123,13 @@ on_check_done(const struct pg_failure *f, int64_t duration_us, void *arg)
 
 	ask_unlink(r, a);
 	pg_run_note_loss(r, f);
+	if (f && a->item && pg_run_item_failure(a, f))
+		f = NULL;
 	if (f)
 		fill_why(f, &why);
 	eval_finish(a->eval, f ? &why : NULL, &result);
-	if (a->item && r->job.keeper)
-		allowance_spend(&r->job.keeper->allowance, clock_now_us(), duration_us);
+	if (a->item)
+		pg_run_scrub_spent(r, a->checkup, duration_us);
 	if (a->item)
 		scope_scrub_record(&o, r->job.timeout_us, r->job.scrub_max_us);
 	else if (!f || f->err.code != PG_NOT_REACHED) /* else the end of the part says so */

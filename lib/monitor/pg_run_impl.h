@@ -28,8 +28,7 @@ struct pg_run {
 	struct ask *asks; /* in flight */
 	size_t in_flight;
 	struct checkup *scrubbing;
-	int64_t scrub_until_us, scrub_wall_us;
-	size_t scrub_next;
+	int64_t scrub_until_us, scrub_wall_us, scrub_spent_us;
 	struct facts fresh; /* being read: what was known holds until all of it is here */
 	struct load load;   /* as last seen */
 	bool looked;
@@ -57,4 +56,8 @@ bool pg_run_pump_facts(struct pg_run *);
 
 /* pg_scrub.c: likewise; one statement at a time */
 bool pg_run_pump_scrub(struct pg_run *);
+/* What an error of an item's statement says of the item itself; true: that it is damaged, which is
+ * now the row that the eval has. */
+bool pg_run_item_failure(struct ask *, const struct pg_failure *);
+void pg_run_scrub_spent(struct pg_run *, struct checkup *, int64_t duration_us);
 void pg_run_scrub_end(struct pg_run *);

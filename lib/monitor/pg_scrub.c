@@ -4,13 +4,18 @@
  */
 #include "base/str.h"
 #include "base/text.h"
+#include "monitor/internal.h"
 #include "monitor/pg_run_impl.h"
 #include <math.h>
 
 #define LOOK_AGAIN_US    (5 * USEC_PER_SEC)
 #define PAUSE_US         (1 * USEC_PER_SEC)
-#define BUSY_WAIT_US     (30 * USEC_PER_SEC)
+#define BUSY_WAIT_US     (15 * USEC_PER_SEC)
 #define RESUME_MAX_BYTES ((size_t)8192)
+/* What a part of an object should take of what one statement may, and of what is left for all. */
+#define PART_OF_TIMEOUT    5
+#define PART_OF_BUDGET     4
+#define BYTES_WITHOUT_DEEP (1024.0 * 1024 * 1024)
 /* How fast an object is read at worst, for the time that its one statement is given at first. */
 #define SLOW_BYTES_PER_SEC 25e6
 
@@ -53,6 +58,15 @@ on_items_columns(size_t n, const char *const *names, void *arg)
 	}
 }
 
+/* Who looks once and did not ask for more gets what is there in a moment. */
+static bool
+is_for_deep(const struct checkup *c, double bytes)
+{
+	const struct monitor *m = c->scope->monitor;
+
+	return m->options.one_shot && !m->options.deep && bytes > BYTES_WITHOUT_DEEP;
+}
+
 static bool
 on_item(const char *const *cells, const size_t *lengths, void *arg)
 {
@@ -76,6 +90,10 @@ on_item(const char *const *cells, const size_t *lengths, void *arg)
 	}
 	scrub_list_add(s, v[SCRUB_KEY], v[SCRUB_OBJECT], v[SCRUB_SQL],
 	    v[SCRUB_COST] ? strtod(v[SCRUB_COST], NULL) : 0);
+	if (is_for_deep(a->checkup, v[SCRUB_COST] ? strtod(v[SCRUB_COST], NULL) : 0))
+		scrub_get(s, v[SCRUB_KEY])->tried_wall_us = INT64_MAX; /* not in this run */
+	if (v[SCRUB_REMEDY])
+		scrub_list_remedy(s, v[SCRUB_KEY], v[SCRUB_REMEDY]);
 	if (v[SCRUB_START] && v[SCRUB_SLICE])
 		scrub_list_slices(s, v[SCRUB_KEY], v[SCRUB_START], strtod(v[SCRUB_SLICE], NULL));
 	return true;
@@ -234,6 +252,57 @@ on_slice_columns(size_t n, const char *const *names, void *arg)
 	eval_columns(a->eval, n, names);
 }
 
+static bool
+is_state(const struct pg_failure *f, const char *const *states, size_t n)
+{
+	for (size_t i = 0; f && i < n; i++)
+		if (streq(f->err.sqlstate, states[i]))
+			return true;
+	return false;
+}
+
+/* Dropped since it was listed: nothing is wrong, and nothing is left to verify. */
+static bool
+is_gone(const struct pg_failure *f)
+{
+	static const char *const undefined[] = { "42P01", "42704", "42883", "3F000" };
+
+	return is_state(f, undefined, ARRAY_SIZE(undefined)) ||
+	       (f && streq(f->err.sqlstate, "XX000") &&
+	           strstr(f->err.msg, "could not open relation with OID"));
+}
+
+bool
+pg_run_item_failure(struct ask *a, const struct pg_failure *f)
+{
+	static const char *const corrupted[] = { "XX001", "XX002" };
+	static const char *const names[] = { "object", "key", "value", "detail", "remedy" };
+	struct scrub_item *it = scrub_get(a->checkup->scrub, a->item);
+	size_t lengths[ARRAY_SIZE(names)];
+
+	if (!it)
+		return false;
+	if (is_gone(f)) {
+		scrub_item_gone(it);
+		return false;
+	}
+	if (!it->remedy || !is_state(f, corrupted, ARRAY_SIZE(corrupted)))
+		return false;
+	const char *const cells[] = { it->object, it->key, "1", f->err.msg, it->remedy };
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		lengths[i] = strlen(cells[i]);
+	/* Rows of the part may have come before the error. */
+	eval_free(a->eval);
+	a->eval = checkup_eval(
+	    a->checkup, a->item, a->run->job.server_start, a->started_us, a->started_wall_us);
+	eval_columns(a->eval, ARRAY_SIZE(names), names);
+	eval_row(a->eval, cells, lengths);
+	a->resumed = true;
+	free(TAKE_PTR(a->resume));
+	return true;
+}
+
 /* A row without an object only says where the statement stopped. */
 static bool
 on_slice_row(const char *const *cells, const size_t *lengths, void *arg)
@@ -272,6 +341,8 @@ on_slice_done(const struct pg_failure *f, int64_t duration_us, void *arg)
 
 	ask_unlink(r, a);
 	pg_run_note_loss(r, f);
+	if (f && pg_run_item_failure(a, f))
+		f = NULL;
 	if (f)
 		result_unknown(&why, pg_failure_reason(f), "%s", f->err.msg);
 	else if (!a->resumed)
@@ -282,8 +353,9 @@ on_slice_done(const struct pg_failure *f, int64_t duration_us, void *arg)
 	}
 	o.resume = a->resume;
 	o.keep = a->keep;
-	if (r->job.keeper)
-		allowance_spend(&r->job.keeper->allowance, clock_now_us(), duration_us);
+	o.target_us =
+	    MIN(r->job.timeout_us / PART_OF_TIMEOUT, r->job.scrub_budget_us / PART_OF_BUDGET);
+	pg_run_scrub_spent(r, a->checkup, duration_us);
 	scope_scrub_record(&o, r->job.timeout_us, r->job.scrub_max_us);
 	result_done(&result);
 	result_done(&why);
@@ -344,16 +416,40 @@ ask_item(struct pg_run *r, struct checkup *c, const struct scrub_item *it)
 	return e;
 }
 
+/* Whose turn was longest ago: one that has much to do leaves something for the others. */
 static struct checkup *
-next_scrub(struct pg_run *r)
+next_scrub(const struct pg_run *r)
 {
-	while (r->scrub_next < r->job.part->n) {
-		struct checkup *c = r->job.part->taken[r->scrub_next++];
+	struct checkup *best = NULL;
 
-		if (c->check->kind == KIND_SCRUB && c->running)
-			return c;
+	for (size_t i = 0; i < r->job.part->n; i++) {
+		struct checkup *c = r->job.part->taken[i];
+
+		if (c->check->kind == KIND_SCRUB && c->running &&
+		    (!best || c->scrub_worked_us < best->scrub_worked_us))
+			best = c;
 	}
-	return NULL;
+	return best;
+}
+
+/* By the clock for one who waits, else by what the statements took: lists do not count. */
+static bool
+has_time(const struct pg_run *r)
+{
+	if (!r->job.keeper)
+		return clock_now_us() < r->scrub_until_us;
+	return r->scrub_spent_us < r->job.scrub_budget_us;
+}
+
+void
+pg_run_scrub_spent(struct pg_run *r, struct checkup *c, int64_t duration_us)
+{
+	c->scrub_worked_us = clock_now_us();
+	if (c->check->cost != COST_SCRUB)
+		return;
+	r->scrub_spent_us += duration_us;
+	if (r->job.keeper)
+		allowance_spend(&r->job.keeper->allowance, clock_now_us(), duration_us);
 }
 
 /* 1: something was sent, 0: nothing, and this check is over; below 0: the session is gone. */
@@ -365,6 +461,14 @@ begin_scrub(struct pg_run *r, struct checkup *c)
 	if (*r->job.facts_us == 0) {
 		pg_run_record_unknown(
 		    c, pg_failure_reason(&r->facts_failed), r->facts_failed.err.msg);
+		return 0;
+	}
+	if (scope_scrub_is_rare(c) && c->scope->monitor->options.one_shot &&
+	    !c->scope->monitor->options.deep) {
+		struct coverage deep = { .cover = COVER_NOT,
+			.reason = "it reads everything; use --deep" };
+
+		scope_record_uncovered(c->scope, c, &deep);
 		return 0;
 	}
 	cov = checkup_coverage(c, r->job.facts, *r->job.generation);
@@ -385,7 +489,7 @@ go_on_scrubbing(struct pg_run *r)
 	bool asked;
 	int e;
 
-	if (clock_now_us() < r->scrub_until_us && !checkup_is_over(c))
+	if (has_time(r) && !checkup_is_over(c))
 		it = scrub_next(c->scrub, clock_wall_us(), &pace, r->scrub_wall_us);
 	if (!it) {
 		struct scrub_keeper *k = r->job.keeper;

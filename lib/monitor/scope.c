@@ -10,6 +10,8 @@
 #include "monitor/scrub.h"
 
 /* Checks that fall due within this part of their interval run together. */
+#define RARE_US      (2 * 86400 * USEC_PER_SEC)
+#define RARE_TIMES   7
 #define DUE_SLACK_US (1 * USEC_PER_SEC)
 /* Of the interval at which what could not answer is asked again. */
 #define RETRY_DOUBLINGS 16u
@@ -327,6 +329,12 @@ probe_interval(const struct checkup *c)
 	return c->scope->conf->interval_us[c->check->probe];
 }
 
+bool
+scope_scrub_is_rare(const struct checkup *c)
+{
+	return c->scrub && c->check->cost == COST_SCRUB && c->check->interval_us >= RARE_US;
+}
+
 struct scrub_pace
 scope_scrub_pace(const struct checkup *c)
 {
@@ -334,6 +342,10 @@ scope_scrub_pace(const struct checkup *c)
 		return (struct scrub_pace){ 0, 0 };
 	if (c->settings->interval_set)
 		return (struct scrub_pace){ c->interval_us, c->interval_us };
+	/* What reads everything comes no more than so often within its time, however quick it is. */
+	if (scope_scrub_is_rare(c))
+		return (struct scrub_pace){ MAX(probe_interval(c), c->interval_us / RARE_TIMES),
+			c->interval_us };
 	return (struct scrub_pace){ probe_interval(c), c->interval_us };
 }
 

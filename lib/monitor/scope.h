@@ -55,7 +55,7 @@ struct checkup {
 	struct scrub *scrub; /* kind scrub: progress; else NULL */
 	struct drift *drift; /* kind snapshot: what is kept of it; else NULL */
 	char *scrub_waits;   /* why its last pass did not go on, or NULL */
-	int64_t scrub_saved_us;
+	int64_t scrub_saved_us, scrub_worked_us;
 	struct rows *rows; /* of the last run that answered, for changed settings; or NULL */
 	int64_t rows_us;   /* when they were taken */
 };
@@ -136,6 +136,7 @@ struct outcome {
 	const char *item;
 	bool sliced;        /* a part of that item */
 	const char *resume; /* where it goes on; NULL: this was its end */
+	int64_t target_us;  /* what a part should take */
 	int64_t started_us, started_wall_us, duration_us;
 	const char *keep; /* what the next pass over it begins with, or NULL */
 	bool decides;
@@ -150,6 +151,7 @@ json_t *scope_scrubs_json(const struct scope *) _must_check_;       /* what is l
 json_t *checkup_coverage_json(const struct checkup *) _must_check_; /* NULL: no scrub */
 /* How often items are due; at once when somebody asked for a run. */
 struct scrub_pace scope_scrub_pace(const struct checkup *);
+bool scope_scrub_is_rare(const struct checkup *); /* it takes days to go round */
 /* A check that cannot be asked: not covered or unknown by its coverage. */
 void scope_record_uncovered(struct scope *, struct checkup *, const struct coverage *);
 /* There was nothing new to judge: the check just waits for its next turn. */

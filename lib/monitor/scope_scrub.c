@@ -9,10 +9,8 @@
 
 #define CONFIRM_US (10 * USEC_PER_SEC)
 /* Progress is kept so often while it goes on; a restart repeats no more than this. */
-#define SAVE_US (5 * USEC_PER_SEC)
-/* A part of an object should take so much of what one statement may. */
-#define PART_OF_TIMEOUT 5
-#define BYTES_TO_TELL   1e6
+#define SAVE_US       (5 * USEC_PER_SEC)
+#define BYTES_TO_TELL 1e6
 
 static bool
 item_exists(const char *item, void *arg)
@@ -45,9 +43,18 @@ save_scrub(struct checkup *c)
 	monitor_state(c->scope->monitor, "scrub", key, json);
 }
 
+/* The worst of what breaches; results of a scrub have no value of their own. */
+static double
+breach_of(const struct result *r)
+{
+	if (r->nsamples == 0 || r->samples[0]->severity == SEVERITY_NONE)
+		return 0;
+	return r->samples[0]->has_value ? r->samples[0]->value : 1;
+}
+
 /* What the end of a pass will say is known in part: enough to tell, not to close anything. */
 static void
-record_part(const struct outcome *o, struct scrub_item *it, int64_t target_us)
+record_part(const struct outcome *o, struct scrub_item *it)
 {
 	struct checkup *c = o->checkup;
 	struct applied applied = { 0 };
@@ -57,9 +64,9 @@ record_part(const struct outcome *o, struct scrub_item *it, int64_t target_us)
 		scrub_item_restart(it);
 		return;
 	}
-	scrub_item_advance(it, o->resume, o->duration_us, target_us);
-	if (o->result->nbreaching > 0 && o->result->value > it->told) {
-		it->told = o->result->value;
+	scrub_item_advance(it, o->resume, o->duration_us, o->target_us);
+	if (breach_of(o->result) > it->told) {
+		it->told = breach_of(o->result);
 		o->result->state = RESULT_TRUNCATED;
 		checkup_apply(c, o, &applied);
 	}
@@ -74,6 +81,8 @@ record_failed(const struct outcome *o, struct scrub_item *it, int64_t timeout_us
 	bool timed_out = o->result->reason == REASON_TIMEOUT;
 	struct applied applied = { 0 };
 
+	if (!it->listed)
+		return; /* dropped meanwhile: the next list knows */
 	if (timed_out && o->sliced && scrub_item_shrink(it, o->duration_us))
 		return;
 	checkup_apply(c, o, &applied);
@@ -101,11 +110,11 @@ scope_scrub_record(const struct outcome *o, int64_t timeout_us, int64_t max_time
 		return;
 	}
 	if (o->resume) {
-		record_part(o, it, timeout_us / PART_OF_TIMEOUT);
+		record_part(o, it);
 		return;
 	}
+	it->told = breach_of(o->result); /* before its rows are taken */
 	checkup_apply(c, o, &applied);
-	it->told = o->result->nbreaching > 0 ? o->result->value : 0;
 	if (o->sliced)
 		scrub_item_keep(it, o->keep);
 	scrub_item_done(it, clock_wall_us(), o->duration_us,
@@ -168,7 +177,7 @@ judge_pass(struct checkup *c, const struct scrub_summary *sum, bool more, enum r
 		return xasprintf("%zu of %zu could not be verified: %s: %s", sum->failed,
 		    sum->items, sum->failed_object, sum->why);
 	}
-	if (more && m->options.one_shot) {
+	if (m->options.one_shot && (more || sum->done < sum->items - sum->denied)) {
 		c->unknown_runs = unknown_runs;
 		c->status = CHECK_UNKNOWN;
 		*ret = REASON_BUDGET;

@@ -20,7 +20,7 @@
 #define SCRUB_RETRY_US (86400 * USEC_PER_SEC)
 
 const char *const scrub_column_names[SCRUB_COLUMN_N] = { "key", "object", "sql", "cost", "grant",
-	"start", "slice" };
+	"start", "slice", "remedy" };
 
 struct scrub {
 	struct scrub_item **v;
@@ -38,6 +38,7 @@ item_free(struct scrub_item *it)
 	free(it->grant);
 	free(it->why);
 	free(it->start);
+	free(it->remedy);
 	free(it->resume);
 	free(it->kept);
 	free(it);
@@ -105,6 +106,7 @@ list_item(struct scrub *s, const char *key, const char *object)
 		it->listed_wall_us = clock_wall_us();
 	free(it->object);
 	free(TAKE_PTR(it->start));
+	free(TAKE_PTR(it->remedy));
 	free(TAKE_PTR(it->sql));
 	free(TAKE_PTR(it->grant));
 	it->object = xstrdup(object);
@@ -139,6 +141,17 @@ scrub_list_slices(struct scrub *s, const char *key, const char *start, double sl
 	}
 	it->slice = slice;
 	it->amount = fmin(fmax(it->amount, 1), slice * SLICE_RANGE);
+}
+
+void
+scrub_list_remedy(struct scrub *s, const char *key, const char *remedy)
+{
+	struct scrub_item *it = map_get(s->by_key, key);
+
+	if (!it)
+		return;
+	free(it->remedy);
+	it->remedy = xstrdup(remedy);
 }
 
 void
@@ -248,6 +261,13 @@ scrub_item_keep(struct scrub_item *it, const char *kept)
 	it->waiting = kept && !it->kept;
 	free(it->kept);
 	it->kept = xstrdup(kept);
+}
+
+void
+scrub_item_gone(struct scrub_item *it)
+{
+	it->listed = it->failed = it->confirm = false;
+	free(TAKE_PTR(it->why));
 }
 
 void

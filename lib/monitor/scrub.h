@@ -25,8 +25,9 @@ struct scrub_item {
 	int64_t listed_wall_us; /* since when it is known */
 	int64_t retry_wall_us;  /* what took all the time there is waits until then */
 	/* in parts */
-	char *start;                    /* where a pass begins; NULL: it is one statement */
-	char *resume;                   /* where the pass that is on goes on, or NULL */
+	char *remedy; /* for what its statement says by an error: that it is damaged; or NULL */
+	char *start;  /* where a pass begins; NULL: it is one statement */
+	char *resume; /* where the pass that is on goes on, or NULL */
 	double slice, amount;           /* to read at a time: at first, now */
 	int64_t pass_wall_us, spent_us; /* of the pass that is on */
 	double told;              /* the most that was told of it since it was last complete */
@@ -44,6 +45,7 @@ enum scrub_column {
 	SCRUB_GRANT,
 	SCRUB_START,
 	SCRUB_SLICE,
+	SCRUB_REMEDY,
 	SCRUB_COLUMN_N
 };
 extern const char *const scrub_column_names[SCRUB_COLUMN_N];
@@ -56,6 +58,8 @@ void scrub_list_add(
     struct scrub *, const char *key, const char *object, const char *sql, double cost);
 /* Of the item just added: it is gone through in parts. */
 void scrub_list_slices(struct scrub *, const char *key, const char *start, double slice);
+/* Of the item just added: an error that tells of damage is what it is there to find. */
+void scrub_list_remedy(struct scrub *, const char *key, const char *remedy);
 /* An item that may not be looked at; grant is the statement that would allow it. */
 void scrub_list_deny(struct scrub *, const char *key, const char *object, const char *grant);
 void scrub_list_end(struct scrub *);
@@ -82,6 +86,7 @@ void scrub_item_advance(
 bool scrub_item_shrink(struct scrub_item *, int64_t duration_us);
 /* At the end of a pass, what the next one begins with; or NULL. */
 void scrub_item_keep(struct scrub_item *, const char *kept);
+void scrub_item_gone(struct scrub_item *); /* it was dropped since it was listed */
 void scrub_item_restart(
     struct scrub_item *); /* what is known of the pass that is on is of no use */
 struct scrub_summary {

@@ -25,12 +25,9 @@ WITH wanted AS (
 	SELECT w.text, w.o, pg_catalog.regexp_split_to_array(w.text, '\s*->\s*') AS side
 	FROM pg_catalog.jsonb_array_elements_text(:require_relationships::jsonb) WITH ORDINALITY AS w (text, o)
 ), readable AS (
-	SELECT text, o, CASE WHEN ok THEN pg_catalog.parse_ident(pg_catalog.btrim(side[1])) END AS f,
-	    CASE WHEN ok THEN pg_catalog.parse_ident(pg_catalog.btrim(side[2])) END AS t
-	FROM wanted
-	CROSS JOIN LATERAL (SELECT pg_catalog.cardinality(side) = 2 AND pg_catalog.bool_and(
-	    s ~ '^\s*("([^"]|"")+"|[[:alpha:]_\u0080-\uffff][[:alnum:]_$\u0080-\uffff]*)(\s*\.\s*("([^"]|"")+"|[[:alpha:]_\u0080-\uffff][[:alnum:]_$\u0080-\uffff]*)){1,2}\s*$') AS ok
-	    FROM pg_catalog.unnest(side) AS s) AS r
+	SELECT text, o, CASE WHEN pg_catalog.cardinality(f) > 1 AND pg_catalog.cardinality(t) > 1 THEN f END AS f,
+	    CASE WHEN pg_catalog.cardinality(f) > 1 AND pg_catalog.cardinality(t) > 1 THEN t END AS t
+	FROM (SELECT text, o, CASE WHEN pg_catalog.cardinality(side) = 2 THEN @name_parts(side[1]) END AS f, @name_parts(side[2]) AS t FROM wanted) AS w
 ), named AS (
 	-- schema.table.column on both sides; without a schema it is public.
 	SELECT text, o, CASE WHEN pg_catalog.cardinality(f) = 2 THEN ARRAY['public'] || f ELSE f END AS f,
@@ -59,12 +56,7 @@ WITH wanted AS (
 	ORDER BY r.o
 	LIMIT 1000
 ), empty AS (
-	SELECT NOT EXISTS (
-		SELECT FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
-		WHERE c.relkind IN ('r', 'p')
-	  AND @schema_is_ours(n.nspname)
-	  AND NOT @extension_member(pg_class, c.oid)
-	) AS empty
+	SELECT @no_table_yet AS empty
 ), parted AS (
 	SELECT m.*, e.empty, m.f || m.t || (pg_catalog.left(m.f[2] || '_' || m.f[3], 40) || '_fkey') AS parts,
 	    pg_catalog.regexp_replace(m.text, '\s*->\s*', ' -> ') AS key
@@ -72,8 +64,7 @@ WITH wanted AS (
 )
 SELECT CASE WHEN f IS NULL THEN text ELSE pg_catalog.format('%I.%I.%I', f[1], f[2], f[3]) END AS object,
     key, 1 AS value,
-    CASE WHEN empty AND coalesce((:first_seen::jsonb ->> key)::float8, extract(epoch FROM pg_catalog.now())::float8)
-            > extract(epoch FROM pg_catalog.now())::float8 - :grace::float8
+    CASE WHEN empty AND @young(key)
         THEN 'info' ELSE 'critical' END AS severity,
     CASE WHEN f IS NULL THEN 'cannot be read as schema.table.column -> schema.table.column'
         WHEN rel IS NULL THEN pg_catalog.format('table %I.%I does not exist', f[1], f[2])

@@ -22,14 +22,13 @@
 -- remedy.2: run the application's migrations against this database | manual | lock | | closes
 -- remedy.3: require it no longer | config | none | | helps
 WITH wanted AS (
-	SELECT w.text, w.o, CASE WHEN w.text ~ '^\s*("([^"]|"")+"|[[:alpha:]_\u0080-\uffff][[:alnum:]_$\u0080-\uffff]*)(\s*\.\s*("([^"]|"")+"|[[:alpha:]_\u0080-\uffff][[:alnum:]_$\u0080-\uffff]*))?\s*$'
-	    THEN pg_catalog.parse_ident(pg_catalog.btrim(w.text)) END AS part
+	SELECT w.text, w.o, @name_parts(w.text) AS part
 	FROM pg_catalog.jsonb_array_elements_text(:require_tables::jsonb) WITH ORDINALITY AS w (text, o)
 ), named AS (
 	-- A name without a schema is looked for in public; one that cannot be read is missing as it stands.
 	SELECT text, o, CASE WHEN part IS NULL THEN NULL WHEN part[2] IS NULL THEN 'public' ELSE part[1] END AS nspname,
 	    coalesce(part[2], part[1], text) AS relname
-	FROM wanted
+	FROM (SELECT text, o, CASE WHEN pg_catalog.cardinality(part) < 3 THEN part END AS part FROM wanted) AS w
 ), missing AS (
 	SELECT DISTINCT ON (m.nspname, m.relname) m.*,
 	    CASE WHEN m.nspname IS NULL THEN m.text ELSE pg_catalog.format('%I.%I', m.nspname, m.relname) END AS object
@@ -40,12 +39,7 @@ WITH wanted AS (
 	ORDER BY m.nspname, m.relname, m.o
 	LIMIT 1000
 ), empty AS (
-	SELECT NOT EXISTS (
-		SELECT FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
-		WHERE c.relkind IN ('r', 'p')
-	  AND @schema_is_ours(n.nspname)
-	  AND NOT @extension_member(pg_class, c.oid)
-	) AS empty
+	SELECT @no_table_yet AS empty
 ), found AS (
 	SELECT m.*, e.empty, (
 	    SELECT pg_catalog.string_agg(pg_catalog.format('%I.%I', n.nspname, c.relname), ', ' ORDER BY n.nspname, c.relname)
@@ -55,8 +49,7 @@ WITH wanted AS (
 	FROM missing AS m CROSS JOIN empty AS e
 )
 SELECT object, 1 AS value,
-    CASE WHEN empty AND coalesce((:first_seen::jsonb ->> object)::float8, extract(epoch FROM pg_catalog.now())::float8)
-            > extract(epoch FROM pg_catalog.now())::float8 - :grace::float8
+    CASE WHEN empty AND @young(object)
         THEN 'info' ELSE 'critical' END AS severity,
     CASE WHEN nspname IS NULL THEN ' (the name cannot be read as schema.table)'
         WHEN alike IS NOT NULL THEN pg_catalog.format('; there is %s', alike)

@@ -45,8 +45,8 @@ $(B)/libdbhealth.a: $(call obj,$(LIB_SRC)) $(if $(wildcard lib/check/embed.awk),
 	rm -f $@ && $(if $^,ar rcs $@ $^,printf '!<arch>\n' >$@)
 $(B)/dbhealthd: $(call obj,$(DAEMON_SRC)) $(B)/libdbhealth.a
 	$(CC) $(LINK) -o $@ $(call obj,$(DAEMON_SRC)) $(B)/libdbhealth.a $(LIBS)
-$(B)/dbhealth: $(call obj,$(CLI_SRC)) $(B)/libdbhealth.a
-	$(CC) $(LINK) -o $@ $(call obj,$(CLI_SRC)) $(B)/libdbhealth.a $(LIBS)
+$(B)/dbhealth: $(call obj,$(CLI_SRC)) $(B)/gen/init_sql.o $(B)/libdbhealth.a
+	$(CC) $(LINK) -o $@ $(call obj,$(CLI_SRC)) $(B)/gen/init_sql.o $(B)/libdbhealth.a $(LIBS)
 $(filter $(B)/unit/test-pg%,$(UNIT_BIN)): $(B)/tests/unit/pg-support.o
 $(filter $(B)/unit/test-store% $(B)/unit/test-outlet%,$(UNIT_BIN)): \
     $(call obj,$(wildcard daemon/store*.c daemon/outlet*.c))
@@ -55,7 +55,7 @@ $(B)/unit/%: $(B)/tests/unit/%.o $(B)/libdbhealth.a
 	@mkdir -p $(@D)
 	$(CC) $(LINK) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LIBS) -lcmocka
 # A harness under libFuzzer (clang, SAN=fuzzer-no-link,...), and as a replay of its corpus.
-$(B)/fuzz/programs.a: $(call obj,$(filter-out %/main.c,$(DAEMON_SRC) $(CLI_SRC)))
+$(B)/fuzz/programs.a: $(call obj,$(filter-out %/main.c,$(DAEMON_SRC) $(CLI_SRC))) $(B)/gen/init_sql.o
 	@mkdir -p $(@D)
 	rm -f $@ && ar rcs $@ $^
 FUZZ_WITH = $(B)/tests/fuzz/fuzz.o $(B)/fuzz/programs.a $(B)/libdbhealth.a
@@ -95,6 +95,15 @@ $(B)/gen/checks.list: FORCE
 $(B)/gen/lib/checks/%.sql: lib/checks/%.sql lib/check/expand.awk $(PARTS)
 	@mkdir -p $(@D)
 	@awk -f lib/check/expand.awk lib/checks/$(firstword $(subst /, ,$*)).parts $< >$@.tmp && mv $@.tmp $@
+# dbhealth init asks the server with the same parts.
+INIT_SQL := $(sort $(wildcard cli/*.sql))
+$(B)/gen/cli/%.sql: cli/%.sql lib/check/expand.awk lib/checks/postgresql.parts
+	@mkdir -p $(@D)
+	@awk -f lib/check/expand.awk lib/checks/postgresql.parts $< >$@.tmp && mv $@.tmp $@
+$(B)/gen/init_sql.c: lib/check/embed.awk $(INIT_SQL:%=$(B)/gen/%)
+	cd $(B)/gen && awk -v table=init_sql -f $(CURDIR)/lib/check/embed.awk $(INIT_SQL) >init_sql.tmp && mv init_sql.tmp init_sql.c
+$(B)/gen/init_sql.o: $(B)/gen/init_sql.c $(B)/gen/flags
+	$(CC) $(ALL_CFLAGS) -c -o $@ $<
 $(B)/gen/catalogue.c: lib/check/embed.awk $(CHECKS:%=$(B)/gen/%) $(B)/gen/checks.list
 	cd $(B)/gen && awk -f $(CURDIR)/lib/check/embed.awk $(CHECKS) >catalogue.tmp && mv catalogue.tmp catalogue.c
 

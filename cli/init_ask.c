@@ -3,6 +3,7 @@
  * statements are those that the checks print where a right is missing.
  */
 #include "base/str.h"
+#include "check/bind.h"
 #include "cli/init_sql.h"
 #include "pg/flavour.h"
 #include <stdarg.h>
@@ -82,8 +83,8 @@ init_missing(const struct init_plan *p)
 }
 
 /* Rows of (order, kind, level, what, sql, there). */
-void
-init_take(struct init_plan *p, const struct pg_rows *rows, const char *database)
+static void
+take_items(struct init_plan *p, const struct pg_rows *rows, const char *database)
 {
 	for (size_t i = 0; i < pg_rows_count(rows); i++) {
 		const char *kind = pg_rows_get(rows, i, 1), *sql = pg_rows_get(rows, i, 4);
@@ -101,6 +102,43 @@ init_take(struct init_plan *p, const struct pg_rows *rows, const char *database)
 			.there = pg_rows_true(rows, i, 5),
 		};
 	}
+}
+
+static const char *
+find_sql(const char *name)
+{
+	_cleanup_free_ char *path = xasprintf("cli/init_%s.sql", name);
+
+	for (size_t i = 0; i < init_sql_n; i++)
+		if (streq(init_sql[i].path, path))
+			return init_sql[i].text;
+	assert(false); /* it is embedded */
+	return NULL;
+}
+
+int
+init_ask(struct init_plan *p, struct pg_direct *d, const char *name,
+    const struct init_value *values, size_t n, const char *database, struct err *e)
+{
+	_cleanup_(bind_done) struct bind bind = { 0 };
+	_cleanup_(pg_rows_freep) struct pg_rows *rows = NULL;
+	const char *params[32] = { NULL };
+	size_t nparams;
+	int r = bind_parse(find_sql(name), ENGINE_POSTGRESQL, &bind, e);
+
+	if (r < 0)
+		return r;
+	nparams = strv_len(bind.names);
+	assert(nparams <= ARRAY_SIZE(params));
+	for (size_t i = 0; i < nparams; i++)
+		for (size_t k = 0; k < n; k++)
+			if (streq(bind.names[i], values[k].name))
+				params[i] = values[k].value;
+	r = pg_direct_query(d, bind.sql, params, nparams, &rows, e);
+	if (r < 0)
+		return r;
+	take_items(p, rows, database);
+	return 0;
 }
 
 /* ---- the server ---- */
@@ -226,40 +264,6 @@ init_ask_databases(struct init_plan *p, struct pg_direct *d, const char *glob, s
 
 /* ---- the role ---- */
 
-static const char role_sql[] = ME
-    " SELECT 1, 'grant', 0, 'the role, limited in its connections', pg_catalog.format("
-    "'DO $dbhealth$BEGIN IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = %L) "
-    "THEN CREATE ROLE %s LOGIN CONNECTION LIMIT %s; END IF; END$dbhealth$;', role, q, $2::int),"
-    " oid IS NOT NULL FROM me"
-    " UNION ALL SELECT 2, 'grant', 0, 'it may log in, and not fill the server',"
-    " pg_catalog.format('ALTER ROLE %s LOGIN CONNECTION LIMIT %s;', q, $2::int),"
-    " oid IS NULL OR rolcanlogin AND CASE WHEN $3::bool THEN rolconnlimit = $2::int"
-    " ELSE rolconnlimit BETWEEN 2 AND 100 END FROM me"
-    /* The daemon sets it for itself; this holds whoever logs in as the role. */
-    " UNION ALL SELECT 3, 'grant', 0, 'it writes nothing by mistake',"
-    " pg_catalog.format('ALTER ROLE %s SET default_transaction_read_only = on;', q),"
-    " EXISTS (SELECT FROM pg_catalog.pg_db_role_setting AS s WHERE s.setrole = me.oid"
-    " AND s.setdatabase = 0 AND 'default_transaction_read_only=on' = ANY (s.setconfig)) FROM me"
-    " UNION ALL SELECT 4, 'grant', 0, 'statistics, settings and sessions of all',"
-    " CASE WHEN oid IS NULL OR pg_catalog.pg_has_role(oid, 'pg_monitor', 'USAGE')"
-    " OR NOT pg_catalog.pg_has_role(oid, 'pg_monitor', 'MEMBER')"
-    " THEN pg_catalog.format('GRANT pg_monitor TO %s;', q)"
-    " WHEN v < 160000 THEN pg_catalog.format('GRANT pg_monitor TO %s; ALTER ROLE %s INHERIT;', q, "
-    "q)"
-    " ELSE pg_catalog.format('GRANT pg_monitor TO %s WITH INHERIT TRUE;', q) END,"
-    " coalesce(pg_catalog.pg_has_role(oid, 'pg_monitor', 'USAGE'), false) FROM me"
-    " UNION ALL SELECT 5, 'grant', 2, 'every table, as you asked (--read-all)',"
-    " pg_catalog.format('GRANT pg_read_all_data TO %s;', q), coalesce(pg_catalog.pg_has_role("
-    "oid, (SELECT r.oid FROM pg_catalog.pg_roles AS r WHERE r.rolname = 'pg_read_all_data'),"
-    " 'USAGE'), false) FROM me WHERE $4::bool AND v >= 140000"
-    " UNION ALL SELECT 6, 'grant', 0, 'to enter the database',"
-    " pg_catalog.format('GRANT CONNECT ON DATABASE %s TO %s;', " IDENT(
-        "d.datname") ", q),"
-                     " coalesce(pg_catalog.has_database_privilege(me.oid, d.oid, 'CONNECT'), false)"
-                     " FROM me, pg_catalog.pg_database AS d"
-                     " WHERE d.datname IN (SELECT pg_catalog.jsonb_array_elements_text($5::jsonb))"
-                     " ORDER BY 1, 5";
-
 static char *
 json_list(char *const *names)
 {
@@ -277,17 +281,17 @@ int
 init_ask_role(struct init_plan *p, struct pg_direct *d, struct err *e)
 {
 	_cleanup_free_ char *limit = xasprintf("%d", p->limit), *names = json_list(p->databases);
-	_cleanup_(pg_rows_freep) struct pg_rows *rows = NULL;
-	const char *params[] = { p->role, limit, p->limit_given ? "t" : "f",
-		p->read_all ? "t" : "f", names };
-	int r = pg_direct_query(d, role_sql, params, ARRAY_SIZE(params), &rows, e);
+	const struct init_value values[] = {
+		{ "role", p->role },
+		{ "limit", limit },
+		{ "limit_given", p->limit_given ? "t" : "f" },
+		{ "read_all", p->read_all ? "t" : "f" },
+		{ "databases", names },
+	};
 
-	if (r < 0)
-		return r;
 	if (p->read_all && p->version_num < 140000)
 		init_note(p, "pg_read_all_data is of PostgreSQL 14: --read-all does nothing here");
-	init_take(p, rows, NULL);
-	return 0;
+	return init_ask(p, d, "role", values, ARRAY_SIZE(values), NULL, e);
 }
 
 /* ---- pg_hba.conf ---- */

@@ -1,4 +1,4 @@
-# Check files to one sorted C table: awk -f embed.awk FILE... (sorted by the caller).  All is done in
+# Check files to one sorted C table: awk -f embed.awk [-v table=NAME] FILE... (sorted by the caller).  All is done in
 # BEGIN, so that no file at all is not standard input.
 BEGIN {
 	for (i = 1; i < 32; i++)
@@ -9,12 +9,15 @@ BEGIN {
 	special["?"] = "\\?"
 	special["\177"] = "\\177"
 	print "#include \"check/embedded.h\""
-	print "const struct embedded_check embedded_checks[] = {"
+	table = table ? table : "embedded_checks"
+	print "extern const struct embedded_check " table "[];"
+	print "extern const size_t " table "_n;"
+	print "const struct embedded_check " table "[] = {"
 	for (f = 1; f < ARGC; f++)
 		embed(ARGV[f])
 	print "\t{ 0, 0 }"
 	print "};"
-	print "const size_t embedded_checks_n = sizeof(embedded_checks) / sizeof(embedded_checks[0]) - 1;"
+	print "const size_t " table "_n = sizeof(" table ") / sizeof(" table "[0]) - 1;"
 	exit failed
 }
 

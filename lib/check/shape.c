@@ -212,6 +212,34 @@ get(const struct shape *s, const char *key)
 	return t && !t->absent ? t : NULL;
 }
 
+bool
+shape_next(const struct shape *s, size_t *iter, const char **ret)
+{
+	return map_next(s->things, iter, ret, NULL);
+}
+
+bool
+shape_has(const struct shape *s, const char *object)
+{
+	return get(s, object) != NULL;
+}
+
+void
+shape_parts(const struct shape *s, const char *object, shape_part_fn fn, void *arg)
+{
+	for (struct walk w = walk_of(get(s, object)); walk_name(&w); walk_next(&w))
+		fn(w.at, walk_value(&w), arg);
+}
+
+const char *
+shape_part(const struct shape *s, const char *object, const char *part)
+{
+	for (struct walk w = walk_of(get(s, object)); walk_name(&w); walk_next(&w))
+		if (streq(w.at, part))
+			return walk_value(&w);
+	return NULL;
+}
+
 static bool
 same_thing(const struct thing *a, const struct thing *b, bool across)
 {

@@ -21,6 +21,13 @@ size_t shape_bytes(const struct shape *); /* of memory, about */
 /* Moves all that is in from; it is empty after. */
 void shape_take(struct shape *, struct shape *from);
 
+/* One object after the other, "SORT NAME"; *iter starts at 0. */
+bool shape_next(const struct shape *, size_t *iter, const char **ret_object);
+bool shape_has(const struct shape *, const char *object);
+const char *shape_part(const struct shape *, const char *object, const char *part); /* or NULL */
+typedef void (*shape_part_fn)(const char *part, const char *value, void *arg);
+void shape_parts(const struct shape *, const char *object, shape_part_fn, void *arg);
+
 enum shape_change { SHAPE_REMOVED = 0, SHAPE_CHANGED, SHAPE_ADDED };
 extern const char *const shape_change_names[3]; /* removed changed added */
 struct shape_difference {

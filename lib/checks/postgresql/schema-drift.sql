@@ -11,14 +11,15 @@
 -- param.slice_size: 4000
 -- param.partitions: no
 -- param.grants: no
+-- param.comments: no
 -- param.sibling_for: 15min
 -- message: {detail}
 -- why: What somebody changed by hand is in no migration: it is lost with the next restore, stops the next
 --   migration, and makes the databases of one application answer differently. Who knows what changed, and
 --   between which two looks, finds the cause of a trouble that began then.
 -- spares: system and temporary objects, what an extension owns, schemas_exclude, indexes while they are
---   built; partitions belong to their root (param.partitions = yes: each of its own); owners, comments,
---   and grants unless param.grants = yes. Between two databases what the catalogue keeps as a tree
+--   built; partitions belong to their root (param.partitions = yes: each of its own); owners, and
+--   grants and comments unless param.grants = yes, param.comments = yes. Between two databases what the catalogue keeps as a tree
 --   (views, CHECK, policies, defaults other than plain ones) is compared by its being there only:
 --   dbhealth diff compares its text.
 -- fix: A change is told once and is no alarm. Where it is wanted, dbhealth baseline pin NAME; where not,
@@ -214,6 +215,11 @@ WITH @user_schema, extension_part AS MATERIALIZED (
 	UNION ALL SELECT oid, 'replica identity', CASE relreplident WHEN 'f' THEN 'full' WHEN 'n' THEN 'nothing' ELSE 'index' END
 	FROM rel WHERE relreplident <> 'd' AND relkind IN ('r', 'p')
 	UNION ALL SELECT oid, 'grants', relacl::text FROM rel WHERE :grants::bool AND relacl IS NOT NULL
+	UNION ALL SELECT d.objoid, CASE d.objsubid WHEN 0 THEN 'comment' ELSE 'comment on column ' || coalesce(pg_catalog.quote_ident(a.attname), '') END,
+	    '#' || pg_catalog.left(pg_catalog.md5(d.description), 12)
+	FROM pg_catalog.pg_description AS d JOIN rel AS r ON r.oid = d.objoid
+	LEFT JOIN pg_catalog.pg_attribute AS a ON a.attrelid = d.objoid AND a.attnum = d.objsubid
+	WHERE :comments::bool AND d.classoid = 'pg_catalog.pg_class'::pg_catalog.regclass
 	UNION ALL SELECT f.ftrelid, 'foreign server', pg_catalog.quote_ident(s.srvname) || coalesce(' (' || pg_catalog.array_to_string(f.ftoptions, ', ') || ')', '')
 	FROM pg_catalog.pg_foreign_table AS f JOIN pg_catalog.pg_foreign_server AS s ON s.oid = f.ftserver
 ), parts AS (

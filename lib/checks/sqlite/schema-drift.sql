@@ -43,7 +43,7 @@ WITH RECURSIVE thing AS (
 )
 SELECT sort, name AS object, CASE WHEN options <> '' THEN json_object('options', options) END AS parts FROM thing
 UNION ALL
-SELECT sort, name, json_object(CASE n WHEN 1 THEN part ELSE part || ' ' || n END, substr(sql, 600 * (n - 1) + 1, 600)) FROM piece
+SELECT sort, name, json_object(CASE n WHEN 1 THEN part ELSE part || ' [' || n || ']' END, substr(sql, 600 * (n - 1) + 1, 600)) FROM piece
 UNION ALL
 SELECT t.sort, t.name, json_object('column ' || substr(c.name, 1, 600), substr(lower(c.type), 1, 200) || CASE WHEN c."notnull" THEN ' not null' ELSE '' END
     || CASE WHEN c.pk THEN ' primary key ' || c.pk ELSE '' END

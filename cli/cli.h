@@ -35,6 +35,8 @@ enum option_id {
 	OPT_CONFIG,
 	OPT_FAIL_ON,
 	OPT_DEEP,
+	OPT_DDL,
+	OPT_DROPS,
 	OPT_SAMPLE,
 	OPT_BUDGET,
 	OPT_TIMEOUT,
@@ -54,6 +56,7 @@ struct options {
 	const char *socket, *url; /* borrowed from argv, as all texts here; NULL: not given */
 	enum output output;
 	enum colour colour;
+	bool ddl, drops;
 	bool quiet, all, sql, deep;
 	int verbose;
 	const char *database, *severity, *config;
@@ -82,7 +85,7 @@ struct command {
 	int (*run)(struct cli *); /* an exit code */
 };
 extern const struct command command_status, command_findings, command_explain, command_checks,
-    command_run, command_check, command_ack, command_init, command_baseline;
+    command_run, command_check, command_ack, command_init, command_baseline, command_diff;
 
 /* "dbhealth: WHAT: WHY. DO." on stderr, or a plugin's UNKNOWN on stdout; returns the exit code. */
 int cli_fail(const struct cli *, int code, const char *fmt, ...) _printf_(3, 4);

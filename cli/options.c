@@ -56,6 +56,10 @@ static const struct option_entry {
 	{ OPT_FAIL_ON, 0, false, "fail-on", "WORD",
 	    "critical, warning, unknown or none; less bad exits 0",
 	    "dbhealth check --fail-on critical postgresql:///app" },
+	{ OPT_DDL, 0, false, "ddl", NULL, "print the statements that, run on B, close what differs",
+	    "dbhealth diff --ddl stage prod | psql prod" },
+	{ OPT_DROPS, 0, false, "drops", NULL, "with --ddl: also what drops something",
+	    "dbhealth diff --ddl --drops stage prod" },
 	{ OPT_DEEP, 0, false, "deep", NULL, "verify whole files and relations, whatever it takes",
 	    "dbhealth check --deep sqlite:app.db" },
 	{ OPT_SAMPLE, 0, false, "sample", "TIME",
@@ -314,6 +318,12 @@ apply(struct cli *cli, const struct option_entry *e, const char *value)
 		r = set_word(cli, e, value, fails, ARRAY_SIZE(fails), &word);
 		o->fail_on = (enum fail_on)word;
 		return r;
+	case OPT_DDL:
+		o->ddl = true;
+		return 0;
+	case OPT_DROPS:
+		o->drops = true;
+		return 0;
 	case OPT_DEEP:
 		o->deep = true;
 		return 0;

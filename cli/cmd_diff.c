@@ -115,8 +115,8 @@ select_side(const struct cli *cli, struct side *s, struct conf **ret)
 		(*ret)->databases[0].timeout_us =
 		    MAX((*ret)->databases[0].timeout_us, STATEMENT_US);
 	s->engine = (*ret)->databases[0].engine;
-	free(s->name);
-	s->name = xstrdup((*ret)->databases[0].name);
+	if (!s->name)
+		s->name = xstrdup((*ret)->databases[0].name);
 	return 0;
 }
 

@@ -40,6 +40,8 @@ phase_of(const char *object, const char *part)
 		  { "function ", PHASE_FUNCTION }, { "procedure ", PHASE_FUNCTION },
 		  { "view ", PHASE_VIEW }, { "materialized view ", PHASE_VIEW } };
 
+	if (part && str_starts(object, "materialized view ") && !streq(part, "definition"))
+		return PHASE_REST;
 	for (size_t i = 0; part && i < ARRAY_SIZE(parts); i++)
 		if (str_starts(part, parts[i].begin))
 			return parts[i].phase;
@@ -66,6 +68,8 @@ add(struct diff_item *i, enum phase phase, const char *text)
 
 	if (!text)
 		refuse(i, "no statement is known for it");
+	else if (!*text) /* comes and goes with another one */
+		return;
 	else if (text[0] == '!')
 		refuse(i, text + 1);
 	else {

@@ -63,16 +63,26 @@ static char *
 plain(const char *text)
 {
 	struct str out = { 0 };
+	size_t word = 0; /* where the name that is being written begins */
 
 	for (const char *p = text; *p; p++) {
-		if (isspace((unsigned char)*p) || *p == '(' || *p == ')')
-			continue;
-		if (*p == '.') /* what stands before it goes */
-			while (out.len > 0 && (isalnum((unsigned char)out.s[out.len - 1]) ||
-			                          out.s[out.len - 1] == '_' || out.s[out.len - 1] == '"'))
-				out.s[--out.len] = '\0';
-		else
+		if (*p == '\'' || *p == '"') {
+			const char *end = strchr(p + 1, *p);
+			size_t n = end ? (size_t)(end - p) + 1 : strlen(p);
+
+			word = *p == '"' ? out.len : word;
+			str_addn(&out, p, n);
+			p += n - 1;
+		} else if (*p == '.' && out.len > word && !isdigit((unsigned char)out.s[word])) {
+			out.len = word; /* the table's name, or the schema's */
+			out.s[out.len] = '\0';
+		} else if (isalnum((unsigned char)*p) || *p == '_' || (*p & 0x80)) {
 			str_addc(&out, *p);
+		} else {
+			if (!isspace((unsigned char)*p) && *p != '(' && *p != ')')
+				str_addc(&out, *p);
+			word = out.len;
+		}
 	}
 	return str_take(&out);
 }
@@ -82,10 +92,13 @@ same_tree(const struct diff *d, const char *object, const char *part)
 {
 	_cleanup_free_ char *name = tree_name(object, part);
 	_cleanup_free_ char *a = diff_text_of(&d->a, object, name), *b = diff_text_of(&d->b, object, name);
+	const char *v = text_piece(&d->a, object, "@version"), *w = text_piece(&d->b, object, "@version");
 	_cleanup_free_ char *x = NULL, *y = NULL;
 
 	if (!a || !b || streq(a, b))
 		return true;
+	if (v && w && streq(v, w))
+		return false;
 	x = plain(a);
 	y = plain(b);
 	return streq(x, y);

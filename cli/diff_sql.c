@@ -181,7 +181,8 @@ const char diff_postgresql_sql[] =
 	"\t    'version', pg_catalog.format('ALTER EXTENSION %I UPDATE TO %L;', e.extname, e.extversion), '@drop', pg_catalog.format('DROP EXTENSION %I;', e.extname)), false\n"
 	"\tFROM pg_catalog.pg_extension AS e JOIN pg_catalog.pg_namespace AS n ON n.oid = e.extnamespace WHERE 'extension ' || pg_catalog.quote_ident(e.extname) IN (SELECT key FROM wanted)\n"
 	")\n"
-	"SELECT sort, object, parts || pg_catalog.jsonb_build_object('@order', pg_catalog.lpad(oid::text, 10, '0'))\n"
+	"SELECT sort, object, parts || pg_catalog.jsonb_build_object('@order', pg_catalog.lpad(oid::text, 10, '0'),\n"
+	"        '@version', (pg_catalog.current_setting('server_version_num')::int / 10000)::text)\n"
 	"    || CASE WHEN is_locked THEN '{\"@locked\": \"\"}'::jsonb ELSE '{}'::jsonb END AS parts\n"
 	"FROM thing\n";
 

@@ -1,4 +1,9 @@
 """dbhealth diff: what differs between two schemas, and that the DDL it prints closes it."""
+import json
+
+import jsonschema
+from support.base import TOP
+
 OLD = """
     CREATE TYPE mood AS ENUM ('sad', 'ok');
     CREATE TABLE users(id bigint PRIMARY KEY);
@@ -68,6 +73,8 @@ def closes(cli, a, b, dbname_a, dbname_b):
     ddl = cli("diff", "--ddl", dsn(a, dbname_a), dsn(b, dbname_b))
     assert ddl.status == 1 and "not closed" not in ddl.err, ddl
     b.script(ddl.out, dbname=dbname_b)
+    shape = json.loads((TOP / "docs/schema/diff.json").read_text())
+    jsonschema.validate(cli("diff", "-o", "json", dsn(b, dbname_b), dsn(a, dbname_a)).json, shape)
     after = cli("diff", "-o", "json", dsn(a, dbname_a), dsn(b, dbname_b))
     assert after.json["differences"] == [] and after.status == 0, after
     assert cli("diff", "--ddl", dsn(a, dbname_a), dsn(b, dbname_b)).out == ""

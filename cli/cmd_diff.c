@@ -121,15 +121,15 @@ select_side(const struct cli *cli, struct side *s, struct conf **ret)
 }
 
 static int
-look(const struct cli *cli, struct side *s, struct conf *take_conf, struct catalogue *take_catalogue,
-    struct monitor **ret)
+look(const struct cli *cli, struct side *s, struct conf *take_conf,
+    struct catalogue *take_catalogue, struct monitor **ret)
 {
 	static char glob[] = CHECK "*";
 	char *const only[] = { glob, NULL };
 	const struct monitor_callbacks callbacks = { .on_finished = on_finished };
-	const struct monitor_options options = { .one_shot = true,
-		.only_checks = only,
-		.budget_us = cli->o.budget_us * 10 };
+	const struct monitor_options options = {
+		.one_shot = true, .only_checks = only, .budget_us = cli->o.budget_us * 10
+	};
 	struct err_list errors = { 0 };
 	int code = 0;
 
@@ -205,7 +205,8 @@ look_at_texts(const struct cli *cli, struct side *s, const struct diff *d)
 		return r;
 	catalogue = catalogue_new();
 	for (; r == 0 && n < TEXTS_MAX; n++) {
-		_cleanup_free_ char *wanted = diff_wanted(d, n * WANTED_MAX, WANTED_MAX), *text = NULL;
+		_cleanup_free_ char *wanted = diff_wanted(d, n * WANTED_MAX, WANTED_MAX),
+		                    *text = NULL;
 
 		if (!wanted)
 			break;

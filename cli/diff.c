@@ -91,8 +91,10 @@ static bool
 same_tree(const struct diff *d, const char *object, const char *part)
 {
 	_cleanup_free_ char *name = tree_name(object, part);
-	_cleanup_free_ char *a = diff_text_of(&d->a, object, name), *b = diff_text_of(&d->b, object, name);
-	const char *v = text_piece(&d->a, object, "@version"), *w = text_piece(&d->b, object, "@version");
+	_cleanup_free_ char *a = diff_text_of(&d->a, object, name),
+	                    *b = diff_text_of(&d->b, object, name);
+	const char *v = text_piece(&d->a, object, "@version"),
+	           *w = text_piece(&d->b, object, "@version");
 	_cleanup_free_ char *x = NULL, *y = NULL;
 
 	if (!a || !b || streq(a, b))
@@ -180,7 +182,8 @@ elements(const char *text)
 	for (const char *p = text; *p; p++) {
 		in_text = in_text != (*p == '\'');
 		depth += !in_text && *p == '(' ? 1 : !in_text && *p == ')' ? -1 : 0;
-		if (!in_text && ((depth == 1 && (*p == ',' || *p == '(')) || (depth == 0 && *p == ')'))) {
+		if (!in_text &&
+		    ((depth == 1 && (*p == ',' || *p == '(')) || (depth == 0 && *p == ')'))) {
 			strv_add(&list, str_text(&one));
 			str_reset(&one);
 		} else if (in_text || (!isspace((unsigned char)*p) && !strchr("\"`[];", *p))) {
@@ -239,8 +242,7 @@ words_of(const struct diff *d, const struct shape_difference *x)
 	_cleanup_free_ char *a = NULL, *b = NULL;
 
 	if (x->change != SHAPE_CHANGED)
-		return xasprintf(
-		    "only in %s", x->change == SHAPE_REMOVED ? d->a.name : d->b.name);
+		return xasprintf("only in %s", x->change == SHAPE_REMOVED ? d->a.name : d->b.name);
 	a = shape_value_words(x->before);
 	b = shape_value_words(x->after);
 	if (!*a || !*b || streq(a, b) || strlen(a) > 100 || strlen(b) > 100)
@@ -357,8 +359,8 @@ diff_text(const struct diff *d)
 	const char *last = "";
 
 	if (d->n == 0)
-		str_addf(&out, "%s and %s have the same schema: %zu objects\n", d->a.name, d->b.name,
-		    shape_count(d->a.now));
+		str_addf(&out, "%s and %s have the same schema: %zu objects\n", d->a.name,
+		    d->b.name, shape_count(d->a.now));
 	else
 		str_addf(&out, "%s and %s differ: %zu difference%s\n", d->a.name, d->b.name, d->n,
 		    d->n == 1 ? "" : "s");
@@ -369,7 +371,8 @@ diff_text(const struct diff *d)
 		_cleanup_free_ char *words = show_text(x->words);
 
 		if (!streq(last, x->object))
-			str_addf(&out, "\n%s%s%s\n", object, x->part ? "" : ": ", x->part ? "" : words);
+			str_addf(
+			    &out, "\n%s%s%s\n", object, x->part ? "" : ": ", x->part ? "" : words);
 		if (x->part)
 			str_addf(&out, "  %s: %s\n", part, words);
 		last = x->object;

@@ -170,7 +170,8 @@ plan_column(const struct diff *d, struct diff_item *i)
 	if (!a[0] || !b[0])
 		refuse(i, "the table is to be made anew");
 	else if (!streq(a[0], b[0]))
-		refuse(i, "another type rewrites the table under a lock: do it by hand, or by a new column");
+		refuse(i, "another type rewrites the table under a lock: do it by hand, or by a "
+		          "new column");
 	else {
 		if (a[1] && (!b[1] || !streq(a[1], b[1])))
 			add(i, PHASE_COLUMN, a[1]);
@@ -245,8 +246,8 @@ plan_changed(const struct diff *d, struct diff_item *i, const char *a, const cha
 {
 	static const char *const in_place[] = { "settings", "options", "row security",
 		"replica identity", "version", "comment" };
-	bool view = str_starts(i->object, "view "), code = str_starts(i->object, "function ") ||
-	                                                   str_starts(i->object, "procedure ");
+	bool view = str_starts(i->object, "view "),
+	     code = str_starts(i->object, "function ") || str_starts(i->object, "procedure ");
 
 	for (size_t n = 0; n < ARRAY_SIZE(in_place); n++)
 		if (str_starts(i->part, in_place[n])) {

@@ -16,8 +16,8 @@ shape_of(const char *const (*rows)[3])
 	struct err e = { 0 };
 
 	for (; (*rows)[1]; rows++)
-		assert_int_equal(
-		    shape_add(s, (*rows)[0], (*rows)[1], (*rows)[2], (*rows)[2] ? strlen((*rows)[2]) : 0, &e),
+		assert_int_equal(shape_add(s, (*rows)[0], (*rows)[1], (*rows)[2],
+		                     (*rows)[2] ? strlen((*rows)[2]) : 0, &e),
 		    0);
 	return s;
 }
@@ -43,11 +43,12 @@ test_words(void **state)
 		{ "{\"column a\":\"int\"}", "{\"column a\":\"bigint\"}",
 		    "table t: column a changed from int to bigint",
 		    "table t: column a is int in x, bigint here" },
-		{ "{\"check c\":\"~11\"}", "{\"check c\":\"~22\"}", "table t: check c changed", "" },
+		{ "{\"check c\":\"~11\"}", "{\"check c\":\"~22\"}", "table t: check c changed",
+		    "" },
 		{ "{\"check c\":\"~11\"}", "{\"check c\":\" not valid~11\"}",
 		    "table t: check c changed", "table t: check c differs" },
-		{ "{\"a\":\"x #0123456789 y\"}", "{\"a\":\"x #9876543210 y\"}", "table t: a changed",
-		    "table t: a differs" },
+		{ "{\"a\":\"x #0123456789 y\"}", "{\"a\":\"x #9876543210 y\"}",
+		    "table t: a changed", "table t: a differs" },
 		{ "{\"a\":\"1\",\"b\":\"2\"}", "{\"b\":\"2\",\"c\":\"3\"}",
 		    "table t: a removed; c added", "table t: a only in x; c only here" },
 		{ "{\"a\":\"1\",\"definition\":\"2\"}", "{\"a\":\"2\",\"definition\":\"3\"}",
@@ -73,15 +74,16 @@ test_words(void **state)
 static void
 test_objects(void **state)
 {
-	struct shape *a = shape_of(ROWS({ "table", "b", NULL }, { "view", "v", "{}" }, { "", "n", "{\"x\":\"1\"}" },
-	    { "", "n", "{\"y\":\"2\"}" }));
-	struct shape *b = shape_of(ROWS({ "table", "a", NULL }, { "table", "v", "{}" }, { "", "n", "{\"x\":\"1\"}" }));
+	struct shape *a = shape_of(ROWS({ "table", "b", NULL }, { "view", "v", "{}" },
+	    { "", "n", "{\"x\":\"1\"}" }, { "", "n", "{\"y\":\"2\"}" }));
+	struct shape *b = shape_of(
+	    ROWS({ "table", "a", NULL }, { "table", "v", "{}" }, { "", "n", "{\"x\":\"1\"}" }));
 	_cleanup_free_ char *text = words(a, b, false, NULL);
 	struct err e = { 0 };
 
 	(void)state;
-	assert_string_equal(text,
-	    "table b removed; view v removed; n: y removed; table a added; table v added");
+	assert_string_equal(
+	    text, "table b removed; view v removed; n: y removed; table a added; table v added");
 	assert_int_equal(shape_add(a, "", "bad", "[1]", 3, &e), -EINVAL);
 	assert_int_equal(shape_add(a, "", "bad", "{", 1, &e), -EINVAL);
 	shape_free(a);
@@ -91,7 +93,8 @@ test_objects(void **state)
 static void
 look(struct drift *d, const char *parts, int64_t wall)
 {
-	struct shape *s = shape_of(ROWS({ "table", "t", parts }, { "table", "same", "{\"a\":\"b\"}" }));
+	struct shape *s =
+	    shape_of(ROWS({ "table", "t", parts }, { "table", "same", "{\"a\":\"b\"}" }));
 
 	assert_true(drift_add_slice(d, s, 1));
 	shape_free(s);
@@ -185,7 +188,8 @@ test_another_look_is_no_change(void **state)
 	shape_free(s);
 	/* Another database: only what can be compared is. */
 	look(d, "{\"n\":\"1~1\"}", 3);
-	s = shape_of(ROWS({ "table", "t", "{\"n\":\"1~2\"}" }, { "table", "same", "{\"a\":\"b\"}" }));
+	s = shape_of(
+	    ROWS({ "table", "t", "{\"n\":\"1~2\"}" }, { "table", "same", "{\"a\":\"b\"}" }));
 	drift_add_slice(d, s, 1);
 	assert_int_equal(drift_look(d, "elsewhere", "how", 4), 0);
 	shape_free(s);

@@ -11,11 +11,12 @@
 
 /* The keys of [database] that may be asked for; never the DSN. */
 const char *const bind_engine_names[] = { "first_seen", "baseline", "host", "interval",
-	"migrations", "not_covered", "sample_keys", "scrubs", "schemas_platform", "databases_platform", "roles_platform", "slice", "slices", "accept_missing",
-	"conventions", "conventions_exclude", "copy_limit", "expect_application_id",
-	"expect_encoding", "expect_journal_mode", "expect_migration", "expect_role",
-	"expect_standbys", "expect_user_version", "known_migrations", "max_overflow",
-	"migration_table", "migration_tool", "pool_size", "require_columns", "require_extensions",
+	"migrations", "not_covered", "sample_keys", "scrubs", "schemas_platform",
+	"databases_platform", "roles_platform", "slice", "slices", "accept_missing", "conventions",
+	"conventions_exclude", "copy_limit", "expect_application_id", "expect_encoding",
+	"expect_journal_mode", "expect_migration", "expect_role", "expect_standbys",
+	"expect_user_version", "known_migrations", "max_overflow", "migration_table",
+	"migration_tool", "pool_size", "require_columns", "require_extensions",
 	"require_relationships", "require_tables", "schemas_exclude", "server", "superuser",
 	"users_table", NULL };
 

@@ -229,6 +229,8 @@ static const struct {
 	    "SCHEMA.FUNCTION(TYPES)) or (select SCHEMA.TABLE)" },
 	{ HEAD "-- needs: flavour > x\nSELECT 1",
 	    "f:6: needs: \"flavour > x\": flavour is compared by = or !=" },
+	{ HEAD "-- needs: migrations here\nSELECT 1",
+	    "f:6: needs: \"migrations here\": migrations are expected, known or files" },
 	{ HEAD "-- needs: server >= 14,\nSELECT 1", "f:6: needs: an empty condition" },
 	{ HEAD "-- needs: server >= 14 please\nSELECT 1",
 	    "f:6: needs: \"server >= 14 please\": \"please\" is too much" },
@@ -365,6 +367,54 @@ test_coverage(void **state)
 		assert_string_equal(cov.reason, covers[i].reason);
 		assert_string_equal(cov.grant, covers[i].grant);
 		assert_true((cov.body != NULL) == (cov.cover == COVER_YES));
+	}
+}
+
+static const char *
+expecting(const void *arg, const char *key)
+{
+	return streq(key, "expect_migration") ? arg : NULL;
+}
+
+/* What a database is compared with: a revision alone, a folder that was read, one that was not. */
+static void
+test_coverage_by_migrations(void **state)
+{
+	static const struct {
+		const char *needs, *expect;
+		bool read;
+		const char *why;
+		enum cover cover;
+	} table[] = {
+		{ "migrations expected", NULL, false, NULL, COVER_NOT },
+		{ "migrations expected", "1a", false, NULL, COVER_YES },
+		{ "migrations known", "1a", false, NULL, COVER_NOT },
+		{ "migrations files", "1a", false, NULL, COVER_NOT },
+		{ "migrations expected", "head of /x", true, NULL, COVER_YES },
+		{ "migrations known", "head of /x", true, NULL, COVER_YES },
+		{ "migrations files", "head of /x", true, NULL, COVER_YES },
+		{ "migrations expected", "head of /x", false, "/x: gone", COVER_UNKNOWN },
+		{ "migrations known", "head of /x", false, "/x: gone", COVER_UNKNOWN },
+		{ "migrations files", "head of /x", false, "/x: gone", COVER_UNKNOWN },
+	};
+	(void)state;
+
+	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
+		_cleanup_free_ char *text =
+		    xasprintf(HEAD "-- needs: %s\nSELECT 1 AS value", table[i].needs);
+		_cleanup_(check_freep) struct check *c = parse(text);
+		struct facts facts = { .engine = ENGINE_POSTGRESQL,
+			.configured = expecting,
+			.configured_arg = table[i].expect,
+			.migrations = table[i].read,
+			.migrations_reason = table[i].why };
+		struct coverage cov;
+
+		coverage_of(c, &facts, &cov);
+		if (cov.cover != table[i].cover)
+			fail_msg("%zu: %d (%s)", i, cov.cover, cov.reason);
+		if (table[i].why)
+			assert_string_equal(cov.reason, table[i].why);
 	}
 }
 
@@ -629,10 +679,10 @@ main(void)
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_whole_head),
 		cmocka_unit_test(test_defaults), cmocka_unit_test(test_bodies),
 		cmocka_unit_test(test_refused), cmocka_unit_test(test_line_ends),
-		cmocka_unit_test(test_coverage), cmocka_unit_test(test_choice_of_body),
-		cmocka_unit_test(test_privileges), cmocka_unit_test(test_query),
-		cmocka_unit_test(test_built_in_checks_parse), cmocka_unit_test(test_folder),
-		cmocka_unit_test(test_random_text) };
+		cmocka_unit_test(test_coverage), cmocka_unit_test(test_coverage_by_migrations),
+		cmocka_unit_test(test_choice_of_body), cmocka_unit_test(test_privileges),
+		cmocka_unit_test(test_query), cmocka_unit_test(test_built_in_checks_parse),
+		cmocka_unit_test(test_folder), cmocka_unit_test(test_random_text) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

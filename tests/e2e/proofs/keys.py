@@ -1,6 +1,6 @@
 """Checks of keys, foreign keys, triggers and sequences."""
 from proof import Proof, look, mend, proves, test_fault_is_found_and_its_remedies_close_it  # noqa: F401
-from support import wait_until
+from support import Cluster, wait_until
 
 PROOFS = {
     "foreign key of another type": Proof("fk-type-mismatch", """
@@ -457,3 +457,16 @@ def test_a_restore_may_switch_triggers_off(module_cluster):
     assert look(module_cluster, db, "fk-trigger-disabled") == []
     restore.close()
     wait_until(lambda: look(module_cluster, db, "fk-trigger-disabled") != [], 30, "the restore gone")
+
+
+@proves("sequence-near-limit")
+def test_more_sequences_than_the_server_has_locks_for(template, folder, own):
+    """Each reading keeps a lock: of thousands the narrow ones are read, and nothing fails for want of locks."""
+    cluster = own(Cluster(template, folder, settings={"max_locks_per_transaction": "10", "max_connections": "20"}))
+    cluster.script("""
+        SELECT format('CREATE SEQUENCE wide%s', g) FROM generate_series(1, 1500) g \\gexec
+        CREATE SEQUENCE narrow AS int; SELECT setval('narrow', 2147483000);
+        GRANT SELECT ON SEQUENCE narrow TO dbhealth; SELECT format('GRANT SELECT ON SEQUENCE wide%s TO dbhealth', g) FROM generate_series(1, 1500) g \\gexec
+        """)
+    found = look(cluster, "postgres", "sequence-near-limit")
+    assert [(f["object"], f["severity"]) for f in found] == [("public.narrow", "critical")] and found.missing == []

@@ -521,3 +521,37 @@ def test_collation_that_an_expression_or_a_rule_that_excludes_depends_on(module_
     assert all(w in f["detail"] for w in ("by_expression", "by_predicate", "t_x_excl"))
     assert mend(module_cluster, db, f)
     assert look(module_cluster, db, "collation-version-mismatch") == []
+
+
+EVIL = ["it's", 'say "hi"', "select", "Ünïcödé", "tab\there", "new\nline", "back\\slash", "dollar$$x", "%I %s {object}", ":name", "x" * 63, "-- ; DROP",
+        "\u202ebidi", " lead", "a.b", "a,b"]
+
+
+@proves("index-reindex-leftover", "index-redundant-prefix", "index-boolean", "index-leading-nullable", "index-redundant-predicate", "index-timestamp-not-last",
+        "index-btree-on-array", "table-unlogged", "replica-identity-missing", "matview-not-populated", "large-object-dangling")
+def test_strange_names_are_mended_as_printed(module_cluster):
+    c = module_cluster
+    db = c.createdb("strange_names")
+    sql = []
+    for i, name in enumerate(EVIL):
+        q, cut = ('"' + n.replace('"', '""') + '"' for n in (name, name[:55]))
+        short = cut[:-1]
+        sql.append(f"""CREATE SCHEMA {q}; CREATE TABLE {q}.{q} ({q} int NOT NULL, b boolean, n int, t timestamptz, a int[]);
+            INSERT INTO {q}.{q} SELECT g, true FROM generate_series(1, 1000) g;
+            CREATE INDEX {short}_p" ON {q}.{q} ({q}); CREATE INDEX {short}_w" ON {q}.{q} ({q}, n); CREATE INDEX {short}_b" ON {q}.{q} (b) WHERE n > 5;
+            CREATE INDEX {short}_n" ON {q}.{q} (n); CREATE INDEX {short}_r" ON {q}.{q} (n, {q}) WHERE {q} IS NOT NULL; CREATE INDEX {short}_t" ON {q}.{q} (t, {q}) INCLUDE (n);
+            CREATE INDEX {short}_a" ON {q}.{q} (a); CREATE UNIQUE INDEX {short}_u" ON {q}.{q} ({q}); CREATE PUBLICATION {q} FOR TABLE {q}.{q};
+            CREATE INDEX {short}_ccnew" ON {q}.{q} (n) WHERE n > {i};
+            CREATE UNLOGGED TABLE {q}.u ({q} int); CREATE MATERIALIZED VIEW {q}.m AS SELECT {q} FROM {q}.{q} WITH NO DATA;
+            CREATE TABLE {q}.o ({q} oid); INSERT INTO {q}.o VALUES ({5000 + i}), (1); GRANT USAGE ON SCHEMA {q} TO dbhealth; GRANT SELECT ON ALL TABLES IN SCHEMA {q} TO dbhealth;""")
+    c.script("SELECT lo_create(1);" + "\n".join(sql) + "UPDATE pg_index SET indisvalid = false FROM pg_class AS x WHERE x.oid = indexrelid AND x.relname LIKE '%ccnew'; ANALYZE;", db)
+    for check in ("index-reindex-leftover", "index-redundant-prefix", "index-boolean", "index-redundant-predicate", "index-timestamp-not-last", "index-btree-on-array",
+                  "index-leading-nullable", "table-unlogged", "replica-identity-missing", "matview-not-populated", "large-object-dangling"):
+        found = look(c, db, check, keys={"max_findings": "1000"})
+        assert {f["object"].split(".")[0] for f in found} >= {c.one("SELECT quote_ident(%s)", n).split(".")[0] for n in EVIL}, check
+        for f in found:
+            for r in f["remedies"]:
+                if r["kind"] in ("sql", "look"):
+                    assert not any(ord(x) < 32 and x != "\n" for x in r["text"]), r
+        c.script("\n".join(r["text"] for f in found for r in f["remedies"] if r["kind"] == "sql" and r["closes"]), db)
+        assert look(c, db, check) == [], check

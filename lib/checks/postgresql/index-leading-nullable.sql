@@ -29,8 +29,8 @@ WITH @user_schema, @user_index, first_column AS (
 	  AND u.reltuples >= :min_rows::float8
 ), judged AS (
 	-- The statistics of a column are shown to those who may read it.
-	SELECT l.*, pg_catalog.has_schema_privilege(n.oid, 'USAGE') AND pg_catalog.has_column_privilege(l.indrelid, l.attnum, 'SELECT') AS seen,
-	    CASE WHEN l.attname IS NOT NULL THEN s.null_frac END AS share
+	SELECT l.*, pg_catalog.has_schema_privilege(n.oid, 'USAGE') AS entered, pg_catalog.has_column_privilege(l.indrelid, l.attnum, 'SELECT') AS seen,
+	    s.null_frac AS share
 	FROM first_column AS l
 	JOIN user_schema AS n ON n.nspname = l.nspname
 	LEFT JOIN LATERAL (
@@ -40,17 +40,17 @@ WITH @user_schema, @user_index, first_column AS (
 ), named AS (
 	SELECT j.*, @ident(j.attname) AS col, ARRAY[j.nspname::text, j.index::text, j.relname::text, 'dbhealth_' || j.indexrelid] AS parts
 	FROM judged AS j
-	WHERE NOT j.seen OR j.share > :min_null::float8
+	WHERE NOT (j.seen AND j.entered) OR j.share > :min_null::float8
 	ORDER BY j.relpages DESC, j.nspname, j.relname, j.index
 	LIMIT 1000
 )
 SELECT pg_catalog.format('%I.%I.%I', nspname, relname, index) AS object,
-    CASE WHEN seen THEN share END AS value,
+    CASE WHEN seen AND entered THEN share END AS value,
     'info' AS severity,
     pg_catalog.quote_ident(attname) AS "column",
     pg_catalog.format('used %s times', pg_catalog.pg_stat_get_numscans(indexrelid)) AS detail,
-    CASE WHEN NOT seen THEN pg_catalog.format('GRANT USAGE ON SCHEMA %I TO %I; GRANT SELECT (%I) ON %I.%I TO %I;',
-        nspname, current_user, attname, nspname, relname, current_user) END AS "grant",
+    nullif(pg_catalog.concat_ws(' ', CASE WHEN NOT entered THEN pg_catalog.format('GRANT USAGE ON SCHEMA %I TO %I;', nspname, current_user) END,
+        CASE WHEN NOT seen THEN pg_catalog.format('GRANT SELECT (%I) ON %I.%I TO %I;', attname, nspname, relname, current_user) END), '') AS "grant",
     pg_catalog.format('SELECT idx_scan, idx_tup_read FROM pg_stat_all_indexes WHERE indexrelid = %s;', indexrelid) AS remedy,
     CASE WHEN relkind = 'i' THEN pg_catalog.format(
         E'CREATE INDEX CONCURRENTLY %s ON %s.%s %s WHERE %s IS NOT NULL;\nDROP INDEX CONCURRENTLY %s.%s;\nSET lock_timeout = ''2s'';\nALTER INDEX %s.%s RENAME TO %s;',

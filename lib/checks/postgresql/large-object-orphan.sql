@@ -50,7 +50,7 @@ WITH holder AS (
 	        ' UNION ALL ' ORDER BY nspname, relname, attname) || ') AS t WHERE t.held = m.oid)', '') AS free
 	FROM named
 )
-SELECT 'large objects' AS key, '' AS object,
+SELECT 'large objects' AS key, 'large objects' AS object,
     CASE WHEN missing IS NULL THEN pg_catalog.format(
         E'SELECT '''' AS object, ''large objects'' AS key, count(*) AS value,\n'
         '    pg_catalog.format(''%%s of %%s large objects are referred to by nothing'', count(*), (SELECT count(*) FROM pg_catalog.pg_largeobject_metadata)) AS detail,\n'

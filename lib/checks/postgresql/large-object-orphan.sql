@@ -64,3 +64,5 @@ SELECT 'large objects' AS key, 'large objects' AS object,
     missing || ';' AS "grant"
 FROM whole
 WHERE EXISTS (SELECT FROM pg_catalog.pg_largeobject_metadata)
+ORDER BY key
+LIMIT 1

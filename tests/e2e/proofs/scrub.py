@@ -81,6 +81,22 @@ PROOFS = {
                                         "orders.nothing -> users.id", "nothing.user_id -> users.id"]},
         grants='GRANT SELECT ON ALL TABLES IN SCHEMA public TO dbhealth; GRANT USAGE ON SCHEMA "O ""dd" TO dbhealth; '
                'GRANT SELECT ON ALL TABLES IN SCHEMA "O ""dd" TO dbhealth'),
+    "NULL where it cannot be": Proof("not-null-violation", r"""
+        CREATE TABLE "N ""1" (a int, "B b" text); INSERT INTO "N ""1" SELECT CASE WHEN g % 100 <> 0 THEN g END, 'x' FROM generate_series(1, 3000) g;
+        UPDATE pg_attribute SET attnotnull = true WHERE attrelid = '"N ""1"'::regclass AND attnum > 0;
+        -- look-alikes
+        CREATE TABLE fine (a int NOT NULL, b int); INSERT INTO fine SELECT g FROM generate_series(1, 3000) g; CREATE TABLE empty (a int NOT NULL);
+        CREATE TABLE dropped (a int, b int NOT NULL, c int NOT NULL); INSERT INTO dropped VALUES (NULL, 1, 1); ALTER TABLE dropped DROP COLUMN c;
+        """, {'public."N ""1"': ("critical", 30)}, closes=set(), settings={"slice_blocks": 2},
+        grants="GRANT SELECT ON ALL TABLES IN SCHEMA public TO dbhealth"),
+    "duplicates under a unique index": Proof("unique-violation", r"""
+        CREATE TABLE t (a int, "B b" text, c int); INSERT INTO t SELECT g % 900, 'x' || g % 900, g FROM generate_series(1, 1000) g; INSERT INTO t VALUES (NULL), (NULL);
+        CREATE INDEX "u '1" ON t (a, "B b"); UPDATE pg_index SET indisunique = true WHERE indexrelid = '"u ''1"'::regclass;
+        -- look-alikes
+        CREATE UNIQUE INDEX fine ON t (c); CREATE INDEX plain ON t (a); CREATE TABLE nulls (a int UNIQUE); INSERT INTO nulls VALUES (NULL), (NULL);
+        CREATE UNIQUE INDEX partly ON t (a) WHERE c < 5; CREATE UNIQUE INDEX expr ON t ((c + 1));
+        """, {"public.\"u '1\"": ("critical", 100)}, closes=set(),
+        grants="GRANT SELECT ON ALL TABLES IN SCHEMA public TO dbhealth"),
     "amcheck is not there": Proof("amcheck-unavailable", "", {"": ("info", 1)}),
     "amcheck is not allowed": Proof("amcheck-unavailable", """
         CREATE SCHEMA "Hid den"; CREATE EXTENSION amcheck WITH SCHEMA "Hid den";""", {"": ("info", 1)}),

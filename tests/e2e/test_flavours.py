@@ -66,6 +66,8 @@ def test_a_flavour_is_told_and_what_is_its_own_is_left_alone(cluster, folder, fl
     said = look(folder, c, keys={"databases": "*"})
     assert {d["datname"] for d in said["databases"]} == {"orders", "postgres"}
     assert planted(said) == {"shop"}
+    spared = {n["check"] for n in said["not_covered"] if "provider" in n["reason"]}
+    assert ("archiver-failing" in spared) == (flavour != "timescale")
     assert not [f for f in said["findings"] if any(d in str(f) for d in databases)]
     assert said["unknown"] == []
     assert [d["flavour"] for d in said["databases"] if d["datname"] == "postgres"] == [flavour]

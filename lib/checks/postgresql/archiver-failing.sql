@@ -11,7 +11,7 @@
 -- warning: >= 2min
 -- critical: >= 10min
 -- for: 0s
--- needs: privilege (pg_monitor) or unknown
+-- needs: privilege (pg_monitor) or unknown, flavour != managed
 -- metric: dbhealth_archiver_failing_seconds
 -- message: WAL archiving has been failing for {value}: {detail}
 -- why: Backups can be restored only as far as the archive reaches, and every segment that cannot be

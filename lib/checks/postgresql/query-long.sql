@@ -38,6 +38,7 @@ WITH working AS MATERIALIZED (
 	  AND a.backend_type = 'client backend'
 	  AND a.pid <> pg_catalog.pg_backend_pid()
 	  AND NOT (a.usename = session_user AND a.application_name IN ('dbhealthd', 'dbhealth'))
+	  AND NOT @platform_database(a.datname)
 	  AND a.wait_event_type IS DISTINCT FROM 'Lock'
 	  AND a.application_name !~ :maintenance
 	  AND a.pid NOT IN (SELECT w.pid FROM working AS w)

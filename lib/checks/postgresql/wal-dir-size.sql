@@ -9,7 +9,7 @@
 -- cost: cheap
 -- unit: bytes
 -- for: 15min
--- needs: privilege (pg_monitor) or unknown
+-- needs: privilege (pg_monitor) or unknown, flavour != aurora, flavour != alloydb, flavour != neon
 -- metric: dbhealth_wal_directory_bytes
 -- param.warning_factor: 2
 -- param.critical_factor: 5

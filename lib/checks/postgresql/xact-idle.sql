@@ -53,6 +53,7 @@ WITH waiting AS MATERIALIZED (
 	WHERE a.state LIKE 'idle in transaction%'
 	  AND a.pid <> pg_catalog.pg_backend_pid()
 	  AND NOT (a.usename = session_user AND a.application_name IN ('dbhealthd', 'dbhealth'))
+	  AND NOT @platform_database(a.datname)
 	ORDER BY a.state_change
 	LIMIT 100
 )

@@ -44,6 +44,7 @@ WITH working AS MATERIALIZED (
 	  AND a.pid <> pg_catalog.pg_backend_pid()
 	  AND (a.backend_type = 'client backend' OR a.backend_type LIKE 'logical replication%')
 	  AND NOT (a.usename = session_user AND a.application_name IN ('dbhealthd', 'dbhealth'))
+	  AND NOT @platform_database(a.datname)
 	  AND (a.backend_xid IS NOT NULL OR a.backend_xmin IS NOT NULL OR a.state = 'active')
 	  AND NOT (a.state LIKE 'idle in transaction%'
 	    AND a.state_change < pg_catalog.clock_timestamp() - pg_catalog.make_interval(secs => :idle_elsewhere::float8))

@@ -342,7 +342,7 @@ run(struct cli *cli)
 const struct command command_init = {
 	.name = "init",
 	.args = "[DSN]",
-	.summary = "rights for the monitoring role: prints, compares or grants them",
+	.summary = "prints, compares or grants our rights",
 	.help = "The DSN is yours, with rights to grant (a superuser, or the owner). Printed is a\n"
 	        "script for psql: role, grants, line for pg_hba.conf, extensions worth having,\n"
 	        "section for the configuration. Levels, each with the one before:\n"

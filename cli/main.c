@@ -18,11 +18,12 @@
 
 #define DEFAULT_SOCKET "/run/dbhealthd/dbhealthd.sock"
 
-const struct worker_role *const worker_roles[] = { &resolve_role, &sqlite_role, &host_role, &migration_role, NULL };
+const struct worker_role *const worker_roles[] = { &resolve_role, &sqlite_role, &host_role,
+	&migration_role, NULL };
 
 const struct command *const commands[] = { &command_status, &command_findings, &command_explain,
-	&command_checks, &command_run, &command_check, &command_ack, &command_init, &command_baseline, &command_diff,
-	NULL };
+	&command_checks, &command_run, &command_check, &command_ack, &command_init,
+	&command_baseline, &command_diff, NULL };
 
 int
 cli_fail(const struct cli *cli, int code, const char *fmt, ...)

@@ -171,23 +171,37 @@ diff_wanted(const struct diff *d, size_t from, size_t max)
 
 /* Columns and constraints between the outer brackets, each without quotes and blanks; a column that was
  * added by ALTER TABLE stands at the end, and is written as that was. */
+struct cutter {
+	int depth;
+	bool in_text;
+};
+
+/* Whether the next character ends an element: a comma of the outer brackets, or these themselves. */
+static bool
+ends_element(struct cutter *c, char next)
+{
+	c->in_text = c->in_text != (next == '\'');
+	if (c->in_text)
+		return false;
+	c->depth += next == '(' ? 1 : next == ')' ? -1 : 0;
+	return (c->depth == 1 && (next == ',' || next == '(')) || (c->depth == 0 && next == ')');
+}
+
 static char **
 elements(const char *text)
 {
 	_cleanup_str_ struct str one = { 0 };
+	struct cutter c = { 0 };
 	char **list = NULL;
-	int depth = 0;
-	bool in_text = false;
 
 	for (const char *p = text; *p; p++) {
-		in_text = in_text != (*p == '\'');
-		depth += !in_text && *p == '(' ? 1 : !in_text && *p == ')' ? -1 : 0;
-		if (!in_text &&
-		    ((depth == 1 && (*p == ',' || *p == '(')) || (depth == 0 && *p == ')'))) {
+		if (ends_element(&c, *p)) {
 			strv_add(&list, str_text(&one));
 			str_reset(&one);
-		} else if (in_text || (!isspace((unsigned char)*p) && !strchr("\"`[];", *p))) {
-			str_addc(&one, in_text ? *p : (char)tolower((unsigned char)*p));
+		} else if (c.in_text) {
+			str_addc(&one, *p);
+		} else if (!isspace((unsigned char)*p) && !strchr("\"`[];", *p)) {
+			str_addc(&one, (char)tolower((unsigned char)*p));
 		}
 	}
 	strv_add(&list, str_text(&one));

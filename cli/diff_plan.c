@@ -278,14 +278,14 @@ plan_changed(const struct diff *d, struct diff_item *i, const char *a, const cha
 }
 
 void
-diff_plan(const struct diff *d, struct diff_item *i, const char *a, const char *b)
+diff_plan(const struct diff *d, struct diff_item *i, const char *before, const char *after)
 {
 	if (d->a.ntexts == 0)
 		return;
 	if (!i->part) {
 		plan_object(d, i);
 	} else if (i->change == SHAPE_CHANGED) {
-		plan_changed(d, i, a, b);
+		plan_changed(d, i, before, after);
 	} else if (i->change == SHAPE_REMOVED) {
 		if (str_starts(i->object, "view ") && str_starts(i->part, "column "))
 			add_text(&d->a, i, PHASE_VIEW, "definition");

@@ -50,8 +50,8 @@ size_t shape_compare_overlay(
  */
 struct shape_words;
 struct shape_words *shape_words_new(size_t max, const char *there) _must_check_;
-void shape_words_add(const struct shape_difference *, void *words);
-char *shape_words_end(struct shape_words *) _must_check_; /* frees it */
+void shape_words_add(const struct shape_difference *d, void *arg); /* arg: the words */
+char *shape_words_end(struct shape_words *) _must_check_;          /* frees it */
 /* Of one difference, without its object. */
 char *shape_difference_words(const struct shape_difference *, const char *there) _must_check_;
 /* A part's text as it is shown. */

@@ -86,7 +86,7 @@ static const struct option_entry {
 	    "with level data also pg_read_all_data: every table",
 	    "dbhealth init --level data --read-all postgresql:///" },
 	{ OPT_EXTENSIONS, 0, false, "extensions", NULL, "also create the extensions worth having",
-	    "dbhealth init --extensions --apply postgresql:///orders" },
+	    "dbhealth init --extensions --apply postgresql:///" },
 	{ OPT_WAIT, 0, false, "wait", "TIME", "for the result, at most 60s (30s)",
 	    "dbhealth run --wait 60s orders schema" },
 };

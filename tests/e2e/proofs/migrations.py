@@ -10,7 +10,6 @@ from support.daemon import config_text
 from proof import Proof, database_name, look, mend, proves, test_fault_is_found_and_its_remedies_close_it  # noqa: F401
 
 READ = "GRANT USAGE ON SCHEMA {0} TO dbhealth; GRANT SELECT ON ALL TABLES IN SCHEMA {0} TO dbhealth;"
-PUBLIC = READ.format("public")
 
 
 def alembic(schema, *revisions, table="alembic_version"):

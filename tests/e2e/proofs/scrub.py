@@ -157,6 +157,36 @@ def test_damage_of_a_file_is_found_and_rebuilt(cluster):
     assert look(c, "postgres", "amcheck-index") == []
 
 
+@proves("check-violation")
+def test_rules_run_as_a_role_of_their_own(module_cluster):
+    c = module_cluster
+    db = c.createdb("proof_check_violation")
+    c.script(r"""
+        CREATE TABLE "R ""1" (a int, "B b" text); INSERT INTO "R ""1" SELECT g, NULL FROM generate_series(1, 3000) g;
+        ALTER TABLE "R ""1" ADD CONSTRAINT "le 'ss" CHECK (a <= 2990) NOT VALID;
+        -- a function that would write, and switch off what keeps the session from writing
+        CREATE TABLE trail (a int);
+        CREATE FUNCTION sly(int) RETURNS bool LANGUAGE plpgsql STABLE AS $$ BEGIN
+            PERFORM set_config('default_transaction_read_only', 'off', false); PERFORM set_config('statement_timeout', '0', false); RETURN $1 < 5; END $$;
+        CREATE TABLE written (a int CHECK (sly(a))); INSERT INTO written VALUES (1);
+        ALTER TABLE written DISABLE TRIGGER ALL; CREATE OR REPLACE FUNCTION sly(int) RETURNS bool LANGUAGE plpgsql STABLE AS $$ BEGIN
+            PERFORM set_config('default_transaction_read_only', 'off', false); PERFORM set_config('statement_timeout', '0', false); RETURN $1 > 5; END $$;
+        -- look-alikes: NULL passes, what holds, what cannot be asked twice
+        ALTER TABLE "R ""1" ADD CONSTRAINT null_passes CHECK ("B b" <> 'x');
+        CREATE TABLE fine (a int CHECK (a > 0)); INSERT INTO fine VALUES (1), (NULL);
+        CREATE TABLE dice (a int); INSERT INTO dice VALUES (1); ALTER TABLE dice ADD CHECK (random() > a) NOT VALID;
+        CREATE ROLE proof_data LOGIN; GRANT SELECT ON ALL TABLES IN SCHEMA public TO proof_data; GRANT SELECT ON ALL TABLES IN SCHEMA public TO dbhealth;""", db)
+    mine = look(c, db, "check-violation", slice_blocks=2)
+    assert mine == [] and "a right is missing" in mine.missing[0]["reason"], "never with pg_monitor"
+    found = look(c, db, "check-violation", slice_blocks=2, keys={"dsn": c.dsn(db, user="proof_data")})
+    assert {f["object"]: (f["severity"], f["value"]) for f in found} == {
+        'public."R ""1"."le \'ss"': ("critical", 10), "public.written.written_a_check": ("critical", 1)}
+    (rule,) = [f for f in found if f["value"] == 10]
+    assert len(c.script(rule["remedies"][0]["text"], db).splitlines()) == 10
+    c.script('DELETE FROM "R ""1" WHERE a > 2990; DELETE FROM written', db)
+    assert look(c, db, "check-violation", keys={"dsn": c.dsn(db, user="proof_data")}) == []
+
+
 @proves("scrub-overdue")
 def test_what_was_not_verified_in_time_is_named(cluster, daemon):
     c = cluster()

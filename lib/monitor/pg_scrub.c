@@ -265,7 +265,7 @@ is_state(const struct pg_failure *f, const char *const *states, size_t n)
 static bool
 is_gone(const struct pg_failure *f)
 {
-	static const char *const undefined[] = { "42P01", "42704", "42883", "3F000" };
+	static const char *const undefined[] = { "42P01", "42703", "42704", "3F000" };
 
 	return is_state(f, undefined, ARRAY_SIZE(undefined)) ||
 	       (f && streq(f->err.sqlstate, "XX000") &&
@@ -282,10 +282,8 @@ pg_run_item_failure(struct ask *a, const struct pg_failure *f)
 
 	if (!it)
 		return false;
-	if (is_gone(f)) {
-		scrub_item_gone(it);
+	if (is_gone(f) && scrub_item_gone(it))
 		return false;
-	}
 	if (!it->remedy || !is_state(f, corrupted, ARRAY_SIZE(corrupted)))
 		return false;
 	const char *const cells[] = { it->object, it->key, "1", f->err.msg, it->remedy };

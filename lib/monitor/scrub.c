@@ -18,6 +18,9 @@
 #define SLICE_RANGE    1024
 #define LARGEST_LATE   5
 #define SCRUB_RETRY_US (86400 * USEC_PER_SEC)
+/* Tables that are dropped and made again under one name go on for ever; a statement that names what
+ * never was does too, and must not pass for them. */
+#define GONE_MAX 8
 
 const char *const scrub_column_names[SCRUB_COLUMN_N] = { "key", "object", "sql", "cost", "grant",
 	"start", "slice", "remedy" };
@@ -236,6 +239,7 @@ scrub_item_done(struct scrub_item *it, int64_t wall_us, int64_t duration_us, boo
 	it->duration_us = it->spent_us + duration_us;
 	it->retry_wall_us = 0;
 	it->failed = false;
+	it->gone = 0;
 	it->confirm = confirm;
 	scrub_item_restart(it);
 	free(TAKE_PTR(it->why));
@@ -263,11 +267,15 @@ scrub_item_keep(struct scrub_item *it, const char *kept)
 	it->kept = xstrdup(kept);
 }
 
-void
+bool
 scrub_item_gone(struct scrub_item *it)
 {
+	if (it->gone >= GONE_MAX)
+		return false;
+	it->gone++;
 	it->listed = it->failed = it->confirm = false;
 	free(TAKE_PTR(it->why));
+	return true;
 }
 
 void

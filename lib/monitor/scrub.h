@@ -22,6 +22,7 @@ struct scrub_item {
 	bool confirm;           /* to be looked at again soon */
 	bool listed;            /* in the current list */
 	char *why;              /* of a failure */
+	int gone;               /* so often in a row it was listed and not there */
 	int64_t listed_wall_us; /* since when it is known */
 	int64_t retry_wall_us;  /* what took all the time there is waits until then */
 	/* in parts */
@@ -86,7 +87,9 @@ void scrub_item_advance(
 bool scrub_item_shrink(struct scrub_item *, int64_t duration_us);
 /* At the end of a pass, what the next one begins with; or NULL. */
 void scrub_item_keep(struct scrub_item *, const char *kept);
-void scrub_item_gone(struct scrub_item *); /* it was dropped since it was listed */
+/* It was dropped since it was listed: until the next list it does not exist.  false: that was said too
+ * often of what is listed again and again; it is a failure then. */
+bool scrub_item_gone(struct scrub_item *);
 void scrub_item_restart(
     struct scrub_item *); /* what is known of the pass that is on is of no use */
 struct scrub_summary {

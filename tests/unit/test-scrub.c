@@ -45,6 +45,29 @@ test_smallest_first_then_oldest(void **state)
 }
 
 static void
+test_what_was_dropped_is_no_failure(void **state)
+{
+	struct scrub *s = scrub_new();
+	struct scrub_summary sum;
+
+	(void)state;
+	for (int i = 0; i < 9; i++) {
+		struct scrub_item *it;
+
+		list(s, 1);
+		it = scrub_next(s, 100 + i, &daily, 50 + i);
+		assert_int_equal(
+		    scrub_item_gone(it), i < 8); /* listed so often, it should be there */
+		scrub_summarise(s, &sum);
+		assert_int_equal(sum.items, i < 8 ? 0 : 1);
+		assert_int_equal(sum.failed, 0);
+	}
+	scrub_item_done(scrub_get(s, "item0"), 200, 0, false);
+	assert_true(scrub_item_gone(scrub_get(s, "item0")));
+	scrub_free(s);
+}
+
+static void
 test_a_failing_item_stops_nothing(void **state)
 {
 	struct scrub *s = scrub_new();
@@ -390,6 +413,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_smallest_first_then_oldest),
+		cmocka_unit_test(test_what_was_dropped_is_no_failure),
 		cmocka_unit_test(test_a_failing_item_stops_nothing),
 		cmocka_unit_test(test_what_does_not_fit_gets_more_time),
 		cmocka_unit_test(test_dear_items_come_rarely),

@@ -6,7 +6,7 @@
 -- scope: database
 -- interval: 1d
 -- kind: finding
--- default: on
+-- default: off
 -- severity: info
 -- cost: cheap
 -- unit: count

@@ -25,8 +25,8 @@
 
 #define STOP_US (5 * USEC_PER_SEC)
 
-const struct worker_role *const worker_roles[] = { &resolve_role, &sqlite_role, &host_role, &migration_role,
-	&store_role, &journal_role, &config_role, NULL };
+const struct worker_role *const worker_roles[] = { &resolve_role, &sqlite_role, &host_role,
+	&migration_role, &store_role, &journal_role, &config_role, NULL };
 
 struct daemon {
 	struct event_base *base;
@@ -109,8 +109,7 @@ on_monitor_event(const struct monitor_event *e, void *arg)
 	struct daemon *d = arg;
 	const struct conf_database *c = section_of(d, *e->database ? e->database : e->server);
 	_cleanup_free_ char *json = entry_event(e, c ? c->labels : NULL, c ? c->nlabels : 0);
-	_cleanup_free_ char *id =
-	    xasprintf("%s-%llu", e->id, (unsigned long long)e->sequence);
+	_cleanup_free_ char *id = xasprintf("%s-%llu", e->id, (unsigned long long)e->sequence);
 
 	store_transition(d->store, id, e->wall_us, json);
 }

@@ -48,7 +48,7 @@ char *entry_reloaded(char *const *changes) _must_check_;
 char *entry_rejected(char *const *errors) _must_check_;
 /* No transition: labels as above. */
 struct monitor_event;
-char *entry_event(const struct monitor_event *, const struct conf_pair *labels,
-    size_t nlabels) _must_check_;
+char *entry_event(
+    const struct monitor_event *, const struct conf_pair *labels, size_t nlabels) _must_check_;
 char *entry_acknowledged(const struct finding *, const char *who) _must_check_;
 char *entry_log(enum log_level, const char *line) _must_check_;

@@ -19,7 +19,8 @@
 
 #define SECRET "s3cr3t-of-the-environment"
 #define FILES  4
-const struct worker_role *const worker_roles[] = { &resolve_role, &sqlite_role, &host_role, &migration_role, NULL };
+const struct worker_role *const worker_roles[] = { &resolve_role, &sqlite_role, &host_role,
+	&migration_role, NULL };
 
 /* In the place of the built-in checks, all of which would be read for each input. */
 const struct embedded_check embedded_checks[] = {

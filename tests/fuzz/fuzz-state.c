@@ -18,7 +18,8 @@
 
 #include <math.h>
 
-const struct worker_role *const worker_roles[] = { &resolve_role, &sqlite_role, &host_role, &migration_role, NULL };
+const struct worker_role *const worker_roles[] = { &resolve_role, &sqlite_role, &host_role,
+	&migration_role, NULL };
 
 /* In the place of the built-in checks, all of which would be read for each input. */
 const struct embedded_check embedded_checks[] = {

@@ -51,7 +51,7 @@ tidy() {
 static_analysis() {
 	cppcheck --quiet --error-exitcode=1 --std=c11 --enable=warning,portability --inline-suppr \
 	    --suppress=missingIncludeSystem --suppress=resourceLeak --suppress=memleak \
-	    --suppress=readdirCalled --suppress=getpwuidCalled --suppress=getgrnamCalled \
+	    --suppress=readdirCalled --suppress=getpwuidCalled --suppress=getgrnamCalled --suppress=getpwnamCalled \
 	    --suppress=arrayIndexThenCheck "-Devutil_timercmp(a,b,op)=((a)->tv_sec op (b)->tv_sec)" \
 	    --library=posix --include=/usr/include/jansson.h \
 	    --include="/usr/include/$(gcc -print-multiarch)/sys/queue.h" \

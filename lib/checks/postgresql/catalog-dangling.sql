@@ -55,3 +55,4 @@ SELECT object || ' ' || pkname AS key, object,
     NULL AS "grant"
 FROM built
 ORDER BY key
+LIMIT 1000

@@ -32,3 +32,4 @@ SELECT s ->> 'check' AS object, (s ->> 'late')::numeric AS value,
 FROM pg_catalog.jsonb_array_elements(:scrubs::jsonb) AS s
 WHERE (s ->> 'late')::bigint > 0
 ORDER BY 1
+LIMIT 100

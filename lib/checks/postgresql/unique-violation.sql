@@ -19,7 +19,7 @@
 -- fix: Find out which of the rows is right, remove or correct the others, then rebuild the index.
 -- evidence: rows grouped by the key, read from the table and not by the index
 -- remedy.1: look at the rows | look | load | | helps
--- remedy.2: keep one of each | manual | data-loss | | helps
+-- remedy.2: keep one of each | manual | data-loss | none: the other rows are lost | helps
 -- remedy.3: rebuild the index when they are gone | sql | load | | closes
 -- @items
 WITH @user_schema, ix AS (

@@ -230,11 +230,15 @@ load(const struct cli *cli, struct conf **ret)
 	return code;
 }
 
+/* Who names one check wants it looked at, though it is off by default; a glob says no such thing. */
 static void
 apply_options(const struct cli *cli, struct conf_database *db)
 {
 	if (cli->o.timeout_us > 0)
 		db->timeout_us = cli->o.timeout_us;
+	for (size_t i = 0; i < strv_len(cli->o.checks); i++)
+		if (!strpbrk(cli->o.checks[i], "*?["))
+			strv_add(&db->enable, cli->o.checks[i]);
 	for (size_t i = 0; i < strv_len(cli->o.enable); i++)
 		strv_add(&db->enable, cli->o.enable[i]);
 }

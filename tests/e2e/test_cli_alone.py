@@ -248,3 +248,18 @@ def test_the_manual_knows_every_option(cli):
 def test_a_glob_that_names_no_check(cli, faulty):
     answer = cli("check", "--check", "nonsense", faulty.dsn)
     assert answer.status == 64 and "nonsense" in answer.err and answer.out == ""
+
+
+def test_an_id_is_looked_at_though_off_by_default_and_a_glob_is_not(cli, cluster):
+    server = cluster()
+    server.sql("CREATE TABLE author(id int PRIMARY KEY); CREATE TABLE book(id int PRIMARY KEY, author_id int)")
+
+    def found(*argv):
+        answer = cli("check", *argv, server.dsn(), "-o", "json")
+        assert answer.status in (0, 3), answer
+        return [(f["check"], f["object"]) for f in answer.json["findings"]]
+    here = [("fk-undeclared", "public.book.author_id")]
+    assert found("--check", "fk-undeclared") == here
+    assert found("--check", "fk-undeclare*") == []
+    assert found("--check", "fk-undeclare*", "--enable", "fk-undeclared") == here
+    assert "fk-undeclared" not in {check for check, _ in found()}

@@ -9,7 +9,8 @@
 -- cost: cheap
 -- unit: count
 -- severity: info
--- param.outer: ^(external|foreign|remote|legacy|source|upstream|stripe|google|facebook|github|paypal)_
+-- param.outer: ^(external|foreign|remote|legacy|source|upstream)_
+-- param.vendor: ^(stripe|google|facebook|github|paypal)_
 -- message: looks like a reference to {target}
 -- why: Nothing keeps the rows together: parents go and leave children that name nobody, and a wrong
 --   number is taken without a word.
@@ -25,7 +26,7 @@ WITH @user_schema, @user_table, col AS (
 	    pg_catalog.left(a.attname, -3) AS stem
 	FROM pg_catalog.pg_attribute AS a JOIN user_table AS c ON c.oid = a.attrelid
 	WHERE a.attname ~ '._id$' AND a.attnum > 0 AND NOT a.attisdropped AND a.attinhcount = 0 AND a.attgenerated = ''
-	  AND a.attname !~ :outer AND NOT @migration_table(c.relname)
+	  AND a.attname !~ :outer AND a.attname !~ :vendor AND NOT @migration_table(c.relname)
 	  AND NOT EXISTS (SELECT FROM pg_catalog.pg_constraint AS k
 	      WHERE k.conrelid = c.oid AND k.contype = 'f' AND k.conkey @> ARRAY[a.attnum])
 	  AND NOT EXISTS (SELECT FROM pg_catalog.pg_attribute AS t

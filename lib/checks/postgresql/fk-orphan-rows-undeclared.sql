@@ -87,4 +87,4 @@ WITH RECURSIVE wanted AS (
 	) AS e
 	WHERE NOT @ops_of_users(ARRAY[e.amopopr])
 ), @orphan_scan
-SELECT * FROM orphan_item ORDER BY key
+SELECT * FROM orphan_item

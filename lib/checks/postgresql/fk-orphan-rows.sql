@@ -34,9 +34,7 @@
 -- @items
 WITH RECURSIVE pair AS (
 	SELECT pg_catalog.format('%I.%I.%I', n.nspname, c.relname, k.conname) AS key,
-	    pg_catalog.format('%I.%I.', n.nspname, c.relname)
-	    || (SELECT pg_catalog.string_agg(pg_catalog.quote_ident(a.attname), ',' ORDER BY u.o) FROM pg_catalog.unnest(k.conkey) WITH ORDINALITY AS u (attnum, o)
-	        JOIN pg_catalog.pg_attribute AS a ON a.attrelid = k.conrelid AND a.attnum = u.attnum) AS object,
+	    NULL::text AS object,
 	    k.conrelid, k.confrelid, k.conkey, k.confkey, k.conpfeqop AS ops, k.confmatchtype = 'f' AS match_full, NULL::text[] AS spared,
 	    pg_catalog.format(' a row of %I.%I that does not exist (constraint %I)', pn.nspname, p.relname, k.conname) AS told
 	FROM pg_catalog.pg_constraint AS k
@@ -54,4 +52,4 @@ WITH RECURSIVE pair AS (
 	ORDER BY n.nspname, c.relname, k.conname
 	LIMIT 20000
 ), @orphan_scan
-SELECT * FROM orphan_item ORDER BY key
+SELECT * FROM orphan_item

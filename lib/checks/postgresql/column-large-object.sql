@@ -20,8 +20,13 @@
 -- remedy.2: convert to bytea, while what a row names exists | manual | load | | closes
 WITH RECURSIVE @user_schema, @user_table, @base_type, @typed_column, found AS (
 	SELECT c.*
-	FROM typed_column AS c
-	WHERE c.base = 'pg_catalog.oid'::pg_catalog.regtype AND (NOT c.domain OR c.type ~ '(^|\.)lo$')
+	FROM (
+		-- The names are looked at last: few columns are of this type.
+		SELECT t.* FROM typed_column AS t
+		WHERE t.base = 'pg_catalog.oid'::pg_catalog.regtype
+		OFFSET 0
+	) AS c
+	WHERE (NOT c.domain OR c.type ~ '(^|\.)lo$')
 	  AND c.attname !~* '(rel|table|class|obj|type?|attr|proc|func|role|user|owner|db|database|schema|nsp|namespace|index|idx|trigger|constraint)_?(oid|id)$'
 	  AND c.attname !~* '^(oid|relation|relname|relfilenode|classid|datid|datoid|xid|tableoid)$'
 	ORDER BY c.nspname, c.relname, c.attnum

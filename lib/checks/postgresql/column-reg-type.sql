@@ -17,19 +17,19 @@
 --   the old one step by step and exchange their names.
 -- remedy.1: keep the name as text | sql | lock | ALTER TABLE ... TYPE back, USING column::text::the type | closes
 -- remedy.2: what depends on the column comes first: views, keys, conditions | manual | lock | | closes
-WITH RECURSIVE @user_schema, @user_table, @base_type, @typed_column, holder AS (
+WITH RECURSIVE @user_schema, @user_table, @base_type, @typed_column, made_of AS MATERIALIZED (
+	SELECT t.typbasetype AS part, t.oid FROM pg_catalog.pg_type AS t WHERE t.typtype = 'd'
+	UNION ALL SELECT t.typelem, t.oid FROM pg_catalog.pg_type AS t WHERE t.typtype = 'b' AND t.typelem <> 0
+	UNION ALL SELECT a.atttypid, t.oid FROM pg_catalog.pg_class AS k JOIN pg_catalog.pg_type AS t ON t.oid = k.reltype
+	JOIN pg_catalog.pg_attribute AS a ON a.attrelid = k.oid AND a.attnum > 0 AND NOT a.attisdropped
+	WHERE k.relkind = 'c'
+	UNION ALL SELECT r.rngsubtype, r.rngtypid FROM pg_catalog.pg_range AS r
+), holder AS (
 	-- As pg_upgrade follows them: domains, arrays, ranges and composite types of such types.
 	SELECT t.oid FROM pg_catalog.pg_type AS t JOIN pg_catalog.pg_namespace AS n ON n.oid = t.typnamespace AND n.nspname = 'pg_catalog'
 	WHERE t.typname IN ('regcollation', 'regconfig', 'regdictionary', 'regnamespace', 'regoper', 'regoperator', 'regproc', 'regprocedure')
 	UNION
-	SELECT x.oid FROM holder AS h CROSS JOIN LATERAL (
-		SELECT t.oid FROM pg_catalog.pg_type AS t WHERE t.typtype = 'd' AND t.typbasetype = h.oid
-		UNION ALL SELECT t.oid FROM pg_catalog.pg_type AS t WHERE t.typtype = 'b' AND t.typelem = h.oid
-		UNION ALL SELECT t.oid FROM pg_catalog.pg_class AS k JOIN pg_catalog.pg_type AS t ON t.oid = k.reltype
-		JOIN pg_catalog.pg_attribute AS a ON a.attrelid = k.oid AND a.attnum > 0 AND NOT a.attisdropped
-		WHERE k.relkind = 'c' AND a.atttypid = h.oid
-		UNION ALL SELECT r.rngtypid FROM pg_catalog.pg_range AS r WHERE r.rngsubtype = h.oid
-	) AS x
+	SELECT m.oid FROM holder AS h JOIN made_of AS m ON m.part = h.oid
 ), found AS (
 	SELECT c.*, @retype_needs_a_person(c) AS refused
 	FROM typed_column AS c

@@ -48,6 +48,9 @@ WITH @user_schema, tab AS (
 	CROSS JOIN LATERAL (
 		@idents(ARRAY[nspname::text, relname::text] || names)
 	) AS quoted
+	-- The long text is put together behind the sort.
+	ORDER BY object
+	OFFSET 0
 ), range AS (
 	SELECT 'coalesce(($1::pg_catalog.jsonb ->> ''b'')::pg_catalog.int8, 0)'::text AS b
 )
@@ -68,4 +71,3 @@ SELECT object AS key, object,
     -- Before 14 every range reads the whole table: one range then.
     CASE WHEN pg_catalog.current_setting('server_version_num')::int >= 140000 THEN :slice_blocks::bigint ELSE 2147483648 END AS slice
 FROM told CROSS JOIN range AS r
-ORDER BY key

@@ -22,7 +22,14 @@
 -- remedy.2: keep one of each | manual | data-loss | none: the other rows are lost | helps
 -- remedy.3: rebuild the index when they are gone | sql | load | | closes
 -- @items
-WITH @user_schema, ix AS (
+WITH @user_schema, sound AS MATERIALIZED (
+	-- Operator classes that need no word and compare with code of the server's.
+	SELECT ARRAY(SELECT oc.oid FROM pg_catalog.pg_opclass AS oc
+	    JOIN pg_catalog.pg_amproc AS f ON f.amprocfamily = oc.opcfamily AND f.amprocnum = 1 AND f.amproclefttype = oc.opcintype AND f.amprocrighttype = oc.opcintype
+	    JOIN pg_catalog.pg_proc AS p ON p.oid = f.amproc
+	    JOIN pg_catalog.pg_language AS l ON l.oid = p.prolang
+	    WHERE oc.opcdefault AND l.lanname IN ('internal', 'c')) AS classes
+), ix AS (
 	SELECT x.oid, n.oid AS nsp, n.nspname, x.relname AS index, c.oid AS rel, c.relname, c.relpages, k.names,
 	    coalesce((pg_catalog.to_jsonb(i) ->> 'indnullsnotdistinct')::bool, false) AS nulls_too
 	FROM pg_catalog.pg_index AS i
@@ -30,14 +37,11 @@ WITH @user_schema, ix AS (
 	JOIN pg_catalog.pg_am AS m ON m.oid = x.relam AND m.amname = 'btree'
 	JOIN pg_catalog.pg_class AS c ON c.oid = i.indrelid AND c.relkind = 'r' AND c.relpersistence <> 't'
 	JOIN user_schema AS n ON n.oid = c.relnamespace
+	CROSS JOIN sound
 	CROSS JOIN LATERAL (
-		SELECT pg_catalog.array_agg(a.attname::text ORDER BY j.j) AS names, pg_catalog.bool_and(oc.opcdefault AND l.lanname IN ('internal', 'c') AND i.indcollation[j.j] = a.attcollation) AS fits
+		SELECT pg_catalog.array_agg(a.attname::text ORDER BY j.j) AS names, pg_catalog.bool_and(i.indclass[j.j] = ANY (sound.classes) AND i.indcollation[j.j] = a.attcollation) AS fits
 		FROM pg_catalog.generate_series(0, i.indnkeyatts - 1) AS j (j)
 		JOIN pg_catalog.pg_attribute AS a ON a.attrelid = c.oid AND a.attnum = i.indkey[j.j]
-		JOIN pg_catalog.pg_opclass AS oc ON oc.oid = i.indclass[j.j]
-		JOIN pg_catalog.pg_amproc AS f ON f.amprocfamily = oc.opcfamily AND f.amprocnum = 1 AND f.amproclefttype = oc.opcintype AND f.amprocrighttype = oc.opcintype
-		JOIN pg_catalog.pg_proc AS p ON p.oid = f.amproc
-		JOIN pg_catalog.pg_language AS l ON l.oid = p.prolang
 	) AS k
 	WHERE i.indisunique AND i.indisvalid AND i.indisready AND i.indislive AND i.indpred IS NULL AND i.indexprs IS NULL
 	  AND k.fits AND pg_catalog.cardinality(k.names) = i.indnkeyatts
@@ -59,6 +63,9 @@ WITH @user_schema, ix AS (
 		    CASE WHEN nulls_too THEN 'true' ELSE pg_catalog.string_agg('c.' || u.x || ' IS NOT NULL', ' AND ' ORDER BY u.o) END AS given
 		FROM pg_catalog.unnest(q[4:]) WITH ORDINALITY AS u (x, o)
 	) AS l
+	-- The long text is put together behind the sort.
+	ORDER BY object
+	OFFSET 0
 )
 SELECT object AS key, object,
     CASE WHEN missing = '' THEN pg_catalog.format(
@@ -74,4 +81,3 @@ SELECT object AS key, object,
     relpages::bigint * pg_catalog.current_setting('block_size')::bigint AS cost,
     nullif(missing, '') || ';' AS "grant"
 FROM told
-ORDER BY key

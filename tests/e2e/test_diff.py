@@ -1,7 +1,12 @@
 """dbhealth diff: what differs between two schemas, and that the DDL it prints closes it."""
 import json
+import os
+import pathlib
 
 import jsonschema
+import pytest
+
+from support import Cluster, Folder, Template
 from support.base import TOP
 
 OLD = """
@@ -180,3 +185,40 @@ def test_sqlite_with_sqlite(cli, sqlite):
     ddl = cli("diff", "--ddl", a.dsn, b.dsn)
     assert "index more: dropping it is not printed" in ddl.err and "table lines: column n" in ddl.err
     assert "DROP" not in ddl.out
+
+
+def other_servers():
+    """The oldest and the newest that tests/matrix/servers.sh has made; none where it was not run."""
+    made = sorted(pathlib.Path(os.environ.get("MATRIX") or TOP / "build/matrix").glob("*/made"), key=lambda p: int(p.parent.name))
+    return [p.parent / "usr/lib/postgresql" / p.parent.name / "bin" for p in (made[0], made[-1])] if len(made) > 1 else []
+
+
+@pytest.fixture
+def old_and_new(folder, own, monkeypatch):
+    """cluster(), of two versions."""
+    servers = other_servers()
+    if not servers:
+        pytest.skip("no servers of two versions here (tests/matrix/servers.sh)")
+    if os.environ.get("DBHEALTH_PG_BINDIR") and not servers[0].samefile(os.environ["DBHEALTH_PG_BINDIR"]):
+        pytest.skip("once for all versions is enough: with the oldest")
+    made = []
+    for place, name in zip(servers, ("old", "new")):
+        monkeypatch.setenv("DBHEALTH_PG_BINDIR", str(place))
+        sub = own(Folder())
+        made.append(own(Cluster(Template(sub), sub, name)))
+    return made
+
+
+@pytest.mark.proves("diff-across-versions")
+def test_across_versions_the_same_is_the_same_and_the_ddl_closes_what_is_not(old_and_new, cli):
+    """What a server gives as text differs between versions; the schema does not."""
+    old, new = old_and_new
+    for c in old_and_new:
+        c.createdb("same", "stage", "prod")
+        c.script(OLD + NEW, dbname="same")
+        c.script(OLD + NEW, dbname="stage")
+        c.script(OLD, dbname="prod")
+    done = cli("diff", dsn(old, "same"), dsn(new, "same"))
+    assert done.status == 0 and "have the same schema" in done.out, done
+    closes(cli, old, new, "stage", "prod")
+    closes(cli, new, old, "stage", "prod")

@@ -1,12 +1,12 @@
 #!/bin/bash
 # The catalogue on each version of PostgreSQL that Debian ships: tests/matrix/run.sh [--table] [VERSION...].
-# --table: the table of proofs and every body, not what needs a server or a daemon of its own.
+# --table: the table of proofs, every body and a diff across versions, not what needs a server or a daemon of its own.
 # Ends with "N passed, N failed" over checks and versions.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 what=(tests/e2e)
 if [ "${1:-}" = --table ]; then
-	what=(tests/e2e/proofs tests/e2e/test_proof_postgresql.py)
+	what=(tests/e2e/proofs tests/e2e/test_proof_postgresql.py tests/e2e/test_diff.py)
 	shift
 fi
 passed=0 failed=0

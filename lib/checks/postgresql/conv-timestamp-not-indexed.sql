@@ -26,7 +26,7 @@
 --   time of creation is small.
 -- remedy.1: build the index while reads and writes go on | sql | load | DROP INDEX CONCURRENTLY the new index | closes
 -- remedy.2: build it on all partitions at once; their writes wait meanwhile | sql | lock | DROP INDEX the new index | closes
-WITH @user_schema, @user_table, @convention_table, found AS (
+WITH @user_schema, @user_table, @convention_table, found AS MATERIALIZED (
 	SELECT t.oid, t.nspname, t.relname, t.relkind, t.object, a.attname, @tree_rows(t)::bigint AS rows
 	FROM convention_table AS t
 	JOIN @column(a, t, ANY (ARRAY[:created::text, :updated::text]::name[]))

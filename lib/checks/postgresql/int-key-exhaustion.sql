@@ -34,7 +34,7 @@ WITH RECURSIVE @user_schema, @user_table, @base_type, @fed, @locked, key AS (
 	SELECT c.oid, c.nspname, c.relname, a.attname, a.attnum, b.base, i.indnkeyatts = 1 AS alone
 	FROM pg_catalog.pg_index AS i
 	JOIN user_table AS c ON c.oid = i.indrelid
-	JOIN pg_catalog.pg_attribute AS a ON a.attrelid = c.oid AND a.attnum = ANY ((i.indkey::int2[])[0 : i.indnkeyatts - 1])
+	JOIN pg_catalog.pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0 AND a.atttypid <> 20 AND a.attnum = ANY ((i.indkey::int2[])[0 : i.indnkeyatts - 1])
 	LEFT JOIN base_type AS d ON d.oid = a.atttypid
 	CROSS JOIN LATERAL (SELECT coalesce(d.base, a.atttypid) AS base) AS b
 	WHERE i.indisprimary AND b.base IN (21, 23) AND NOT @migration_table(c.relname)
@@ -49,8 +49,8 @@ WITH RECURSIVE @user_schema, @user_table, @base_type, @fed, @locked, key AS (
 	FROM pg_catalog.pg_constraint AS k
 	JOIN user_table AS c ON c.oid = k.conrelid
 	CROSS JOIN LATERAL ROWS FROM (pg_catalog.unnest(k.conkey), pg_catalog.unnest(k.confkey)) AS u (attnum, target)
-	JOIN pg_catalog.pg_attribute AS a ON a.attrelid = k.conrelid AND a.attnum = u.attnum
-	JOIN pg_catalog.pg_attribute AS pa ON pa.attrelid = k.confrelid AND pa.attnum = u.target
+	JOIN pg_catalog.pg_attribute AS a ON a.attrelid = k.conrelid AND a.attnum = u.attnum AND a.attnum > 0 AND a.atttypid <> 20
+	JOIN pg_catalog.pg_attribute AS pa ON pa.attrelid = k.confrelid AND pa.attnum = u.target AND pa.attnum > 0
 	LEFT JOIN base_type AS d ON d.oid = a.atttypid
 	LEFT JOIN base_type AS pd ON pd.oid = pa.atttypid
 	CROSS JOIN LATERAL (SELECT coalesce(d.base, a.atttypid) AS base, coalesce(pd.base, pa.atttypid) AS pbase) AS b

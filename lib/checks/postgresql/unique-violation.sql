@@ -31,17 +31,19 @@ WITH @user_schema, sound AS MATERIALIZED (
 	    WHERE oc.opcdefault AND l.lanname IN ('internal', 'c')) AS classes
 ), ix AS (
 	SELECT x.oid, n.oid AS nsp, n.nspname, x.relname AS index, c.oid AS rel, c.relname, c.relpages, k.names,
-	    coalesce((pg_catalog.to_jsonb(i) ->> 'indnullsnotdistinct')::bool, false) AS nulls_too
+	    (SELECT indnullsnotdistinct FROM pg_catalog.pg_index AS j WHERE j.indexrelid = i.indexrelid) AS nulls_too
 	FROM pg_catalog.pg_index AS i
 	JOIN pg_catalog.pg_class AS x ON x.oid = i.indexrelid AND x.relkind = 'i'
 	JOIN pg_catalog.pg_am AS m ON m.oid = x.relam AND m.amname = 'btree'
 	JOIN pg_catalog.pg_class AS c ON c.oid = i.indrelid AND c.relkind = 'r' AND c.relpersistence <> 't'
 	JOIN user_schema AS n ON n.oid = c.relnamespace
 	CROSS JOIN sound
+	-- What the name above means to servers that do not have the column.
+	CROSS JOIN (SELECT false AS indnullsnotdistinct) AS before_15
 	CROSS JOIN LATERAL (
 		SELECT pg_catalog.array_agg(a.attname::text ORDER BY j.j) AS names, pg_catalog.bool_and(i.indclass[j.j] = ANY (sound.classes) AND i.indcollation[j.j] = a.attcollation) AS fits
 		FROM pg_catalog.generate_series(0, i.indnkeyatts - 1) AS j (j)
-		JOIN pg_catalog.pg_attribute AS a ON a.attrelid = c.oid AND a.attnum = i.indkey[j.j]
+		JOIN pg_catalog.pg_attribute AS a ON a.attrelid = c.oid AND a.attnum = i.indkey[j.j] AND a.attnum > 0
 	) AS k
 	WHERE i.indisunique AND i.indisvalid AND i.indisready AND i.indislive AND i.indpred IS NULL AND i.indexprs IS NULL
 	  AND k.fits AND pg_catalog.cardinality(k.names) = i.indnkeyatts

@@ -200,19 +200,18 @@ ask_check(struct pg_run *r, struct checkup *c, const struct check_body *body)
 
 /* Whether the check is over without a statement of its own. */
 static bool
-settle_without_asking(struct pg_run *r, struct checkup *c, const struct coverage **ret)
+settle_without_asking(struct pg_run *r, struct checkup *c, const struct check_body **ret)
 {
-	struct coverage pooled = { .cover = COVER_NOT };
-	const struct coverage *cov;
+	struct coverage cov = { .cover = COVER_NOT };
 
 	if (c->check->source == SOURCE_SESSION) {
 		r->job.session_check(c, r->job.arg);
 		return true;
 	}
 	if (c->check->scope == SCOPE_SERVER && r->job.pooled) {
-		snprintf(pooled.reason, sizeof(pooled.reason),
+		snprintf(cov.reason, sizeof(cov.reason),
 		    "the session goes through a pooler; connect directly");
-		scope_record_uncovered(c->scope, c, &pooled);
+		scope_record_uncovered(c->scope, c, &cov);
 		return true;
 	}
 	if (*r->job.facts_us == 0) { /* what is possible here was never known */
@@ -220,12 +219,12 @@ settle_without_asking(struct pg_run *r, struct checkup *c, const struct coverage
 		    c, pg_failure_reason(&r->facts_failed), r->facts_failed.err.msg);
 		return true;
 	}
-	cov = checkup_coverage(c, r->job.facts, *r->job.generation);
-	if (cov->cover != COVER_YES || !cov->body) {
-		scope_record_uncovered(c->scope, c, cov);
+	checkup_coverage(c, r->job.facts, *r->job.generation, &cov);
+	if (cov.cover != COVER_YES || !cov.body) {
+		scope_record_uncovered(c->scope, c, &cov);
 		return true;
 	}
-	*ret = cov;
+	*ret = cov.body;
 	return false;
 }
 
@@ -252,7 +251,7 @@ pump_checks(struct pg_run *r)
 
 	while (r->next < p->n) {
 		struct checkup *c = p->taken[r->next];
-		const struct coverage *cov = NULL;
+		const struct check_body *body = NULL;
 		int e;
 
 		if (c->check->kind == KIND_SCRUB) {
@@ -267,9 +266,9 @@ pump_checks(struct pg_run *r)
 		if (!may_send(r, c))
 			return true;
 		r->next++;
-		if (settle_without_asking(r, c, &cov))
+		if (settle_without_asking(r, c, &body))
 			continue;
-		e = ask_check(r, c, cov->body);
+		e = ask_check(r, c, body);
 		if (e == -ENOTCONN) {
 			pg_run_session_is_gone(r);
 			return r->in_flight > 0;

@@ -454,7 +454,7 @@ pg_run_scrub_spent(struct pg_run *r, struct checkup *c, int64_t duration_us)
 static int
 begin_scrub(struct pg_run *r, struct checkup *c)
 {
-	const struct coverage *cov;
+	struct coverage cov = { .cover = COVER_NOT };
 
 	if (*r->job.facts_us == 0) {
 		pg_run_record_unknown(
@@ -463,19 +463,17 @@ begin_scrub(struct pg_run *r, struct checkup *c)
 	}
 	if (scope_scrub_is_rare(c) && c->scope->monitor->options.one_shot &&
 	    !c->scope->monitor->options.deep) {
-		struct coverage deep = { .cover = COVER_NOT,
-			.reason = "it reads everything; use --deep" };
-
-		scope_record_uncovered(c->scope, c, &deep);
+		snprintf(cov.reason, sizeof(cov.reason), "it reads everything; use --deep");
+		scope_record_uncovered(c->scope, c, &cov);
 		return 0;
 	}
-	cov = checkup_coverage(c, r->job.facts, *r->job.generation);
-	if (cov->cover != COVER_YES || !cov->items) {
-		scope_record_uncovered(c->scope, c, cov);
+	checkup_coverage(c, r->job.facts, *r->job.generation, &cov);
+	if (cov.cover != COVER_YES || !cov.items) {
+		scope_record_uncovered(c->scope, c, &cov);
 		return 0;
 	}
 	r->scrubbing = c;
-	return ask_items(r, c, cov) < 0 ? -1 : 1;
+	return ask_items(r, c, &cov) < 0 ? -1 : 1;
 }
 
 static int

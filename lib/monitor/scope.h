@@ -32,8 +32,9 @@ struct checkup {
 	int64_t last_us, last_wall_us, duration_us;
 	struct series *series;
 	int64_t series_saved_us;
-	struct coverage cover; /* by the facts of generation cover_generation */
-	uint64_t cover_generation;
+	const struct check_body *body, *items; /* while covered, by the facts of body_generation */
+	uint64_t body_generation;
+	bool covered;
 	enum check_status status;
 	enum reason reason; /* why unknown or not covered */
 	char *text, *grant; /* in words, or NULL */
@@ -123,9 +124,9 @@ struct part {
 void scope_task_run(struct task *);
 /* Moves the checks that match into a part of their own; NULL when none does. */
 struct part *part_split(struct part *, bool (*match)(const struct checkup *)) _must_check_;
-/* facts may be NULL when nothing is known yet; recomputed when generation moved. */
-const struct coverage *checkup_coverage(
-    struct checkup *, const struct facts *, uint64_t generation);
+/* Computed anew when generation moved, and while it is not covered. */
+void checkup_coverage(
+    struct checkup *, const struct facts *, uint64_t generation, struct coverage *ret);
 
 /* Nobody wants to know any more: it left, or was switched off, while it was asked. */
 bool checkup_is_over(const struct checkup *);

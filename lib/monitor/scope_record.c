@@ -26,23 +26,28 @@ needs_migrations(const struct check *c)
 	return false;
 }
 
-/* What is configured belongs to the scope: facts are shared by all that a session visits. */
-const struct coverage *
-checkup_coverage(struct checkup *c, const struct facts *facts, uint64_t generation)
+/* What is configured belongs to the scope: facts are shared by all that a session visits.
+ * Only what is covered is remembered: the words why not would be most of a checkup. */
+void
+checkup_coverage(
+    struct checkup *c, const struct facts *facts, uint64_t generation, struct coverage *ret)
 {
 	const struct database *d = scope_database(c->scope);
 	struct facts here = *facts;
 
-	if (c->cover_generation != generation || c->cover.cover == COVER_UNKNOWN ||
-	    needs_migrations(c->check)) {
-		here.migrations = d && migrations_text(d);
-		here.migrations_reason = d ? migrations_reason(d) : NULL;
-		here.configured = configured_key;
-		here.configured_arg = c->scope->conf;
-		coverage_of(c->check, &here, &c->cover);
-		c->cover_generation = generation;
+	if (c->covered && c->body_generation == generation && !needs_migrations(c->check)) {
+		*ret = (struct coverage){ .cover = COVER_YES, .body = c->body, .items = c->items };
+		return;
 	}
-	return &c->cover;
+	here.migrations = d && migrations_text(d);
+	here.migrations_reason = d ? migrations_reason(d) : NULL;
+	here.configured = configured_key;
+	here.configured_arg = c->scope->conf;
+	coverage_of(c->check, &here, ret);
+	c->covered = ret->cover == COVER_YES;
+	c->body = ret->body;
+	c->items = ret->items;
+	c->body_generation = generation;
 }
 
 void

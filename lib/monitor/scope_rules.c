@@ -91,7 +91,7 @@ repoint(struct checkup *c, const struct check *check, const struct conf_database
 	c->settings = plan_settings(s->rules->plan, check, s->conf);
 	c->binds = plan_binds(s->rules->plan, check);
 	c->interval_us = settings_interval_us(c->settings, s->conf->interval_us[check->probe]);
-	c->cover.cover = COVER_UNKNOWN; /* bodies are the new check's; `configured` may differ */
+	c->covered = false; /* bodies are the new check's; `configured` may differ */
 	if (!same)
 		c->rows = rows_free(c->rows);
 	if (!c->settings->enabled) {

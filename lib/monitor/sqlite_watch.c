@@ -413,14 +413,17 @@ visit_submit(struct visit *v)
 		    r == -EAGAIN ? "too many files wait for a worker" : "the job is too large");
 }
 
-static const struct coverage *
-covered(struct visit *v, struct checkup *c)
+static const struct check_body *
+covered_body(struct visit *v, struct checkup *c)
 {
-	const struct coverage *cov = checkup_coverage(c, &v->db->facts, v->db->facts_generation);
+	struct coverage cov;
+	const struct check_body *body;
 
-	if (cov->cover == COVER_YES && (c->check->kind == KIND_SCRUB ? cov->items : cov->body))
-		return cov;
-	scope_record_uncovered(c->scope, c, cov);
+	checkup_coverage(c, &v->db->facts, v->db->facts_generation, &cov);
+	body = c->check->kind == KIND_SCRUB ? cov.items : cov.body;
+	if (cov.cover == COVER_YES && body)
+		return body;
+	scope_record_uncovered(c->scope, c, &cov);
 	return NULL;
 }
 
@@ -429,16 +432,16 @@ add_statements(struct visit *v)
 {
 	for (size_t i = 0; i < v->part->n; i++) {
 		struct checkup *c = v->part->taken[i];
-		const struct coverage *cov;
+		const struct check_body *body;
 		struct want *w;
 
 		if (c->check->kind == KIND_SCRUB)
 			continue;
-		cov = covered(v, c);
-		if (!cov)
+		body = covered_body(v, c);
+		if (!body)
 			continue;
 		w = want_add(v, c);
-		w->body = cov->body;
+		w->body = body;
 		w->eval = checkup_eval(c, NULL, NAN, w->started_us, w->started_wall_us);
 	}
 }
@@ -448,15 +451,15 @@ next_scrub(struct visit *v)
 {
 	while (v->scrub_next < v->part->n) {
 		struct checkup *c = v->part->taken[v->scrub_next++];
-		const struct coverage *cov;
+		const struct check_body *body;
 
 		if (c->check->kind != KIND_SCRUB || !c->running)
 			continue;
-		cov = covered(v, c);
-		if (!cov)
+		body = covered_body(v, c);
+		if (!body)
 			continue;
 		v->scrubbing = c;
-		want_add(v, c)->body = cov->items;
+		want_add(v, c)->body = body;
 		scrub_list_begin(c->scrub);
 		return true;
 	}

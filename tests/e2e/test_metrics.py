@@ -57,6 +57,11 @@ def test_both_formats_say_the_same(cluster, daemon, sqlite):
                "the value of [query answer]")
     wait_until(lambda: metrics(d).value("dbhealth_check_unknown", database="app", check="broken") == 1,
                10 * d.slack, "a check that cannot answer")
+    # A check that answers for the first time between the two is in the latter only.
+    wait_until(lambda: plain(metrics(d)) == plain(metrics(d, openmetrics=True))
+               and metrics(d).value("dbhealth_migration_failed", database="main") is not None
+               and metrics(d).value("dbhealth_probe_duration_seconds_count", database="app", probe="schema") >= 2,
+               20 * d.slack, "every check has answered")
     text, om = metrics(d), metrics(d, openmetrics=True)
     as_the_manual_says(text)
     assert text.type == TEXT and om.type == OPENMETRICS and om.text.endswith("\n# EOF\n")

@@ -52,6 +52,7 @@ def test_every_body_runs_in_an_empty_database(module_cluster):
 def test_every_body_runs_where_all_faults_are(module_cluster):
     """By a superuser with all extensions, so that a missing right or module hides none."""
     db = module_cluster.createdb("crowded")
+    module_cluster.sql("ALTER DATABASE crowded SET synchronous_commit = off")  # thousands of small commits
     module_cluster.script("CREATE TABLE users (id int PRIMARY KEY, is_superuser boolean NOT NULL)", db)
     # The scripts of all proofs in one database meet each other's names: each has a schema, and what is there already
     # or wants a database of its own is passed over.

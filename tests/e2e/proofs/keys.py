@@ -464,6 +464,7 @@ def test_more_sequences_than_the_server_has_locks_for(template, folder, own):
     """Each reading keeps a lock: of thousands the narrow ones are read, and nothing fails for want of locks."""
     cluster = own(Cluster(template, folder, settings={"max_locks_per_transaction": "10", "max_connections": "20"}))
     cluster.script("""
+        SET synchronous_commit = off;
         SELECT format('CREATE SEQUENCE wide%s', g) FROM generate_series(1, 1500) g \\gexec
         CREATE SEQUENCE narrow AS int; SELECT setval('narrow', 2147483000);
         GRANT SELECT ON SEQUENCE narrow TO dbhealth; SELECT format('GRANT SELECT ON SEQUENCE wide%s TO dbhealth', g) FROM generate_series(1, 1500) g \\gexec

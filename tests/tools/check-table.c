@@ -273,6 +273,24 @@ is_one_row(const struct tokens *ts)
 	return true;
 }
 
+/* A LIMIT somewhere behind the ORDER BY of the same query. */
+static bool
+has_ordered_limit(const struct tokens *ts)
+{
+	int depth = 0, ordered = -1;
+
+	for (size_t i = 1; i <= ts->n; i++) {
+		depth += is_char(&ts->v[i], '(') - is_char(&ts->v[i], ')');
+		if (depth < ordered)
+			ordered = -1;
+		if (sql_token_is(&ts->v[i], "order") && (ordered < 0 || depth < ordered))
+			ordered = depth;
+		if (sql_token_is(&ts->v[i], "limit") && depth == ordered)
+			return true;
+	}
+	return false;
+}
+
 static void
 lint_bounds(struct lint *l, const struct check_body *body, const struct tokens *ts)
 {
@@ -286,6 +304,9 @@ lint_bounds(struct lint *l, const struct check_body *body, const struct tokens *
 	for (size_t i = 1; i < ts->n; i++) /* ordered and cut to one row earlier */
 		if (sql_token_is(&ts->v[i], "limit") && sql_token_is(&ts->v[i + 1], "1"))
 			ordered = ordered || has_word(ts, "order");
+	/* A list for a scrub is cut in an order; the statements made of it need none. */
+	if (l->check->kind == KIND_SCRUB)
+		ordered = ordered || has_ordered_limit(ts);
 	/* A snapshot is of everything, in any order. */
 	if (is_one_row(ts) || l->check->kind == KIND_SNAPSHOT)
 		return;

@@ -82,6 +82,7 @@ struct server {
 	bool fresh_down;
 	struct pg_failure fresh_failure;
 	int64_t fresh_retry_us;
+	int64_t visit_ended_us; /* the last one: while they end, who waits will have a turn */
 	bool pumping;
 	bool listing;
 	/* reload */

@@ -99,6 +99,7 @@ visit_end(struct visitor *v, bool keep)
 	struct server *s = v->server;
 	size_t warm = 0;
 
+	s->visit_ended_us = clock_now_us();
 	for (size_t i = 0; i < s->nvisitors; i++)
 		warm += &s->visitors[i] != v && s->visitors[i].db != NULL;
 	if (keep && v->db && !v->db->leaving && !s->refit && !s->leaving && warm < s->nwarm &&
@@ -378,17 +379,36 @@ visit_begin(struct visitor *v, struct database *d)
 	visit_failed(v, &f);
 }
 
+/* When the part that waits should be through: until its checks are due again. */
+static int64_t
+wanted_by(const struct part *parts)
+{
+	int64_t first = INT64_MAX;
+
+	for (const struct part *p = parts; p; p = p->next)
+		for (size_t i = 0; i < p->n; i++)
+			first = MIN(first, p->queued_us + p->taken[i]->interval_us);
+	return first;
+}
+
+/* Who must be back first goes first: the schema of many databases keeps no look at locks waiting. */
 static struct database *
 next_to_visit(const struct server *s)
 {
 	struct database *best = NULL;
+	int64_t best_us = INT64_MAX;
 
 	for (size_t i = 0; i < s->ndbs; i++) {
 		struct database *d = s->dbs[i];
+		int64_t by_us;
 
-		if (d->visit_parts && !d->visiting &&
-		    (!best || d->visit_parts->queued_us < best->visit_parts->queued_us))
+		if (!d->visit_parts || d->visiting)
+			continue;
+		by_us = wanted_by(d->visit_parts);
+		if (!best || by_us < best_us) {
 			best = d;
+			best_us = by_us;
+		}
 	}
 	return best;
 }
@@ -430,11 +450,14 @@ server_visit_add(struct database *d, struct part *p)
 	server_visits_pump(d->server);
 }
 
+/* Only where nothing moves: a long queue of many databases is none that waits in vain. */
 static void
 expire_waiting(struct server *s)
 {
 	int64_t limit = clock_now_us() - s->scope.conf->pool_timeout_us;
 
+	if (s->visit_ended_us > limit)
+		return;
 	for (size_t i = 0; i < s->ndbs; i++) {
 		struct database *d = s->dbs[i];
 

@@ -72,3 +72,15 @@ def test_three_ways_to_one_server_are_no_full_server(cluster, daemon, folder):
         else:
             d.stop()
         assert d.transitions("04", "05", "06") == []
+
+
+def test_a_long_queue_is_no_shortage(cluster, daemon):
+    """Twenty databases take turns for longer than pool_timeout: each comes, and none is unknown."""
+    c = cluster()
+    c.createdb(*(f"d{i}" for i in range(20)))
+    d = daemon(databases={"all": {"dsn": c.dsn(), "databases": "*"}}, defaults={"pool_timeout": "1s"})
+    wait_until(lambda: all(p["last_run"] for row in d.get("/v1/status")["databases"] for p in row["probes"].values()),
+               120, "each probe of each database had its turn")
+    rows = d.get("/v1/status")["databases"]
+    assert len(rows) == 21
+    assert {row["name"]: row["status"] for row in rows if row["status"] != "ok"} == {}

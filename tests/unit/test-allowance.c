@@ -49,27 +49,30 @@ test_a_burst_goes_first_and_an_overdraft_is_paid_back(void **state)
 	assert_false(allowance_is_left(&a, 900000 * SEC));
 }
 
+/* clang-format off */
+#define BOTH { 8, 20000 }
+/* clang-format on */
+
 static void
 test_what_is_busy(void **state)
 {
-	static const struct load_limits both = { 8, 20000 };
 	static const struct {
 		struct load before, now;
 		struct load_limits limits;
 		const char *says;
 	} t[] = {
-		{ { 0 }, { 10, 8, 1000, 10, 0 }, both, NULL },
-		{ { 0 }, { 10, 9, 1000, 10, 0 }, both, "9 sessions are active, the limit is 8" },
+		{ { 0 }, { 10, 8, 1000, 10, 0 }, BOTH, NULL },
+		{ { 0 }, { 10, 9, 1000, 10, 0 }, BOTH, "9 sessions are active, the limit is 8" },
 		{ { 0 }, { 10, 99, 1000, 10, 0 }, { 0, 0 }, NULL },
 		/* no look before this one, too few reads, not measured, counters set to 0 meanwhile */
-		{ { 0 }, { 10, 1, 1000, 1e9, 0 }, both, NULL },
-		{ { 5, 0, 990, 0, 0 }, { 10, 1, 1000, 1e9, 0 }, both, NULL },
-		{ { 5, 0, 0, NAN, 0 }, { 10, 1, 1000, NAN, 0 }, both, NULL },
-		{ { 5, 0, 0, 0, 7 }, { 10, 1, 1000, 1e9, 8 }, both, NULL },
-		{ { 5, 0, 0, 0, 0 }, { 10, 1, 1000, 19e3, 0 }, both, NULL },
-		{ { 5, 0, 0, 0, 0 }, { 10, 1, 1000, 21e3, 0 }, both,
+		{ { 0 }, { 10, 1, 1000, 1e9, 0 }, BOTH, NULL },
+		{ { 5, 0, 990, 0, 0 }, { 10, 1, 1000, 1e9, 0 }, BOTH, NULL },
+		{ { 5, 0, 0, NAN, 0 }, { 10, 1, 1000, NAN, 0 }, BOTH, NULL },
+		{ { 5, 0, 0, 0, 7 }, { 10, 1, 1000, 1e9, 8 }, BOTH, NULL },
+		{ { 5, 0, 0, 0, 0 }, { 10, 1, 1000, 19e3, 0 }, BOTH, NULL },
+		{ { 5, 0, 0, 0, 0 }, { 10, 1, 1000, 21e3, 0 }, BOTH,
 		    "a read takes 21.0 ms, the limit is 20.0 ms" },
-		{ { 5, 0, 0, 0, 0 }, { 5 + 121 * SEC, 1, 1000, 21e3, 0 }, both, NULL },
+		{ { 5, 0, 0, 0, 0 }, { 5 + 121 * SEC, 1, 1000, 21e3, 0 }, BOTH, NULL },
 		{ { 5, 0, 0, 0, 0 }, { 10, 1, 1000, 21e3, 0 }, { 8, 0 }, NULL },
 	};
 

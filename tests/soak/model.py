@@ -173,6 +173,9 @@ class Judge:
             if int(number) <= newest:
                 self.faults.append(f"out of order: {e['MESSAGE']}")
             newest = int(number)
+            if kind(e) == "0a" and "DBHEALTH_PREVIOUS_SEVERITY" not in e:
+                self.counted["changes of a schema"] += 1  # told once, no finding that opens or closes
+                continue
             before, now = level(e["DBHEALTH_PREVIOUS_SEVERITY"]), level(e["DBHEALTH_SEVERITY"])
             was = last.get(finding, 0)
             # what is info comes and goes without a word

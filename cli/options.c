@@ -9,7 +9,9 @@
 #include "base/unit.h"
 #include "base/words.h"
 
+#include <assert.h>
 #include <getopt.h>
+#include <stddef.h>
 #include <stdio.h>
 
 /* One option: how it is written, what it does, how it is used. */
@@ -19,6 +21,7 @@ static const struct option_entry {
 	bool global;
 	const char *name, *arg; /* arg NULL: none */
 	const char *help, *example;
+	size_t flag, text, time; /* where its value goes in struct options as it is; 0: see apply */
 } entries[] = {
 	{ OPT_SOCKET, 0, true, "socket", "PATH",
 	    "the daemon's socket (/run/dbhealthd/dbhealthd.sock)",
@@ -28,7 +31,7 @@ static const struct option_entry {
 	{ OPT_OUTPUT, 'o', true, "output", "FORM",
 	    "text, json or nagios (a monitoring plugin's line)", "dbhealth status -o nagios" },
 	{ OPT_QUIET, 'q', true, "quiet", NULL, "print nothing: the exit code tells",
-	    "dbhealth status -q || echo look" },
+	    "dbhealth status -q || echo look", .flag = offsetof(struct options, quiet) },
 	{ OPT_COLOR, 0, true, "color", "WHEN",
 	    "auto (on a terminal, unless NO_COLOR), always, never",
 	    "dbhealth --color=always status | less -R" },
@@ -37,11 +40,11 @@ static const struct option_entry {
 	{ OPT_VERBOSE, 'v', false, "verbose", NULL,
 	    "more: every database and check, what is not covered", "dbhealth status -v orders" },
 	{ OPT_ALL, 'a', false, "all", NULL, "pending and resolved findings too",
-	    "dbhealth findings -a" },
+	    "dbhealth findings -a", .flag = offsetof(struct options, all) },
 	{ OPT_SQL, 0, false, "sql", NULL, "the SQL of a check, as it is run",
-	    "dbhealth checks --sql lock-blocked" },
+	    "dbhealth checks --sql lock-blocked", .flag = offsetof(struct options, sql) },
 	{ OPT_DATABASE, 'd', false, "database", "NAME", "this database only (init: name or glob)",
-	    "dbhealth findings --database orders" },
+	    "dbhealth findings --database orders", .text = offsetof(struct options, database) },
 	{ OPT_SEVERITY, 0, false, "severity", "WORD", "critical, warning or info only",
 	    "dbhealth findings --severity critical" },
 	{ OPT_PROBE, 0, false, "probe", "LIST", "connectivity, schema, integrity, performance",
@@ -52,43 +55,52 @@ static const struct option_entry {
 	    "dbhealth check --enable 'column-*' sqlite:app.db" },
 	{ OPT_CONFIG, 'c', false, "config", "FILE",
 	    "read this configuration: its databases and rules",
-	    "dbhealth check -c /etc/dbhealthd/dbhealthd.conf orders" },
+	    "dbhealth check -c /etc/dbhealthd/dbhealthd.conf orders",
+	    .text = offsetof(struct options, config) },
 	{ OPT_FAIL_ON, 0, false, "fail-on", "WORD",
 	    "critical, warning, unknown or none; less bad exits 0",
 	    "dbhealth check --fail-on critical postgresql:///app" },
 	{ OPT_DDL, 0, false, "ddl", NULL, "print the statements that, run on B, close what differs",
-	    "dbhealth diff --ddl stage prod | psql prod" },
+	    "dbhealth diff --ddl stage prod | psql prod", .flag = offsetof(struct options, ddl) },
 	{ OPT_DROPS, 0, false, "drops", NULL, "with --ddl: also what drops something",
-	    "dbhealth diff --ddl --drops stage prod" },
+	    "dbhealth diff --ddl --drops stage prod", .flag = offsetof(struct options, drops) },
 	{ OPT_DEEP, 0, false, "deep", NULL, "verify whole files and relations, whatever it takes",
-	    "dbhealth check --deep sqlite:app.db" },
+	    "dbhealth check --deep sqlite:app.db", .flag = offsetof(struct options, deep) },
 	{ OPT_SAMPLE, 0, false, "sample", "TIME",
 	    "look twice, so long apart: rates are answered too",
-	    "dbhealth check --sample 2s postgresql:///app" },
+	    "dbhealth check --sample 2s postgresql:///app",
+	    .time = offsetof(struct options, sample_us) },
 	{ OPT_BUDGET, 0, false, "budget", "TIME", "for all of it together (30s)",
-	    "dbhealth check --budget 5min sqlite:app.db" },
+	    "dbhealth check --budget 5min sqlite:app.db",
+	    .time = offsetof(struct options, budget_us) },
 	{ OPT_TIMEOUT, 0, false, "timeout", "TIME", "of one statement (5s)",
-	    "dbhealth check --timeout 20s postgresql:///app" },
+	    "dbhealth check --timeout 20s postgresql:///app",
+	    .time = offsetof(struct options, timeout_us) },
 	{ OPT_LEVEL, 0, false, "level", "WORD", "monitor, schema or data: how much may be seen",
 	    "dbhealth init --level schema postgresql:///orders" },
 	{ OPT_APPLY, 0, false, "apply", NULL, "run it, in one transaction a database",
-	    "dbhealth init --apply postgresql:///orders" },
+	    "dbhealth init --apply postgresql:///orders", .flag = offsetof(struct options, apply) },
 	{ OPT_ONLY_CHECK, 0, false, "check", NULL, "say what is missing; 0 nothing, 1 something",
-	    "dbhealth init --check postgresql:///orders" },
+	    "dbhealth init --check postgresql:///orders",
+	    .flag = offsetof(struct options, only_check) },
 	{ OPT_YES, 'y', false, "yes", NULL, "do not ask before --apply",
-	    "dbhealth init --apply --yes postgresql:///orders" },
+	    "dbhealth init --apply --yes postgresql:///orders",
+	    .flag = offsetof(struct options, yes) },
 	{ OPT_ROLE, 0, false, "role", "NAME", "the monitoring role (dbhealth)",
-	    "dbhealth init --role watcher postgresql:///orders" },
+	    "dbhealth init --role watcher postgresql:///orders",
+	    .text = offsetof(struct options, role) },
 	{ OPT_CONNECTION_LIMIT, 0, false, "connection-limit", "N",
 	    "most connections of the role (4)",
 	    "dbhealth init --connection-limit 6 postgresql:///" },
 	{ OPT_READ_ALL, 0, false, "read-all", NULL,
 	    "with level data also pg_read_all_data: every table",
-	    "dbhealth init --level data --read-all postgresql:///" },
+	    "dbhealth init --level data --read-all postgresql:///",
+	    .flag = offsetof(struct options, read_all) },
 	{ OPT_EXTENSIONS, 0, false, "extensions", NULL, "also create the extensions worth having",
-	    "dbhealth init --extensions --apply postgresql:///" },
+	    "dbhealth init --extensions --apply postgresql:///",
+	    .flag = offsetof(struct options, extensions) },
 	{ OPT_WAIT, 0, false, "wait", "TIME", "for the result, at most 60s (30s)",
-	    "dbhealth run --wait 60s orders schema" },
+	    "dbhealth run --wait 60s orders schema", .time = offsetof(struct options, wait_us) },
 };
 
 static const struct option_entry *
@@ -230,36 +242,18 @@ add_probes(const struct cli *cli, const struct option_entry *e, const char *valu
 	return 0;
 }
 
+/* What is more than a value to be kept. */
 static int
-apply_init(struct cli *cli, const struct option_entry *e, const char *value)
-{
-	static const char *const levels[] = { "monitor", "schema", "data" };
-	struct options *o = &cli->o;
-
-	if (e->id == OPT_LEVEL)
-		return set_word(cli, e, value, levels, ARRAY_SIZE(levels), &o->level);
-	if (e->id == OPT_CONNECTION_LIMIT)
-		return set_count(cli, e, value, &o->connection_limit);
-	if (e->id == OPT_ROLE)
-		o->role = value;
-	o->apply = o->apply || e->id == OPT_APPLY;
-	o->only_check = o->only_check || e->id == OPT_ONLY_CHECK;
-	o->yes = o->yes || e->id == OPT_YES;
-	o->read_all = o->read_all || e->id == OPT_READ_ALL;
-	o->extensions = o->extensions || e->id == OPT_EXTENSIONS;
-	return 0;
-}
-
-static int
-apply(struct cli *cli, const struct option_entry *e, const char *value)
+apply_own(struct cli *cli, const struct option_entry *e, const char *value)
 {
 	static const char *const outputs[] = { "text", "json", "nagios" };
 	static const char *const colours[] = { "auto", "always", "never" };
 	static const char *const fails[] = { "unknown", "warning", "critical", "none" };
+	static const char *const levels[] = { "monitor", "schema", "data" };
 	struct options *o = &cli->o;
 	int word = 0, r;
 
-	switch ((enum option_id)e->id) {
+	switch (e->id) {
 	case OPT_SOCKET:
 		o->socket = value;
 		o->url = NULL;
@@ -271,9 +265,6 @@ apply(struct cli *cli, const struct option_entry *e, const char *value)
 		r = set_word(cli, e, value, outputs, ARRAY_SIZE(outputs), &word);
 		o->output = (enum output)word;
 		return r;
-	case OPT_QUIET:
-		o->quiet = true;
-		return 0;
 	case OPT_COLOR:
 		r = set_word(cli, e, value, colours, ARRAY_SIZE(colours), &word);
 		o->colour = (enum colour)word;
@@ -290,15 +281,6 @@ apply(struct cli *cli, const struct option_entry *e, const char *value)
 	case OPT_VERBOSE:
 		o->verbose++;
 		return 0;
-	case OPT_ALL:
-		o->all = true;
-		return 0;
-	case OPT_SQL:
-		o->sql = true;
-		return 0;
-	case OPT_DATABASE:
-		o->database = value;
-		return 0;
 	case OPT_SEVERITY:
 		o->severity = value;
 		return set_word(cli, e, value, severity_names + 1, SEVERITY_N - 1, &word);
@@ -310,42 +292,32 @@ apply(struct cli *cli, const struct option_entry *e, const char *value)
 	case OPT_ENABLE:
 		strv_add(&o->enable, value);
 		return 0;
-	case OPT_CONFIG:
-		o->config = value;
-		return 0;
 	case OPT_FAIL_ON:
 		r = set_word(cli, e, value, fails, ARRAY_SIZE(fails), &word);
 		o->fail_on = (enum fail_on)word;
 		return r;
-	case OPT_DDL:
-		o->ddl = true;
-		return 0;
-	case OPT_DROPS:
-		o->drops = true;
-		return 0;
-	case OPT_DEEP:
-		o->deep = true;
-		return 0;
-	case OPT_SAMPLE:
-		return set_duration(cli, e, value, &o->sample_us);
-	case OPT_BUDGET:
-		return set_duration(cli, e, value, &o->budget_us);
-	case OPT_TIMEOUT:
-		return set_duration(cli, e, value, &o->timeout_us);
-	case OPT_WAIT:
-		return set_duration(cli, e, value, &o->wait_us);
 	case OPT_LEVEL:
-	case OPT_APPLY:
-	case OPT_ONLY_CHECK:
-	case OPT_YES:
-	case OPT_ROLE:
+		return set_word(cli, e, value, levels, ARRAY_SIZE(levels), &o->level);
 	case OPT_CONNECTION_LIMIT:
-	case OPT_READ_ALL:
-	case OPT_EXTENSIONS:
-		return apply_init(cli, e, value);
-	case OPT_END:
-		break;
+		return set_count(cli, e, value, &o->connection_limit);
 	}
+	assert(false); /* an option that neither goes anywhere nor does anything */
+	return 0;
+}
+
+static int
+apply(struct cli *cli, const struct option_entry *e, const char *value)
+{
+	char *options = (char *)&cli->o;
+
+	if (e->flag)
+		*(bool *)(options + e->flag) = true;
+	else if (e->text)
+		*(const char **)(void *)(options + e->text) = value;
+	else if (e->time)
+		return set_duration(cli, e, value, (int64_t *)(void *)(options + e->time));
+	else
+		return apply_own(cli, e, value);
 	return 0;
 }
 

@@ -94,7 +94,7 @@ void
 scrub_list_begin(struct scrub *s)
 {
 	for (size_t i = 0; i < s->n; i++)
-		s->v[i]->listed = false;
+		s->v[i]->in_new_list = false;
 }
 
 static struct scrub_item *
@@ -104,7 +104,7 @@ list_item(struct scrub *s, const char *key, const char *object)
 
 	if (!it)
 		return NULL;
-	it->listed = true;
+	it->listed = it->in_new_list = true;
 	if (it->listed_wall_us == 0)
 		it->listed_wall_us = clock_wall_us();
 	free(it->object);
@@ -175,7 +175,7 @@ scrub_list_end(struct scrub *s)
 	size_t kept = 0;
 
 	for (size_t i = 0; i < s->n; i++) {
-		if (s->v[i]->listed) {
+		if (s->v[i]->in_new_list) {
 			if (!s->v[i]->start)
 				scrub_item_restart(s->v[i]);
 			s->v[kept++] = s->v[i];

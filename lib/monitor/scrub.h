@@ -21,6 +21,7 @@ struct scrub_item {
 	bool failed;            /* last try gave no verdict */
 	bool confirm;           /* to be looked at again soon */
 	bool listed;            /* in the current list */
+	bool in_new_list;       /* that is on its way */
 	char *why;              /* of a failure */
 	int gone;               /* so often in a row it was listed and not there */
 	int64_t listed_wall_us; /* since when it is known */
@@ -53,7 +54,10 @@ extern const char *const scrub_column_names[SCRUB_COLUMN_N];
 struct scrub;
 struct scrub *scrub_new(void) _must_check_;
 struct scrub *scrub_free(struct scrub *);
-/* A new list: begin, add each, end (items not listed any more are forgotten). */
+/*
+ * A new list: begin, add each, end (items not listed any more are forgotten).  Until its end, and
+ * when it never comes, what was listed before stays.
+ */
 void scrub_list_begin(struct scrub *);
 void scrub_list_add(
     struct scrub *, const char *key, const char *object, const char *sql, double cost);

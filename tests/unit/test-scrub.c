@@ -45,6 +45,26 @@ test_smallest_first_then_oldest(void **state)
 }
 
 static void
+test_a_list_that_is_on_its_way_takes_nothing_away(void **state)
+{
+	struct scrub *s = scrub_new();
+	struct scrub_summary sum;
+
+	(void)state;
+	list(s, 3);
+	scrub_list_begin(s); /* and its statement fails */
+	scrub_list_add(s, "item1", "item1", "SELECT 1", 2);
+	scrub_summarise(s, &sum);
+	assert_int_equal(sum.items, 3);
+	scrub_list_begin(s);
+	scrub_list_add(s, "item1", "item1", "SELECT 1", 2);
+	scrub_list_end(s);
+	scrub_summarise(s, &sum);
+	assert_int_equal(sum.items, 1);
+	scrub_free(s);
+}
+
+static void
 test_what_was_dropped_is_no_failure(void **state)
 {
 	struct scrub *s = scrub_new();
@@ -413,6 +433,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_smallest_first_then_oldest),
+		cmocka_unit_test(test_a_list_that_is_on_its_way_takes_nothing_away),
 		cmocka_unit_test(test_what_was_dropped_is_no_failure),
 		cmocka_unit_test(test_a_failing_item_stops_nothing),
 		cmocka_unit_test(test_what_does_not_fit_gets_more_time),

@@ -110,6 +110,8 @@ int client_call(const struct cli *, const char *method, const char *path, int64_
 int client_get(const struct cli *, const char *path, json_t **ret);
 /* Entries of the built-in catalogue with this id, NULL: all. */
 json_t *cli_builtin_checks(const char *id);
+/* The daemon's catalogue, else the built-in one; 0, or the exit code after having said why. */
+int cli_checks(const struct cli *, json_t **ret);
 /* Says why a call failed (negative errno of client_call); returns the exit code. */
 int client_fail(const struct cli *, int error, const struct err *);
 /* Says what the daemon answered instead; returns the exit code. */

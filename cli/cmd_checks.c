@@ -32,9 +32,8 @@ cli_builtin_checks(const char *id)
 	return out;
 }
 
-/* Who names a daemon wants that one's; else the catalogue that is built in does as well. */
-static int
-get_checks(const struct cli *cli, json_t **ret)
+int
+cli_checks(const struct cli *cli, json_t **ret)
 {
 	struct err e = { 0 };
 	json_t *answer = NULL;
@@ -76,7 +75,7 @@ run(struct cli *cli)
 {
 	struct report_options o;
 	json_t *checks = NULL, *out;
-	int r = get_checks(cli, &checks);
+	int r = cli_checks(cli, &checks);
 
 	if (r != 0)
 		return r;

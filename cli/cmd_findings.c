@@ -1,5 +1,6 @@
 /* `dbhealth findings`: each open finding with its next step. */
 #include "base/str.h"
+#include "base/text.h"
 #include "base/words.h"
 #include "cli/cli.h"
 #include "report/report.h"
@@ -47,6 +48,33 @@ narrow(const struct cli *cli, json_t *take)
 	return out;
 }
 
+/* Nothing found by a check that there is not would read as all is well.  0 or an exit code. */
+static int
+refuse_unknown_checks(const struct cli *cli)
+{
+	json_t *checks = NULL, *c;
+	size_t k;
+	int r = cli_checks(cli, &checks);
+
+	for (size_t i = 0; r == 0 && i < strv_len(cli->o.checks); i++) {
+		bool known = false;
+
+		json_array_foreach (checks, k, c) {
+			const char *id = json_string_value(json_object_get(c, "id"));
+
+			known = known || (id && str_glob(cli->o.checks[i], id));
+		}
+		if (!known) {
+			_cleanup_free_ char *shown = show_text(cli->o.checks[i]);
+
+			r = cli_fail(cli, EXIT_USAGE,
+			    "--check %s: no check has this id. See dbhealth checks.", shown);
+		}
+	}
+	json_decref(checks);
+	return r;
+}
+
 /* Unknown is not ok: where nothing is found because nothing answers, that is the exit code.  0 or
  * more: the worst status; negative: minus the exit code of what failed. */
 static int
@@ -82,6 +110,13 @@ run(struct cli *cli)
 	if (r != 0)
 		return r;
 	findings = narrow(cli, findings);
+	if (json_array_size(findings) == 0 && cli->o.checks) {
+		r = refuse_unknown_checks(cli);
+		if (r != 0) {
+			json_decref(findings);
+			return r;
+		}
+	}
 	status = status_with_unknown(cli, database, report_status_of(findings));
 	if (status < 0) {
 		json_decref(findings);

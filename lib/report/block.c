@@ -26,7 +26,10 @@ finding_age(const json_t *f, int64_t now_wall_us)
 		text = layout_age(now_wall_us - since);
 		return xasprintf("pending, %s", text);
 	}
-	return layout_since(since, now_wall_us);
+	text = layout_since(since, now_wall_us);
+	if (!json_is_true(json_object_get(f, "acknowledged")))
+		return TAKE_PTR(text);
+	return xasprintf("%s, acknowledged", text);
 }
 
 /* "where  check  object", each part safe; where padded to a column. */

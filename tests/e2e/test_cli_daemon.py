@@ -70,7 +70,9 @@ def test_findings(watched):
     assert answer.status == 1
     assert "ALTER TABLE public.nokey" in answer.out
     assert watched.cli("findings", "--severity", "critical").status == 0
-    assert watched.cli("findings", "--check", "nothing-*").status == 0
+    nothing = watched.cli("findings", "--check", "nothing-*")
+    assert nothing.status == 64 and "nothing-*: no check has this id" in nothing.err
+    assert watched.cli("findings", "--check", "pk-*").status == 0
     only = watched.cli("findings", "orders", "--check", "table-*", "-o", "json").json["findings"]
     assert only and {f["check"] for f in only} == {"table-no-primary-key"}
     assert fits(watched.cli("findings", "-a")).status == 1
@@ -119,6 +121,7 @@ def test_run_and_ack(watched):
     assert watched.cli("run", "orders", "schema", "--wait", "61s").status == 64
     finding = watched.findings(check="table-no-primary-key")[0]
     assert watched.cli("ack", finding["id"][:6]).status == 0
+    assert ", acknowledged" in fits(watched.cli("findings", "--check", "table-no-primary-key")).out
     assert watched.cli("ack", "xyz").status == 64
     assert watched.cli("ack", "0000").status == 64
 

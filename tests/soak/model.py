@@ -167,13 +167,16 @@ class Judge:
 
     # ---- every finding goes its legal way ----
     def _follow(self, entries):
-        open_, last, newest = {}, {}, 0
+        open_, last, newest = {}, {}, {}
         for e in entries:
             finding, number = e["DBHEALTH_EVENT_ID"].rsplit("-", 1)
-            if int(number) <= newest:
+            event = "DBHEALTH_PREVIOUS_SEVERITY" not in e
+            # findings count together, the versions of each schema for themselves
+            series = finding if event else "findings"
+            if int(number) <= newest.get(series, 0):
                 self.faults.append(f"out of order: {e['MESSAGE']}")
-            newest = int(number)
-            if kind(e) == "0a" and "DBHEALTH_PREVIOUS_SEVERITY" not in e:
+            newest[series] = int(number)
+            if kind(e) == "0a" and event:
                 self.counted["changes of a schema"] += 1  # told once, no finding that opens or closes
                 continue
             before, now = level(e["DBHEALTH_PREVIOUS_SEVERITY"]), level(e["DBHEALTH_SEVERITY"])

@@ -131,3 +131,15 @@ def test_calm_time():
     assert calm_deadline(spans, 5, 7) == 32
     assert calm_deadline(spans, 15, 2) == 32
     assert disturbed(acts, "b") == [(50.0, float("inf"))]
+
+
+def changed(at, series, number):
+    """A schema changed: told once, counted for itself, no finding."""
+    told = entry(at, "0a", "", "info", check="schema-drift", place="a", event=f"{series}-{number}")
+    del told["DBHEALTH_PREVIOUS_SEVERITY"]
+    return told
+
+
+def test_versions_of_each_schema_count_for_themselves():
+    assert faults([stopped()], [down(103), changed(104, "s1", 7), changed(105, "s2", 1), up(112), changed(113, "s1", 8)]) == []
+    assert any("out of order" in f for f in faults([stopped()], [changed(102, "s1", 8), down(103), changed(104, "s1", 7), up(112)]))

@@ -674,6 +674,7 @@ home_run_part(struct server *s)
 	job.facts = d ? &d->facts : &s->facts;
 	job.generation = d ? &d->facts_generation : &s->facts_generation;
 	job.facts_us = d ? &d->facts_us : &s->facts_us;
+	server_scrub_job(s, &job);
 	s->home_run = pg_run_new(&job);
 	pg_run_start(s->home_run);
 }

@@ -146,6 +146,8 @@ void server_renewed(struct server *); /* the old session is closed */
 void server_refit(struct server *);
 
 /* server_visit.c */
+/* What a run on one of its sessions may spend on scrubs. */
+void server_scrub_job(struct server *, struct pg_run_job *);
 void server_visitors_new(struct server *);   /* as many as its configuration says */
 bool server_visitors_close(struct server *); /* those that are idle; true when all are down */
 void server_visit_add(struct database *, struct part *p); /* takes p */

@@ -136,12 +136,14 @@ part_is_foreign(const struct part *p)
 	return false;
 }
 
-/* A visitor that others wait for is not kept from them for long. */
+/* A session that others wait for is not kept from them for long, the only one least of all. */
 static int64_t
 scrub_budget(const struct server *s)
 {
 	if (s->m->options.one_shot)
 		return MAX(0, s->m->started_us + s->m->options.budget_us - clock_now_us());
+	if (s->nvisitors == 0)
+		return MIN(server_timeout_us(s) / 2, s->scope.conf->scrub_slice_us);
 	return MIN(3 * server_timeout_us(s), s->scope.conf->scrub_slice_us);
 }
 
@@ -149,6 +151,8 @@ scrub_budget(const struct server *s)
 static int64_t
 scrub_max(const struct server *s)
 {
+	if (s->nvisitors == 0)
+		return server_timeout_us(s);
 	if (s->ndbs > 1 && s->nvisitors < 2)
 		return 3 * server_timeout_us(s);
 	return MAX(server_timeout_us(s), s->scope.conf->scrub_slice_us);
@@ -165,6 +169,14 @@ keeper_of(struct server *s)
 	s->keeper.limits = (struct load_limits){ .active = (double)c->scrub_max_active,
 		.read_us = c->scrub_max_read_us };
 	return &s->keeper;
+}
+
+void
+server_scrub_job(struct server *s, struct pg_run_job *job)
+{
+	job->scrub_budget_us = scrub_budget(s);
+	job->scrub_max_us = scrub_max(s);
+	job->keeper = keeper_of(s);
 }
 
 static void
@@ -195,9 +207,7 @@ visit_run(struct visitor *v)
 	job.facts = server_part ? &s->facts : &d->facts;
 	job.generation = server_part ? &s->facts_generation : &d->facts_generation;
 	job.facts_us = server_part ? &s->facts_us : &d->facts_us;
-	job.scrub_budget_us = scrub_budget(s);
-	job.scrub_max_us = scrub_max(s);
-	job.keeper = keeper_of(s);
+	server_scrub_job(s, &job);
 	v->run = pg_run_new(&job);
 	pg_run_start(v->run);
 }

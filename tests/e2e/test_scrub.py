@@ -77,3 +77,13 @@ def test_scrubs_wait_while_the_server_is_busy(cluster, daemon):
     wait_until(lambda: coverage(d)["verified"] == 1, 40 * d.slack, "it goes on")
     d.wait_gone("scrub-overdue", "fk-orphan-rows", within=30)
     assert re.search(r"fk-orphan-rows: all [\d.]+ MB verified", d.cli("status", "-v", "it").out.replace("\n               ", " "))
+
+
+def test_one_connection_is_enough(cluster, daemon):
+    c = cluster()
+    c.script(TABLES % "" + ORPHAN.format(ROWS + 5))
+    d = daemon(databases={"it": {"dsn": c.dsn(), "pool_size": 1, "max_overflow": 0, **SLOWLY}},
+               sections={"check fk-orphan-rows": {"interval": "1s", "param.slice_rows": 5000}})
+    assert d.wait_finding("fk-orphan-rows", "public.c.p", within=60)["value"] == 1
+    wait_until(lambda: coverage(d).get("verified") == 1, 60 * d.slack, lambda: f"it is verified: {coverage(d)}")
+    assert d.check("it", "conn-up")["status"] == "ok"

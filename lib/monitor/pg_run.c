@@ -108,8 +108,8 @@ pg_run_session_is_gone(struct pg_run *r)
 	pg_run_note_loss(r, &f);
 }
 
-static void
-on_check_done(const struct pg_failure *f, int64_t duration_us, void *arg)
+void
+pg_run_check_done(const struct pg_failure *f, int64_t duration_us, void *arg)
 {
 	struct ask *a = arg;
 	struct pg_run *r = a->run;
@@ -117,21 +117,26 @@ on_check_done(const struct pg_failure *f, int64_t duration_us, void *arg)
 	struct outcome o = { .checkup = a->checkup,
 		.result = &result,
 		.item = a->item,
+		.sliced = a->sliced,
 		.started_us = a->started_us,
 		.started_wall_us = a->started_wall_us,
 		.duration_us = duration_us };
+	bool unknown;
 
 	ask_unlink(r, a);
 	pg_run_note_loss(r, f);
 	if (f && a->item && pg_run_item_failure(a, f))
 		f = NULL;
+	unknown = f || (a->sliced && !a->resumed);
 	if (f)
 		fill_why(f, &why);
-	eval_finish(a->eval, f ? &why : NULL, &result);
+	else if (unknown)
+		result_unknown(&why, REASON_ERROR, "a part said not where it stopped");
+	eval_finish(a->eval, unknown ? &why : NULL, &result);
+	if (unknown && a->sliced) /* rows of a part that was cut off say nothing of the whole */
+		result_unknown(&result, why.reason, "%s", why.text);
 	if (a->item)
-		pg_run_scrub_spent(r, a->checkup, duration_us);
-	if (a->item)
-		scope_scrub_record(&o, r->job.timeout_us, r->job.scrub_max_us);
+		pg_run_item_record(a, &o);
 	else if (!f || f->err.code != PG_NOT_REACHED) /* else the end of the part says so */
 		scope_record(a->checkup->scope, &o);
 	result_done(&result);
@@ -140,7 +145,8 @@ on_check_done(const struct pg_failure *f, int64_t duration_us, void *arg)
 	pg_run_pump(r);
 }
 
-const struct pg_request_callbacks pg_run_check_callbacks = { on_columns, on_row, on_check_done };
+const struct pg_request_callbacks pg_run_check_callbacks = { on_columns, on_row,
+	pg_run_check_done };
 
 /* Statements ahead of this one may use their whole time first. */
 static int64_t

@@ -48,6 +48,8 @@ int ask_send(struct pg_run *, struct ask *, const struct pg_statement *,
     const struct pg_request_callbacks *, int64_t timeout_us);
 void pg_run_note_loss(struct pg_run *, const struct pg_failure *);
 void pg_run_session_is_gone(struct pg_run *);
+/* The end of the statement of a check, of an item of one (ask.item) or of a part of that. */
+void pg_run_check_done(const struct pg_failure *, int64_t duration_us, void *ask);
 extern const struct pg_request_callbacks pg_run_check_callbacks;
 void pg_run_record_unknown(struct checkup *, enum reason, const char *text);
 
@@ -59,5 +61,6 @@ bool pg_run_pump_scrub(struct pg_run *);
 /* What an error of an item's statement says of the item itself; true: that it is damaged, which is
  * now the row that the eval has. */
 bool pg_run_item_failure(struct ask *, const struct pg_failure *);
-void pg_run_scrub_spent(struct pg_run *, struct checkup *, int64_t duration_us);
+/* Takes the time of it from the budget and tells the scope. */
+void pg_run_item_record(const struct ask *, struct outcome *);
 void pg_run_scrub_end(struct pg_run *);

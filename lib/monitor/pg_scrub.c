@@ -255,7 +255,7 @@ on_slice_columns(size_t n, const char *const *names, void *arg)
 static bool
 is_state(const struct pg_failure *f, const char *const *states, size_t n)
 {
-	for (size_t i = 0; f && i < n; i++)
+	for (size_t i = 0; i < n; i++)
 		if (streq(f->err.sqlstate, states[i]))
 			return true;
 	return false;
@@ -268,7 +268,7 @@ is_gone(const struct pg_failure *f)
 	static const char *const undefined[] = { "42P01", "42703", "42704", "3F000" };
 
 	return is_state(f, undefined, ARRAY_SIZE(undefined)) ||
-	       (f && streq(f->err.sqlstate, "XX000") &&
+	       (streq(f->err.sqlstate, "XX000") &&
 	           strstr(f->err.msg, "could not open relation with OID"));
 }
 
@@ -324,44 +324,33 @@ on_slice_row(const char *const *cells, const size_t *lengths, void *arg)
 }
 
 static void
-on_slice_done(const struct pg_failure *f, int64_t duration_us, void *arg)
+scrub_spent(struct pg_run *r, struct checkup *c, int64_t duration_us)
 {
-	struct ask *a = arg;
-	struct pg_run *r = a->run;
-	struct result result = { 0 }, why = { 0 };
-	struct outcome o = { .checkup = a->checkup,
-		.result = &result,
-		.item = a->item,
-		.sliced = true,
-		.started_us = a->started_us,
-		.started_wall_us = a->started_wall_us,
-		.duration_us = duration_us };
-
-	ask_unlink(r, a);
-	pg_run_note_loss(r, f);
-	if (f && pg_run_item_failure(a, f))
-		f = NULL;
-	if (f)
-		result_unknown(&why, pg_failure_reason(f), "%s", f->err.msg);
-	else if (!a->resumed)
-		result_unknown(&why, REASON_ERROR, "a part said not where it stopped");
-	eval_finish(a->eval, f || !a->resumed ? &why : NULL, &result);
-	if (f || !a->resumed) { /* rows of a part that was cut off say nothing of the whole */
-		result_unknown(&result, why.reason, "%s", why.text);
-	}
-	o.resume = a->resume;
-	o.keep = a->keep;
-	o.target_us =
-	    MIN(r->job.timeout_us / PART_OF_TIMEOUT, r->job.scrub_budget_us / PART_OF_BUDGET);
-	pg_run_scrub_spent(r, a->checkup, duration_us);
-	scope_scrub_record(&o, r->job.timeout_us, r->job.scrub_max_us);
-	result_done(&result);
-	result_done(&why);
-	ask_free(a);
-	pg_run_pump(r);
+	c->scrub_worked_us = clock_now_us();
+	if (c->check->cost != COST_SCRUB)
+		return;
+	r->scrub_spent_us += duration_us;
+	if (r->job.keeper)
+		allowance_spend(&r->job.keeper->allowance, clock_now_us(), duration_us);
 }
+
+void
+pg_run_item_record(const struct ask *a, struct outcome *o)
+{
+	struct pg_run *r = a->run;
+
+	if (a->sliced) {
+		o->resume = a->resume;
+		o->keep = a->keep;
+		o->target_us = MIN(
+		    r->job.timeout_us / PART_OF_TIMEOUT, r->job.scrub_budget_us / PART_OF_BUDGET);
+	}
+	scrub_spent(r, a->checkup, o->duration_us);
+	scope_scrub_record(o, r->job.timeout_us, r->job.scrub_max_us);
+}
+
 static const struct pg_request_callbacks slice_callbacks = { on_slice_columns, on_slice_row,
-	on_slice_done };
+	pg_run_check_done };
 
 static int
 ask_slice(struct pg_run *r, struct checkup *c, const struct scrub_item *it)
@@ -380,6 +369,7 @@ ask_slice(struct pg_run *r, struct checkup *c, const struct scrub_item *it)
 		.user = check_is_foreign(c->check) };
 
 	a->item = xstrdup(it->key);
+	a->sliced = true;
 	a->eval = checkup_eval(c, a->item, r->job.server_start, a->started_us, a->started_wall_us);
 	return ask_send(r, a, &st, &slice_callbacks, timeout);
 }
@@ -437,17 +427,6 @@ has_time(const struct pg_run *r)
 	if (!r->job.keeper)
 		return clock_now_us() < r->scrub_until_us;
 	return r->scrub_spent_us < r->job.scrub_budget_us;
-}
-
-void
-pg_run_scrub_spent(struct pg_run *r, struct checkup *c, int64_t duration_us)
-{
-	c->scrub_worked_us = clock_now_us();
-	if (c->check->cost != COST_SCRUB)
-		return;
-	r->scrub_spent_us += duration_us;
-	if (r->job.keeper)
-		allowance_spend(&r->job.keeper->allowance, clock_now_us(), duration_us);
 }
 
 /* 1: something was sent, 0: nothing, and this check is over; below 0: the session is gone. */

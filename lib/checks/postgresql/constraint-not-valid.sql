@@ -27,7 +27,9 @@ WITH @user_schema, found AS (
 	JOIN pg_catalog.pg_class AS c ON c.oid = k.conrelid
 	JOIN user_schema AS n ON n.oid = c.relnamespace
 	WHERE NOT k.convalidated AND k.conparentid = 0 AND (k.coninhcount = 0 OR k.conislocal)
-	  AND c.relkind IN ('r', 'p') AND c.relpersistence <> 't' AND NOT c.relispartition
+	  AND c.relkind IN ('r', 'p') AND c.relpersistence <> 't'
+	  -- What one partition alone has is its own.
+	  AND (NOT c.relispartition OR k.coninhcount = 0)
 	  -- Only from 18 on; such a constraint is never valid.
 	  AND coalesce(pg_catalog.to_jsonb(k) ->> 'conenforced', 'true') = 'true'
 	  AND NOT @extension_member(pg_class, c.oid)

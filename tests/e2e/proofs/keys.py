@@ -367,7 +367,7 @@ nt" SELECT generate_series(1, 26300);
 " CHECK (n > 0) NOT VALID;
         CREATE TABLE parent (n int); CREATE TABLE heir () INHERITS (parent); ALTER TABLE parent ADD CONSTRAINT inherited CHECK (n > 0) NOT VALID;
         CREATE TABLE tree (k int) PARTITION BY LIST (k); CREATE TABLE tree1 PARTITION OF tree FOR VALUES IN (1) PARTITION BY LIST (k); CREATE TABLE tree11 PARTITION OF tree1 FOR VALUES IN (1);
-        ALTER TABLE tree ADD CONSTRAINT whole CHECK (k > 0) NOT VALID;
+        ALTER TABLE tree ADD CONSTRAINT whole CHECK (k > 0) NOT VALID; ALTER TABLE tree11 ADD CONSTRAINT lone CHECK (k < 9) NOT VALID;
         CREATE DOMAIN "dom'ain" AS int; CREATE TABLE of_domain (d "dom'ain"); ALTER DOMAIN "dom'ain" ADD CONSTRAINT positive CHECK (VALUE > 0) NOT VALID;
         -- look-alikes
         CREATE DOMAIN sound AS int CHECK (VALUE > 0) NOT NULL; CREATE TABLE sound_table (d sound NOT NULL CHECK (d < 9), p int PRIMARY KEY);
@@ -375,7 +375,7 @@ nt" SELECT generate_series(1, 26300);
         CREATE TABLE of_extension (a int); ALTER TABLE of_extension ADD CONSTRAINT late CHECK (a > 0) NOT VALID; ALTER EXTENSION plpgsql ADD TABLE of_extension;
         CREATE TEMP TABLE tt (a int); ALTER TABLE tt ADD CONSTRAINT late CHECK (a > 0) NOT VALID;
         """, {o: ("info", None) for o in (
-            'public.c."wh\'ole"', 'public."o""ne\n"."che""ck\n"', "public.parent.inherited", "public.tree.whole", 'public."dom\'ain".positive')}),
+            'public.c."wh\'ole"', 'public."o""ne\n"."che""ck\n"', "public.parent.inherited", "public.tree.whole", "public.tree11.lone", 'public."dom\'ain".positive')}),
     "not null that was never validated": Proof("constraint-not-valid", """
         CREATE TABLE t (a int, "b'" int, c int NOT NULL PRIMARY KEY); INSERT INTO t VALUES (1, 1, 1);
         ALTER TABLE t ADD CONSTRAINT a_given NOT NULL a NOT VALID; ALTER TABLE t ADD CONSTRAINT "b ""g" NOT NULL "b'" NOT VALID;

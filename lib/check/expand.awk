@@ -1,38 +1,61 @@
 # One check file with the parts that it names put in: awk -f expand.awk PARTS FILE.  A part begins with
 # a line "-- @part NAME" or "-- @part NAME(A, B)" and ends before the next; a line of SQL takes it in by
-# @NAME or @NAME(x, y), where {A} becomes x.  Comment lines stay as they are.
+# @NAME or @NAME(x, y), where {A} becomes x.  Comment lines stay as they are.  What only the bodies of
+# FILE share are parts of its own, each up to a line "-- @end"; they are not printed.
 BEGIN {
 	read_parts(ARGV[1])
 	path = ARGV[2]
 	while ((got = (getline line < path)) > 0) {
 		at = path ":" ++n
-		print line ~ /^[ \t]*--/ ? line : expand(line, 0)
+		if (line ~ /^-- @part /)
+			own[name = begin_part(line)] = at
+		else if (name == "")
+			print line ~ /^[ \t]*--/ ? line : expand(line, 0)
+		else if (line == "-- @end")
+			name = ""
+		else
+			add_line(name, line)
 	}
 	if (got < 0)
 		fail("cannot read " path)
+	if (name != "")
+		fail(own[name] ": @" name " has no @end")
+	for (name in own)
+		if (!(name in used))
+			fail(own[name] ": nothing takes in @" name)
 	exit failed
 }
 
-function read_parts(path,   got, name, args) {
+function read_parts(path,   got, name) {
 	while ((got = (getline line < path)) > 0) {
-		if (line ~ /^-- @part /) {
-			name = line
-			sub(/^-- @part /, "", name)
-			args = name ~ /\(/ ? name : ""
-			sub(/\(.*/, "", name)
-			sub(/^[^(]*\(/, "", args)
-			sub(/\)$/, "", args)
-			if (name in text)
-				fail(path ": @" name " is there twice")
-			text[name] = ""
-			takes[name] = args
-		} else if (name != "")
-			text[name] = text[name] (text[name] == "" ? "" : "\n") line
+		at = path
+		if (line ~ /^-- @part /)
+			name = begin_part(line)
+		else if (name != "")
+			add_line(name, line)
 	}
 	if (got < 0)
 		fail("cannot read " path)
 	for (name in text)
 		sub(/\n+$/, "", text[name])
+}
+
+function begin_part(line,   name, args) {
+	name = line
+	sub(/^-- @part /, "", name)
+	args = name ~ /\(/ ? name : ""
+	sub(/\(.*/, "", name)
+	sub(/^[^(]*\(/, "", args)
+	sub(/\)$/, "", args)
+	if (name in text)
+		fail(at ": @" name " is there twice")
+	text[name] = ""
+	takes[name] = args
+	return name
+}
+
+function add_line(name, line) {
+	text[name] = text[name] (text[name] == "" ? "" : "\n") line
 }
 
 function expand(s, depth,   out, name, body, want, given, wanted, have, i) {
@@ -49,6 +72,7 @@ function expand(s, depth,   out, name, body, want, given, wanted, have, i) {
 			fail(at ": there is no part @" name)
 			continue
 		}
+		used[name] = 1
 		body = text[name]
 		if (takes[name] != "") {
 			s = arguments(s, given)

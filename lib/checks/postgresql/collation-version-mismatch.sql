@@ -21,22 +21,22 @@
 -- evidence: recorded and present version, and the indexes that depend on it
 -- remedy.1: see the indexes that depend on it | look | none | | helps
 -- remedy.2: rebuild them, then record the version | sql | load | | closes
--- @when server >= 15
-WITH used AS (
+-- @part used
+used AS (
 	SELECT a.attcollation AS coll FROM pg_catalog.pg_attribute AS a
 	WHERE a.attcollation <> 0 AND a.attrelid >= 16384 AND a.attnum > 0 AND NOT a.attisdropped
 	UNION SELECT i.coll FROM pg_catalog.pg_index AS x CROSS JOIN LATERAL pg_catalog.unnest(x.indcollation) AS i (coll) WHERE x.indexrelid >= 16384
-), mismatch AS (
-	SELECT 100::oid AS coll, '' AS object, NULL::text AS nspname, d.datname::text AS name, d.datcollversion AS recorded,
-	    pg_catalog.pg_database_collation_actual_version(d.oid) AS present
-	FROM pg_catalog.pg_database AS d WHERE d.datname = pg_catalog.current_database()
-	UNION ALL
-	SELECT c.oid, pg_catalog.format('%I.%I', n.nspname, c.collname), n.nspname::text, c.collname::text, c.collversion,
-	    pg_catalog.pg_collation_actual_version(c.oid)
+)
+-- @end
+-- @part versioned
+SELECT c.oid AS coll, pg_catalog.format('%I.%I', n.nspname, c.collname) AS object, n.nspname::text AS nspname, c.collname::text AS name,
+	    c.collversion AS recorded, pg_catalog.pg_collation_actual_version(c.oid) AS present
 	FROM pg_catalog.pg_collation AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.collnamespace
 	WHERE c.collversion IS NOT NULL AND (c.oid >= 16384 OR c.oid IN (SELECT u.coll FROM used AS u))
 	  AND c.collencoding IN (-1, (SELECT d.encoding FROM pg_catalog.pg_database AS d WHERE d.datname = pg_catalog.current_database()))
-), dependent AS (
+-- @end
+-- @part judged
+dependent AS (
 	-- By a key, or by an expression or predicate that names it.
 	SELECT m.coll, x.oid, n.nspname, x.relname,
 	    -- A constraint that excludes cannot be rebuilt beside the work.
@@ -58,7 +58,7 @@ WITH used AS (
 		    pg_catalog.bool_or(s.nspname || s.relname ~ '[\u0001-\u001f\u007f-\u009f]') AS odd
 		FROM (SELECT e.*, pg_catalog.row_number() OVER (ORDER BY e.nspname, e.relname) AS o FROM dependent AS e WHERE e.coll = m.coll) AS s
 	) AS d
-	WHERE m.recorded IS NOT NULL AND m.present IS NOT NULL AND m.recorded <> m.present
+	WHERE m.recorded <> m.present
 ), named AS (
 	SELECT t.*, ARRAY[pg_catalog.current_database()::text, nspname, name] AS parts FROM told AS t
 )
@@ -83,60 +83,16 @@ CROSS JOIN LATERAL (
 ) AS quoted
 ORDER BY n DESC, object
 LIMIT 1000
+-- @end
+-- @when server >= 15
+WITH @used, mismatch AS (
+	SELECT 100::oid AS coll, '' AS object, NULL::text AS nspname, d.datname::text AS name, d.datcollversion AS recorded,
+	    pg_catalog.pg_database_collation_actual_version(d.oid) AS present
+	FROM pg_catalog.pg_database AS d WHERE d.datname = pg_catalog.current_database()
+	UNION ALL
+	@versioned
+), @judged
 -- @when server < 15
-WITH used AS (
-	SELECT a.attcollation AS coll FROM pg_catalog.pg_attribute AS a
-	WHERE a.attcollation <> 0 AND a.attrelid >= 16384 AND a.attnum > 0 AND NOT a.attisdropped
-	UNION SELECT i.coll FROM pg_catalog.pg_index AS x CROSS JOIN LATERAL pg_catalog.unnest(x.indcollation) AS i (coll) WHERE x.indexrelid >= 16384
-), mismatch AS (
-	SELECT c.oid AS coll, pg_catalog.format('%I.%I', n.nspname, c.collname) AS object, n.nspname::text AS nspname, c.collname::text AS name,
-	    c.collversion AS recorded, pg_catalog.pg_collation_actual_version(c.oid) AS present
-	FROM pg_catalog.pg_collation AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.collnamespace
-	WHERE c.collversion IS NOT NULL AND (c.oid >= 16384 OR c.oid IN (SELECT u.coll FROM used AS u))
-	  AND c.collencoding IN (-1, (SELECT d.encoding FROM pg_catalog.pg_database AS d WHERE d.datname = pg_catalog.current_database()))
-), dependent AS (
-	-- By a key, or by an expression or predicate that names it.
-	SELECT m.coll, x.oid, n.nspname, x.relname,
-	    -- A constraint that excludes cannot be rebuilt beside the work.
-	    CASE WHEN i.indisexclusion THEN pg_catalog.format('REINDEX INDEX %I.%I;', n.nspname, x.relname)
-	    ELSE pg_catalog.format('REINDEX INDEX CONCURRENTLY %I.%I;', n.nspname, x.relname) END AS rebuild, i.indisexclusion
-	FROM mismatch AS m
-	JOIN pg_catalog.pg_index AS i ON i.indexrelid >= 16384 AND (m.coll = ANY (i.indcollation::oid[])
-	    OR EXISTS (SELECT FROM pg_catalog.pg_depend AS d
-	        WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = i.indexrelid
-	          AND d.refclassid = 'pg_catalog.pg_collation'::pg_catalog.regclass AND d.refobjid = m.coll))
-	JOIN pg_catalog.pg_class AS x ON x.oid = i.indexrelid AND x.relkind = 'i' AND x.relpersistence <> 't'
-	JOIN pg_catalog.pg_namespace AS n ON n.oid = x.relnamespace
-	WHERE n.nspname !~ '^pg_'
-), told AS (
-	SELECT m.*, d.n, d.first, d.odd
-	FROM mismatch AS m
-	CROSS JOIN LATERAL (
-		SELECT count(*) AS n, pg_catalog.string_agg(pg_catalog.format('%I.%I', s.nspname, s.relname), ', ' ORDER BY s.nspname, s.relname) FILTER (WHERE s.o <= 5) AS first,
-		    pg_catalog.bool_or(s.nspname || s.relname ~ '[\u0001-\u001f\u007f-\u009f]') AS odd
-		FROM (SELECT e.*, pg_catalog.row_number() OVER (ORDER BY e.nspname, e.relname) AS o FROM dependent AS e WHERE e.coll = m.coll) AS s
-	) AS d
-	WHERE m.present IS NOT NULL AND m.recorded <> m.present
-), named AS (
-	SELECT t.*, ARRAY[pg_catalog.current_database()::text, nspname, name] AS parts FROM told AS t
-)
-SELECT object, n AS value,
-    CASE WHEN n > 0 THEN 'critical' ELSE 'info' END AS severity,
-    pg_catalog.format('was built with version %s, the system has %s; ', recorded, present)
-    || CASE WHEN n = 0 THEN 'no index depends on it'
-        ELSE pg_catalog.format('%s on it: %s%s', CASE WHEN n = 1 THEN '1 index depends' ELSE n || ' indexes depend' END, first, CASE WHEN n > 5 THEN ' ...' ELSE '' END) END AS detail,
-    recorded, present,
-    pg_catalog.format('SELECT indexrelid::regclass FROM pg_index WHERE %s = ANY (indcollation::oid[]) AND indexrelid >= 16384;', coll) AS remedy,
-    CASE WHEN n BETWEEN 1 AND 20 AND NOT odd THEN (
-        SELECT pg_catalog.string_agg(e.rebuild, E'\n' ORDER BY e.nspname, e.relname)
-        FROM dependent AS e WHERE e.coll = named.coll) || E'\n'
-        WHEN n > 0 THEN pg_catalog.format(E'REINDEX (VERBOSE) DATABASE CONCURRENTLY %s;\n', q[1]) || coalesce((
-        SELECT pg_catalog.string_agg(e.rebuild || E'\n', '' ORDER BY e.nspname, e.relname)
-        FROM dependent AS e WHERE e.coll = named.coll AND e.indisexclusion), '') ELSE '' END
-    || pg_catalog.format('ALTER COLLATION %s.%s REFRESH VERSION;', q[2], q[3]) AS remedy_2
-FROM named
-CROSS JOIN LATERAL (
-	@idents(parts)
-) AS quoted
-ORDER BY n DESC, object
-LIMIT 1000
+WITH @used, mismatch AS (
+	@versioned
+), @judged

@@ -30,19 +30,5 @@ WITH RECURSIVE @user_schema, @user_table, @base_type, @typed_column, made_of AS 
 	WHERE t.typname IN ('regcollation', 'regconfig', 'regdictionary', 'regnamespace', 'regoper', 'regoperator', 'regproc', 'regprocedure')
 	UNION
 	SELECT m.oid FROM holder AS h JOIN made_of AS m ON m.part = h.oid
-), found AS (
-	SELECT c.*, @retype_needs_a_person(c) AS refused
-	FROM typed_column AS c
-	WHERE c.atttypid IN (SELECT h.oid FROM holder AS h)
-	ORDER BY c.nspname, c.relname, c.attnum
-	LIMIT 2000
-)
-SELECT pg_catalog.format('%I.%I.%I', nspname, relname, attname) AS object,
-    1 AS value, 'warning' AS severity, type,
-    CASE WHEN NOT refused THEN pg_catalog.format(E'SET lock_timeout = ''2s'';\nALTER TABLE %s.%s ALTER COLUMN %s TYPE text USING %s::text;', q[1], q[2], q[3], q[3]) END AS remedy,
-    CASE WHEN refused THEN pg_catalog.format('ALTER TABLE %s.%s ALTER COLUMN %s TYPE text USING %s::text;', q[1], q[2], q[3], q[3]) END AS remedy_2
-FROM found
-CROSS JOIN LATERAL (
-	@idents(ARRAY[nspname::text, relname::text, attname::text])
-) AS quoted
-ORDER BY nspname, relname, attname
+),
+@retyped(c.atttypid IN (SELECT h.oid FROM holder AS h), 'warning', 'text USING ' || q[3] || '::text')

@@ -18,19 +18,5 @@
 --   instant. To show seconds, use date_trunc().
 -- remedy.1: keep what is written | sql | lock | ALTER TABLE ... TYPE with the precision, which rounds and rewrites | closes
 -- remedy.2: what depends on the column comes first: views, keys, conditions | manual | lock | | closes
-WITH RECURSIVE @user_schema, @user_table, @base_type, @typed_column, found AS (
-	SELECT c.*, @retype_needs_a_person(c) AS refused
-	FROM typed_column AS c
-	WHERE c.base IN ('pg_catalog.timestamp'::pg_catalog.regtype, 'pg_catalog.timestamptz'::pg_catalog.regtype) AND c.typmod BETWEEN 0 AND 2 AND NOT c.domain
-	ORDER BY c.nspname, c.relname, c.attnum
-	LIMIT 2000
-)
-SELECT pg_catalog.format('%I.%I.%I', nspname, relname, attname) AS object,
-    1 AS value, 'info' AS severity, type,
-    CASE WHEN NOT refused THEN pg_catalog.format(E'SET lock_timeout = ''2s'';\nALTER TABLE %s.%s ALTER COLUMN %s TYPE %s;', q[1], q[2], q[3], base::pg_catalog.regtype) END AS remedy,
-    CASE WHEN refused THEN pg_catalog.format('ALTER TABLE %s.%s ALTER COLUMN %s TYPE %s;', q[1], q[2], q[3], base::pg_catalog.regtype) END AS remedy_2
-FROM found
-CROSS JOIN LATERAL (
-	@idents(ARRAY[nspname::text, relname::text, attname::text])
-) AS quoted
-ORDER BY nspname, relname, attname
+WITH RECURSIVE @user_schema, @user_table, @base_type, @typed_column,
+@retyped(c.base IN ('pg_catalog.timestamp'::pg_catalog.regtype, 'pg_catalog.timestamptz'::pg_catalog.regtype) AND c.typmod BETWEEN 0 AND 2 AND NOT c.domain, 'info', base::pg_catalog.regtype)

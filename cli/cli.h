@@ -85,7 +85,8 @@ struct command {
 	int (*run)(struct cli *); /* an exit code */
 };
 extern const struct command command_status, command_findings, command_explain, command_checks,
-    command_run, command_check, command_ack, command_init, command_baseline, command_diff;
+    command_run, command_check, command_ack, command_init, command_baseline, command_diff,
+    command_stats;
 
 /* "dbhealth: WHAT: WHY. DO." on stderr, or a plugin's UNKNOWN on stdout; returns the exit code. */
 int cli_fail(const struct cli *, int code, const char *fmt, ...) _printf_(3, 4);

@@ -23,7 +23,7 @@ const struct worker_role *const worker_roles[] = { &resolve_role, &sqlite_role, 
 
 const struct command *const commands[] = { &command_status, &command_findings, &command_explain,
 	&command_checks, &command_run, &command_check, &command_ack, &command_init,
-	&command_baseline, &command_diff, NULL };
+	&command_baseline, &command_diff, &command_stats, NULL };
 
 int
 cli_fail(const struct cli *cli, int code, const char *fmt, ...)

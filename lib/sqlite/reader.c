@@ -5,6 +5,7 @@
 #include "sqlite/reader.h"
 #include "base/clock.h"
 #include "base/str.h"
+#include "sqlite/gaps.h"
 #include "sqlite/guard.h"
 #include "sqlite/vfs.h"
 
@@ -219,7 +220,7 @@ reader_begin(struct reader *r, int64_t until_us, struct verdict *v)
 		verdict_from_db(v, r->db, WATCH_NOTHING);
 		return false;
 	}
-	if (file_facts_register(r->db, r->facts) < 0) {
+	if (file_facts_register(r->db, r->facts) < 0 || gaps_register(r->db) < 0) {
 		verdict_set(v, "error", SQLITE_NOMEM, "out of memory");
 		return false;
 	}

@@ -26,7 +26,8 @@
  * Parameters are ?1, ?2 ... in order.  SQLite compares numbers with texts by type, so a text that
  * is written like a number is bound as one; columns of type TEXT still compare as texts.
  * Statements with source "file" run on an empty in-memory database and are answered even when the
- * file cannot be opened; both kinds see the SQL function file_fact(NAME).  Those of a user may
+ * file cannot be opened; both kinds see the SQL function file_fact(NAME), those on the file also the
+ * aggregate page_gaps(N).  Those of a user may
  * describe the schema, but not walk the whole file (quick_check, integrity_check).
  */
 /* None of these may be a macro of sqlite3.h, which only one side includes. */

@@ -38,7 +38,7 @@ static const struct option_entry {
 	{ OPT_HELP, 'h', true, "help", NULL, "this text", "dbhealth status --help" },
 	{ OPT_VERSION, 'V', true, "version", NULL, "print the version", "dbhealth --version" },
 	{ OPT_VERBOSE, 'v', false, "verbose", NULL,
-	    "more: every database, check and table, what is not covered",
+	    "more: every database, check, table; what is not covered",
 	    "dbhealth status -v orders" },
 	{ OPT_ALL, 'a', false, "all", NULL, "pending and resolved findings too",
 	    "dbhealth findings -a", .flag = offsetof(struct options, all) },

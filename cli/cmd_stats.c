@@ -79,14 +79,13 @@ const struct command command_stats = {
 	.name = "stats",
 	.args = "[DB]",
 	.summary = "what fills a SQLite file: size, rows, free space",
-	.help =
-	    "DB is a DSN or a name of the configuration ($DATABASE_URL when there is none); the\n"
-	    "daemon is not asked. The file is read as `check` reads it: nothing is written,\n"
-	    "created or kept waiting beside it. Rows are counted, not estimated; what one walk\n"
-	    "could not reach within --budget is named, and its rows are marked with ~.\n"
-	    "Exits 0, 2 when damaged pages were met, 3 when something was not measured.\n"
-	    "Example:\n"
-	    "  dbhealth stats sqlite:app.db",
+	.help = "DB is a DSN or a name of the configuration, by default $DATABASE_URL; the\n"
+	        "daemon is not asked. The file is read as check reads it: nothing is written,\n"
+	        "created or kept waiting beside it. Rows are counted, not estimated; what could\n"
+	        "not be walked within --budget is named, and its rows are marked with ~.\n"
+	        "Exits 0, 2 when damaged pages were met, 3 when something was not measured.\n"
+	        "Example:\n"
+	        "  dbhealth stats sqlite:app.db",
 	.options = { OPT_VERBOSE, OPT_BUDGET, OPT_CONFIG },
 	.min_args = 0,
 	.max_args = 1,

@@ -40,7 +40,37 @@ static const struct {
 	{ CODA_SUPER_MAGIC, "coda", true },
 	{ OCFS2_SUPER_MAGIC, "ocfs2", true },
 	{ 0x01161970, "gfs2", true },
+	{ 0x6a656a63, "virtiofs", true },
+	{ 0x0bd00bd0, "lustre", true },
+	{ 0x47504653, "gpfs", true },
+	{ 0x19830326, "beegfs", true },
+	{ 0x20030528, "orangefs", true },
+	{ 0xaad7aaea, "panfs", true },
+	{ 0x564c, "ncp", true },
+	{ 0x786f4256, "vboxsf", true },
+	{ 0x7c7c6673, "prl_fs", true },
+	{ 0xbacbacbc, "vmhgfs", true },
+	{ 0x61756673, "aufs", false },
 };
+
+struct disk_kind
+disk_kind_of(unsigned long magic, const char *mounted_as)
+{
+	struct disk_kind kind = { .name = mounted_as };
+
+	for (size_t i = 0; i < ARRAY_SIZE(fs_types); i++) {
+		if (fs_types[i].magic != magic)
+			continue;
+		kind.name = mounted_as ? mounted_as : fs_types[i].name;
+		kind.network = fs_types[i].network;
+	}
+	/* A disk of this host whose driver runs as a process: ntfs-3g, exfat. */
+	if (mounted_as && streq(mounted_as, "fuseblk"))
+		kind.network = false;
+	else if (mounted_as && str_starts(mounted_as, "fuse"))
+		kind.network = true;
+	return kind;
+}
 
 static bool
 has_option(const char *options, const char *option)
@@ -80,8 +110,6 @@ read_super(char *tail, struct disk *ret)
 	if (type) {
 		free(ret->type);
 		ret->type = xstrdup(type);
-		if (str_starts(type, "fuse."))
-			ret->network = true;
 	}
 	strtok_r(NULL, " ", &save);
 	options = strtok_r(NULL, " \n", &save);
@@ -161,19 +189,13 @@ int
 disk_of_path(const char *path, struct disk *ret)
 {
 	struct disk disk = { 0 };
+	struct disk_kind kind;
 	struct statfs fs;
 	struct statx sx;
 	int64_t unit;
 
 	if (statfs(path, &fs) < 0)
 		return -errno;
-	for (size_t i = 0; i < ARRAY_SIZE(fs_types); i++) {
-		if (fs_types[i].magic != (unsigned long)fs.f_type)
-			continue;
-		free(disk.type);
-		disk.type = xstrdup(fs_types[i].name);
-		disk.network = fs_types[i].network;
-	}
 	unit = fs.f_frsize > 0 ? fs.f_frsize : fs.f_bsize;
 	disk.total_bytes = (int64_t)fs.f_blocks * unit;
 	disk.free_bytes = (int64_t)fs.f_bavail * unit;
@@ -184,6 +206,11 @@ disk_of_path(const char *path, struct disk *ret)
 	if (statx(AT_FDCWD, path, AT_STATX_DONT_SYNC, STATX_MNT_ID, &sx) == 0 &&
 	    (sx.stx_mask & STATX_MNT_ID))
 		find_mount(sx.stx_mnt_id, &disk);
+	/* Of 32 bits, sign-extended where the type of the member is signed. */
+	kind = disk_kind_of((unsigned long)fs.f_type & UINT32_MAX, disk.type);
+	disk.network = kind.network;
+	if (!disk.type && kind.name)
+		disk.type = xstrdup(kind.name);
 	*ret = disk;
 	return 0;
 }

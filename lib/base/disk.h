@@ -15,6 +15,13 @@ struct disk {
 };
 /* Negative errno of statfs(2); what was not found out besides is NULL. */
 int disk_of_path(const char *path, struct disk *ret) _must_check_;
+/* Judged by the number of statfs(2) and the name in the list of mounts (or NULL). */
+struct disk_kind {
+	const char *name; /* constant, or mounted_as; NULL: unknown */
+	bool
+	    network; /* network, shared with another host, or FUSE: locks are not to be relied on */
+};
+struct disk_kind disk_kind_of(unsigned long magic, const char *mounted_as);
 void disk_done(struct disk *);
 /* Whether something is mounted right there; needs no right to look into the folders above. */
 bool disk_is_mount_point(const char *path);

@@ -78,6 +78,17 @@ static const struct {
 	[FACT_WAL_MODE_BITS] = { "wal_mode_bits", "Its permission bits as octal text" },
 	[FACT_WAL_UID] = { "wal_uid", "Its owner, as a number" },
 	[FACT_WAL_MTIME] = { "wal_mtime", "Its last change, Unix seconds" },
+	[FACT_WAL_LIVE_FRAMES] = { "wal_live_frames",
+	    "Frames of the present generation: by the -shm while a process has "
+	    "it open, else by the salts in the log, whose checksums are not read" },
+	[FACT_WAL_LIVE_BYTES] = { "wal_live_bytes", "The bytes up to there" },
+	[FACT_WAL_CHECKPOINTED_FRAMES] = { "wal_checkpointed_frames",
+	    "Frames that were taken over into the database; NULL where no "
+	    "process has the log open" },
+	[FACT_WAL_IN_USE] = { "wal_in_use", "1 if a process has the log open" },
+	[FACT_WAL_PINNED] = { "wal_pinned",
+	    "1 if a reader keeps the log from starting over, also one whom the "
+	    "kernel's list hides from us" },
 	[FACT_WAL_FRAMES] = { "wal_frames", "Frames that its size has room for" },
 	[FACT_WAL_VALID_FRAMES] = { "wal_valid_frames",
 	    "Frames of the present generation whose checksums are right" },
@@ -91,6 +102,9 @@ static const struct {
 	    "generation: SQLite silently drops that commit.  NULL if the file "
 	    "was too large to be read" },
 	[FACT_WAL_DAMAGE] = { "wal_damage", "Where they break, in words" },
+	[FACT_WAL_FOREIGN] = { "wal_foreign",
+	    "Why the log cannot be this database's, in words; NULL if it may be, "
+	    "or was not read" },
 	[FACT_SHM_EXISTS] = { "shm_exists", "1 if a -shm file lies beside the database" },
 	[FACT_SHM_SIZE] = { "shm_size", "Its size in bytes" },
 	[FACT_SHM_MODE_BITS] = { "shm_mode_bits", "Its permission bits as octal text" },
@@ -110,9 +124,11 @@ static const struct {
 	[FACT_LOCKS_VISIBLE] = { "locks_visible", "1 if the kernel's list of locks could be read" },
 	[FACT_LOCK_HOLDERS] = { "lock_holders",
 	    "Who holds locks on the database, other than we: JSON array of "
-	    "{pid, type, mode, command}; type is shared, reserved, pending, "
-	    "exclusive, wal-read, wal-write, wal-checkpoint, wal-recover or "
-	    "wal-open" },
+	    "{pid, type, mode, command, unit}, unit of systemd where the control "
+	    "group names one; type is shared, reserved, pending, exclusive, "
+	    "wal-read, wal-write, wal-checkpoint, wal-recover or wal-open; "
+	    "wal-read also has mark, its read mark, and frame, the last frame "
+	    "of the log that it may see" },
 	[FACT_LOCK_RESERVED] = { "lock_reserved",
 	    "1 if a writer prepares a transaction (rollback mode)" },
 	[FACT_LOCK_PENDING] = { "lock_pending",
@@ -183,6 +199,13 @@ file_facts_set_text(struct file_facts *f, enum fact fact, const char *s)
 	file_facts_set_null(f, fact);
 	f->v[fact].type = FACT_TEXT;
 	f->v[fact].s = text_from_peer(s, strlen(s), TEXT_MAX_BYTES);
+}
+
+void
+file_facts_set_json(struct file_facts *f, enum fact fact, const char *json)
+{
+	file_facts_set_null(f, fact);
+	f->v[fact] = (struct fact_value){ .type = FACT_TEXT, .s = xstrdup(json) };
 }
 
 void

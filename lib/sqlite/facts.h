@@ -49,6 +49,11 @@ enum fact {
 	FACT_WAL_MODE_BITS,
 	FACT_WAL_UID,
 	FACT_WAL_MTIME,
+	FACT_WAL_LIVE_FRAMES,
+	FACT_WAL_LIVE_BYTES,
+	FACT_WAL_CHECKPOINTED_FRAMES,
+	FACT_WAL_IN_USE,
+	FACT_WAL_PINNED,
 	FACT_WAL_FRAMES,
 	FACT_WAL_VALID_FRAMES,
 	FACT_WAL_VALID_BYTES,
@@ -56,6 +61,7 @@ enum fact {
 	FACT_WAL_COMMITTED_PAGES,
 	FACT_WAL_DAMAGED,
 	FACT_WAL_DAMAGE,
+	FACT_WAL_FOREIGN,
 	FACT_SHM_EXISTS,
 	FACT_SHM_SIZE,
 	FACT_SHM_MODE_BITS,
@@ -107,6 +113,8 @@ struct sqlite3;
 void file_facts_done(struct file_facts *);
 void file_facts_set_int(struct file_facts *, enum fact, int64_t);
 void file_facts_set_text(struct file_facts *, enum fact, const char *); /* through text_from_peer */
+/* JSON of our own making, of texts that are clean: half of it would be none. */
+void file_facts_set_json(struct file_facts *, enum fact, const char *);
 void file_facts_set_mode(struct file_facts *, enum fact, unsigned mode);
 void file_facts_set_null(struct file_facts *, enum fact);
 /* 0 unless an integer is known. */

@@ -56,8 +56,11 @@ gather_facts(const char *path, bool scan_wal, bool pre_read, int64_t until_us, s
 
 	file_facts_set_text(f, FACT_LIBRARY_VERSION, sqlite3_libversion());
 	gather_file_system(f);
-	if (!streq(file_facts_text(f, FACT_KIND), "file"))
+	if (!streq(file_facts_text(f, FACT_KIND), "file")) {
+		if (scan_wal && file_facts_int(f, FACT_WAL_EXISTS))
+			gather_wal(until_us, f);
 		return;
+	}
 	gather_locks(f);
 	if (fd < 0)
 		return;
@@ -65,6 +68,7 @@ gather_facts(const char *path, bool scan_wal, bool pre_read, int64_t until_us, s
 	if (scan_wal || gather_is_short(f))
 		gather_wal(until_us, f);
 	gather_journal(f);
+	gather_wal_index(f);
 	if (pre_read)
 		read_ahead(fd, file_facts_int(f, FACT_SIZE), until_us);
 }

@@ -18,7 +18,11 @@ void gather_file_system(struct file_facts *);
 void gather_locks(struct file_facts *);
 void gather_header(int fd, struct file_facts *);
 bool gather_is_short(const struct file_facts *); /* fewer pages than the header counts */
+/* As far as the files say without reading the log: cheap however long it is.  After gather_locks. */
+void gather_wal_index(struct file_facts *);
 void gather_wal(int64_t until_us, struct file_facts *);
+/* Pages that the file lacks are not missing after all: no more is expected than it holds. */
+void gather_excuse_short(struct file_facts *);
 void gather_journal(struct file_facts *);
 
 /* Path of a file beside the database (which is resolved).  Owned by the caller. */

@@ -1,55 +1,19 @@
 /*
- * The bytes of a database, its write-ahead log and its rollback journal, judged by the file format
+ * The bytes of a database and its rollback journal, judged by the file format
  * alone (https://www.sqlite.org/fileformat2.html).  Everything here is hostile input.
  */
 #include "base/clock.h"
 #include "base/str.h"
+#include "sqlite/bytes.h"
 #include "sqlite/gather.h"
 
 #include <fcntl.h>
 #include <math.h>
 #include <stdio.h>
 #include <sys/stat.h>
-#include <time.h>
 
 #define HEADER_BYTES 100
 #define SAMPLE_BYTES 4096
-#define WAL_HEAD     32
-#define FRAME_HEAD   24
-#define WAL_SCAN_MAX ((int64_t)1 << 30)
-#define WAL_SCANS    8
-#define CONFIRM_NS   (20 * 1000 * 1000)
-
-static uint32_t
-get_be32(const unsigned char *p)
-{
-	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
-}
-
-static unsigned
-get_be16(const unsigned char *p)
-{
-	return (unsigned)p[0] << 8 | p[1];
-}
-
-static ssize_t
-pread_all(int fd, void *buf, size_t len, int64_t at)
-{
-	size_t have = 0;
-
-	while (have < len) {
-		ssize_t n = pread(fd, (char *)buf + have, len - have, at + (int64_t)have);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		if (n == 0)
-			break;
-		have += (size_t)n;
-	}
-	return (ssize_t)have;
-}
 
 /* ---- header ---- */
 
@@ -112,17 +76,11 @@ no_magic(struct file_facts *f, const unsigned char *p, size_t n)
 		file_facts_set_text(f, FACT_HEADER_ERROR, "bad magic");
 }
 
-static bool
-power_of_two(unsigned n)
-{
-	return n != 0 && (n & (n - 1)) == 0;
-}
-
 /* The first thing that SQLite would refuse, or NULL. */
 static char *
 header_error(const unsigned char *h, unsigned page_size)
 {
-	if (!power_of_two(page_size) || page_size < 512)
+	if (!bytes_power_of_two(page_size) || page_size < 512)
 		return xasprintf("page size %u", page_size);
 	if (h[18] < 1 || h[18] > 2 || h[19] < 1 || h[19] > 2)
 		return xasprintf("write version %u, read version %u", h[18], h[19]);
@@ -195,21 +153,12 @@ gather_is_short(const struct file_facts *f)
 	       file_facts_int(f, FACT_SIZE);
 }
 
-/* What the file holds now is all that can be claimed. */
-static void
-excuse_short(struct file_facts *f)
+void
+gather_excuse_short(struct file_facts *f)
 {
 	if (gather_is_short(f))
 		file_facts_set_int(f, FACT_TRUNCATED_PAGES_EXPECTED,
 		    file_facts_int(f, FACT_SIZE) / file_facts_int(f, FACT_PAGE_SIZE));
-}
-
-static void
-pause_to_confirm(void)
-{
-	struct timespec ts = { .tv_nsec = CONFIRM_NS };
-
-	nanosleep(&ts, NULL);
 }
 
 static bool
@@ -234,11 +183,11 @@ confirm_truncation(int fd, struct file_facts *f)
 		if (!gather_is_short(f))
 			return;
 		if (writer_seen(f)) {
-			excuse_short(f);
+			gather_excuse_short(f);
 			return;
 		}
-		pause_to_confirm();
-		if (pread_all(fd, h, sizeof(h), 0) != (ssize_t)sizeof(h) || fstat(fd, &st) < 0)
+		bytes_pause();
+		if (bytes_pread(fd, h, sizeof(h), 0) != (ssize_t)sizeof(h) || fstat(fd, &st) < 0)
 			return;
 		file_facts_set_int(f, FACT_SIZE, st.st_size);
 		set_header(f, h);
@@ -251,7 +200,7 @@ gather_header(int fd, struct file_facts *f)
 {
 	static const char magic[16] = "SQLite format 3";
 	unsigned char h[SAMPLE_BYTES];
-	ssize_t n = pread_all(fd, h, sizeof(h), 0);
+	ssize_t n = bytes_pread(fd, h, sizeof(h), 0);
 	char text[64];
 
 	if (n < 0) {
@@ -276,184 +225,6 @@ gather_header(int fd, struct file_facts *f)
 	}
 }
 
-/* ---- write-ahead log ---- */
-
-struct wal_scan {
-	int fd;
-	bool big_endian; /* of the checksums */
-	uint32_t page_size, salt[2];
-	int64_t frames, valid, committed, committed_pages, broken, commit_after;
-	int64_t until_us;
-	bool unfinished;
-};
-
-static void
-wal_checksum(bool big_endian, const unsigned char *p, size_t n, uint32_t sum[2])
-{
-	uint32_t s0 = sum[0], s1 = sum[1];
-
-	for (size_t i = 0; i + 8 <= n; i += 8) {
-		uint32_t a = get_be32(p + i), b = get_be32(p + i + 4);
-
-		if (!big_endian) {
-			a = __builtin_bswap32(a);
-			b = __builtin_bswap32(b);
-		}
-		s0 += a + s1;
-		s1 += b + s0;
-	}
-	sum[0] = s0;
-	sum[1] = s1;
-}
-
-static bool
-wal_head(struct wal_scan *w, unsigned char head[WAL_HEAD], uint32_t sum[2])
-{
-	uint32_t magic;
-
-	if (pread_all(w->fd, head, WAL_HEAD, 0) != WAL_HEAD)
-		return false;
-	magic = get_be32(head);
-	w->big_endian = magic & 1;
-	w->page_size = get_be32(head + 8);
-	w->salt[0] = get_be32(head + 16);
-	w->salt[1] = get_be32(head + 20);
-	sum[0] = sum[1] = 0;
-	wal_checksum(w->big_endian, head, 24, sum);
-	return (magic & ~1u) == 0x377f0682 && power_of_two(w->page_size) && w->page_size >= 512 &&
-	       w->page_size <= 65536 && sum[0] == get_be32(head + 24) &&
-	       sum[1] == get_be32(head + 28);
-}
-
-/*
- * Follows the chain of checksums.  Behind a break the chain goes on from what each frame says of
- * itself: a later commit of the same salts that holds so was made and is lost.  Frames that a
- * rollback left behind hold too, but have no commit among them.
- */
-static void
-wal_follow(struct wal_scan *w, uint32_t sum[2])
-{
-	size_t size = FRAME_HEAD + w->page_size;
-	_cleanup_free_ unsigned char *frame = xcalloc(1, size);
-	bool right = true;
-
-	for (int64_t i = 0; i < w->frames; i++) {
-		uint32_t commit;
-
-		if (clock_now_us() > w->until_us) {
-			w->unfinished = true;
-			return;
-		}
-		if (pread_all(w->fd, frame, size, WAL_HEAD + i * (int64_t)size) != (ssize_t)size)
-			return;
-		wal_checksum(w->big_endian, frame, 8, sum);
-		wal_checksum(w->big_endian, frame + FRAME_HEAD, w->page_size, sum);
-		commit = get_be32(frame + 4);
-		if (get_be32(frame + 8) != w->salt[0] || get_be32(frame + 12) != w->salt[1] ||
-		    sum[0] != get_be32(frame + 16) || sum[1] != get_be32(frame + 20)) {
-			if (right)
-				w->broken = i;
-			right = false;
-			sum[0] = get_be32(frame + 16);
-			sum[1] = get_be32(frame + 20);
-			continue;
-		}
-		if (right)
-			w->valid = i + 1;
-		if (right && commit > 0) {
-			w->committed = i + 1;
-			w->committed_pages = commit;
-		}
-		if (!right && commit > 0) {
-			w->commit_after = i;
-			return;
-		}
-	}
-}
-
-/* -1: it was restarted meanwhile. */
-static int
-wal_scan_once(struct wal_scan *w, int64_t size)
-{
-	unsigned char head[WAL_HEAD], again[WAL_HEAD];
-	uint32_t sum[2];
-
-	w->valid = w->committed = w->committed_pages = w->frames = 0;
-	w->broken = w->commit_after = -1;
-	if (!wal_head(w, head, sum))
-		return 0;
-	w->frames = (size - WAL_HEAD) / (FRAME_HEAD + (int64_t)w->page_size);
-	wal_follow(w, sum);
-	if (pread_all(w->fd, again, WAL_HEAD, 0) != WAL_HEAD || memcmp(head, again, WAL_HEAD) != 0)
-		return -1;
-	return 0;
-}
-
-static void
-set_wal(struct file_facts *f, const struct wal_scan *w)
-{
-	char text[128];
-
-	file_facts_set_int(f, FACT_WAL_FRAMES, w->frames);
-	file_facts_set_int(f, FACT_WAL_VALID_FRAMES, w->valid);
-	file_facts_set_int(f, FACT_WAL_VALID_BYTES,
-	    w->frames == 0 ? 0 : WAL_HEAD + w->valid * (FRAME_HEAD + (int64_t)w->page_size));
-	file_facts_set_int(f, FACT_WAL_COMMITTED_FRAMES, w->committed);
-	file_facts_set_int(f, FACT_WAL_COMMITTED_PAGES, w->committed_pages);
-	file_facts_set_int(f, FACT_WAL_DAMAGED, w->commit_after >= 0);
-	if (w->commit_after >= 0) {
-		snprintf(text, sizeof(text),
-		    "checksum breaks at frame %lld of %lld, frame %lld commits",
-		    (long long)w->broken + 1, (long long)w->frames, (long long)w->commit_after + 1);
-		file_facts_set_text(f, FACT_WAL_DAMAGE, text);
-	}
-	if (w->committed > 0) {
-		file_facts_set_int(f, FACT_PAGE_COUNT, w->committed_pages);
-		/* Pages that the file lacks may be in the log. */
-		excuse_short(f);
-	}
-}
-
-static bool
-same_break(const struct wal_scan *a, const struct wal_scan *b)
-{
-	return a->commit_after >= 0 && a->broken == b->broken &&
-	       memcmp(a->salt, b->salt, sizeof(a->salt)) == 0;
-}
-
-/*
- * A frame may be read before a writer has filled it and those behind it after that, which looks like
- * damage.  Damage stays where it is; a frame of a living log does not stay broken.
- */
-void
-gather_wal(int64_t until_us, struct file_facts *f)
-{
-	_cleanup_free_ char *path = gather_beside(f, "-wal");
-	_cleanup_close_ int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-	struct wal_scan w = { .fd = fd, .until_us = until_us }, before = { .commit_after = -1 };
-	struct stat st;
-
-	for (int i = 0; fd >= 0 && i < WAL_SCANS; i++) {
-		if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size > WAL_SCAN_MAX)
-			return;
-		if (wal_scan_once(&w, st.st_size) < 0)
-			continue;
-		if (w.unfinished)
-			return;
-		if (w.commit_after < 0 || same_break(&before, &w)) {
-			set_wal(f, &w);
-			return;
-		}
-		before = w;
-		pause_to_confirm();
-	}
-	/* It moves faster than we read: alive, and no break stays. */
-	if (fd >= 0) {
-		w.commit_after = -1;
-		set_wal(f, &w);
-	}
-}
-
 /* ---- rollback journal ---- */
 
 static const unsigned char journal_magic[8] = { 0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7 };
@@ -466,12 +237,12 @@ set_super_journal(int fd, int64_t size, struct file_facts *f)
 	unsigned char tail[16];
 	uint32_t len;
 
-	if (size < 16 || pread_all(fd, tail, 16, size - 16) != 16 ||
+	if (size < 16 || bytes_pread(fd, tail, 16, size - 16) != 16 ||
 	    memcmp(tail + 8, journal_magic, 8) != 0)
 		return;
 	len = get_be32(tail);
 	if (len == 0 || len >= sizeof(name) || len > size - 16 ||
-	    pread_all(fd, name, len, size - 16 - len) != (ssize_t)len)
+	    bytes_pread(fd, name, len, size - 16 - len) != (ssize_t)len)
 		return;
 	file_facts_set_text(f, FACT_JOURNAL_SUPER, name);
 	file_facts_set_int(f, FACT_JOURNAL_SUPER_EXISTS, access(name, F_OK) == 0);
@@ -492,7 +263,7 @@ journal_is_hot(const char *path, struct file_facts *f)
 		struct stat st;
 
 		if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size == 0 ||
-		    pread_all(fd, magic, 8, 0) != 8 || memcmp(magic, journal_magic, 8) != 0)
+		    bytes_pread(fd, magic, 8, 0) != 8 || memcmp(magic, journal_magic, 8) != 0)
 			return false;
 		if (i > 0 && (st.st_ino != first.st_ino || st.st_size != first.st_size ||
 		                 memcmp(&st.st_mtim, &first.st_mtim, sizeof(st.st_mtim)) != 0))
@@ -502,7 +273,7 @@ journal_is_hot(const char *path, struct file_facts *f)
 			return false;
 		if (i == 0)
 			set_super_journal(fd, st.st_size, f);
-		pause_to_confirm();
+		bytes_pause();
 	}
 	return true;
 }

@@ -20,7 +20,9 @@
 #define SHM_RECOVER   122LL
 #define SHM_READ      123LL
 #define SHM_OPEN      128LL
-#define HOLDERS_MAX   32
+/* Of an application of many processes each has the log open; who reads must not get lost among them. */
+#define HOLDERS_MAX 256
+#define OPEN_MAX    32
 
 struct lock_line {
 	bool write;
@@ -79,34 +81,72 @@ shm_lock(const struct lock_line *l)
 		return "wal-write";
 	if (l->write && covers(l, SHM_CKPT))
 		return "wal-checkpoint";
-	if (l->first >= SHM_READ && l->last < SHM_OPEN)
+	/* The kernel joins what lies side by side: mark 4 and "open" of one process are one lock. */
+	if (l->first >= SHM_READ && l->first < SHM_OPEN)
 		return "wal-read";
 	return "wal-open";
+}
+
+/* The first line of a small file of /proc, "" where it cannot be read. */
+static void
+proc_line(int pid, const char *name, char *buf, size_t size)
+{
+	char path[48];
+	FILE *file;
+
+	buf[0] = '\0';
+	if (pid <= 0)
+		return;
+	snprintf(path, sizeof(path), "/proc/%d/%s", pid, name);
+	file = fopen(path, "re");
+	if (!file)
+		return;
+	if (fgets(buf, (int)size, file))
+		buf[strcspn(buf, "\n")] = '\0';
+	fclose(file);
+}
+
+/* Of the path of a control group the last part that is a unit: /system.slice/app.service/worker. */
+static char *
+unit_of(int pid)
+{
+	char line[4096], *save = NULL, *found = NULL;
+
+	proc_line(pid, "cgroup", line, sizeof(line));
+	for (char *p = strtok_r(line, "/", &save); p; p = strtok_r(NULL, "/", &save)) {
+		size_t n = strlen(p);
+
+		if ((n > 8 && streq(p + n - 8, ".service")) ||
+		    (n > 6 && streq(p + n - 6, ".scope")))
+			found = p;
+	}
+	return text_from_peer(found ? found : "", found ? strlen(found) : 0, 256);
 }
 
 static void
 add_holder(json_t *holders, const struct lock_line *l, const char *type)
 {
-	_cleanup_free_ char *command = NULL;
-	char path[40], comm[32] = "";
+	_cleanup_free_ char *command = NULL, *unit = NULL;
+	char comm[32];
 	json_t *o;
-	FILE *file;
 
-	if (json_array_size(holders) >= HOLDERS_MAX)
+	if (json_array_size(holders) >= (streq(type, "wal-open") ? OPEN_MAX : HOLDERS_MAX))
 		return;
-	snprintf(path, sizeof(path), "/proc/%d/comm", l->pid);
-	file = l->pid > 0 ? fopen(path, "re") : NULL;
-	if (file) {
-		if (fgets(comm, sizeof(comm), file))
-			comm[strcspn(comm, "\n")] = '\0';
-		fclose(file);
-	}
+	proc_line(l->pid, "comm", comm, sizeof(comm));
+	/* Another worker that reads, of this program or of one beside it. */
+	if (streq(comm, "dbh-sqlite"))
+		return;
 	command = text_from_peer(comm, strlen(comm), sizeof(comm));
+	unit = unit_of(l->pid);
 	o = json_object();
 	json_object_set_new(o, "pid", json_integer(l->pid));
 	json_object_set_new(o, "type", json_string(type));
 	json_object_set_new(o, "mode", json_string(l->write ? "write" : "read"));
 	json_object_set_new(o, "command", json_string(command));
+	json_object_set_new(o, "unit", json_string(unit));
+	/* Of several marks that one process holds the lowest: it keeps the most. */
+	if (streq(type, "wal-read"))
+		json_object_set_new(o, "mark", json_integer(l->first - SHM_READ));
 	json_array_append_new(holders, o);
 }
 
@@ -166,7 +206,7 @@ gather_locks(struct file_facts *f)
 	fclose(file);
 	text = json_dumps(holders, JSON_COMPACT);
 	json_decref(holders);
-	file_facts_set_text(f, FACT_LOCK_HOLDERS, text);
+	file_facts_set_json(f, FACT_LOCK_HOLDERS, text);
 }
 
 void

@@ -196,6 +196,12 @@ gather_place(const char *path, struct file_facts *f)
 	f->resolved = realpath(path, NULL);
 	if (!f->resolved) {
 		set_error(f, errno);
+		/* Who is gone may have left something behind; not at the end of a link, whose name is another. */
+		if (streq(file_facts_text(f, FACT_KIND), "absent") &&
+		    !file_facts_known(f, FACT_IS_SYMLINK)) {
+			f->resolved = xstrdup(path);
+			set_neighbours(f);
+		}
 		return -1;
 	}
 	file_facts_set_text(f, FACT_RESOLVED_PATH, f->resolved);

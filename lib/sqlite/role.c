@@ -75,7 +75,7 @@ static bool
 asks_for_log(json_t *statements)
 {
 	static const char *const words[] = { "wal_valid_", "wal_committed_", "wal_damage",
-		"wal_frames" };
+		"wal_frames", "wal_foreign" };
 	json_t *o;
 	size_t i;
 

@@ -18,17 +18,40 @@
 --   automatic checkpoints switched off, and the WAL grows until the disk is full. Every read gets
 --   slower meanwhile.
 -- spares: a large -wal file whose frames are of an older generation (journal_size_limit keeps its
---   size); a WAL that is small against its database.
+--   size), or all taken over with no reader behind: the next write begins at its start; a WAL that is
+--   small against its database.
 -- fix: End the transaction that the named process keeps open, then take the WAL over:
 --   PRAGMA wal_checkpoint(TRUNCATE). If nobody holds a lock, look for wal_autocheckpoint = 0.
--- evidence: frames counted by their checksums; holders of read marks by the kernel's list of locks
+-- evidence: frames counted by the index that the application keeps (-shm), else by their salts; holders of
+--   read marks by the kernel's list of locks
 -- remedy.1: see which processes have the file open | command | none | | helps
 -- remedy.2: take the WAL over into the database | command | load | | closes
-SELECT '' AS object, valid AS value,
-    CASE WHEN valid > CAST(:min_bytes AS REAL) AND valid > CAST(:min_ratio AS REAL) * file_fact('size') THEN 'warning' END AS severity,
-    coalesce((SELECT ': pid ' || group_concat((x.value ->> 'pid') || ' (' || (x.value ->> 'command') || ')', ', pid ') || ' holds a read lock'
-        FROM json_each(file_fact('lock_holders')) AS x WHERE x.value ->> 'type' = 'wal-read'), '') AS detail,
+WITH reader AS (
+	-- Who reads the newest state is in nobody's way for long; who reads an older one is named first.
+	SELECT x.value ->> 'pid' AS pid, x.value ->> 'command' AS command, x.value ->> 'unit' AS unit,
+	    x.value ->> 'frame' AS frame
+	FROM json_each(file_fact('lock_holders')) AS x WHERE x.value ->> 'type' = 'wal-read'
+), named AS (
+	SELECT 'pid ' || pid || ' (' || concat || CASE min(frame)
+	    WHEN file_fact('wal_live_frames') THEN ') holds a read lock'
+	    ELSE coalesce(printf(') holds a read lock on the state of frame %,d of %,d', min(frame), file_fact('wal_live_frames')), ') holds a read lock') END AS text,
+	    coalesce(min(frame), 0) AS frame
+	FROM (SELECT pid, frame, command || CASE unit WHEN '' THEN '' ELSE ', ' || unit END AS concat FROM reader)
+	GROUP BY pid, concat ORDER BY 2, pid LIMIT 10
+)
+SELECT '' AS object, live AS value,
+    CASE WHEN live > CAST(:min_bytes AS REAL) AND live > CAST(:min_ratio AS REAL) * file_fact('size')
+          AND NOT coalesce(file_fact('wal_checkpointed_frames') = file_fact('wal_live_frames') AND file_fact('wal_pinned') = 0, 0)
+        THEN 'warning' END AS severity,
+    CASE WHEN EXISTS (SELECT 1 FROM named) THEN ': ' || (SELECT group_concat(text, ', ') FROM named)
+        WHEN file_fact('wal_in_use') = 0 THEN ': no process has it open, the next one that opens the database takes it over'
+        WHEN file_fact('wal_pinned') = 1 OR file_fact('locks_visible') = 0
+        THEN ': a process that cannot be seen from here (of another container) holds a read lock'
+        WHEN file_fact('wal_checkpointed_frames') < file_fact('wal_live_frames')
+        THEN printf(': nobody holds it back, %,d of %,d frames wait for a checkpoint (wal_autocheckpoint = 0?)',
+            file_fact('wal_live_frames') - file_fact('wal_checkpointed_frames'), file_fact('wal_live_frames'))
+        ELSE '' END AS detail,
     'fuser -v ''' || replace(file_fact('resolved_path'), '''', '''\''''') || '-wal''' AS remedy,
     'sqlite3 ''' || replace(file_fact('resolved_path'), '''', '''\''''') || ''' ''PRAGMA wal_checkpoint(TRUNCATE)''' AS remedy_2
-FROM (SELECT file_fact('wal_valid_bytes') AS valid)
-WHERE file_fact('wal_mode') = 1 AND file_fact('wal_exists') = 1 AND valid IS NOT NULL
+FROM (SELECT file_fact('wal_live_bytes') AS live)
+WHERE file_fact('wal_mode') = 1 AND file_fact('wal_exists') = 1 AND live IS NOT NULL

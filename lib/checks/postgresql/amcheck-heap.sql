@@ -26,33 +26,16 @@
 -- remedy.1: see all that is wrong with it | look | load | | helps
 -- remedy.2: restore it | manual | data-loss | keep the damaged files | closes
 -- @items
-WITH amcheck AS (
-	SELECT p.oid, n.oid AS nsp, n.nspname
-	FROM pg_catalog.pg_extension AS e
-	JOIN pg_catalog.pg_namespace AS n ON n.oid = e.extnamespace
-	JOIN pg_catalog.pg_depend AS d ON d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass AND d.refobjid = e.oid
-	    AND d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND d.deptype = 'e'
-	JOIN pg_catalog.pg_proc AS p ON p.oid = d.objid AND p.proname = 'verify_heapam'
-	WHERE e.extname = 'amcheck'
-	ORDER BY p.pronargs DESC
-	LIMIT 1
-), tab AS (
+WITH @amcheck(('verify_heapam')), tab AS (
 	SELECT c.oid, n.nspname, c.relname, c.relpages, f.oid AS fn, f.nsp AS fnsp, f.nspname AS fschema
 	FROM pg_catalog.pg_class AS c
 	JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
 	JOIN pg_catalog.pg_am AS m ON m.oid = c.relam AND m.amname = 'heap'
 	CROSS JOIN amcheck AS f
-	WHERE c.relkind IN ('r', 'm', 't') AND c.relpersistence <> 't'
-	  AND NOT (c.relpersistence = 'u' AND pg_catalog.pg_is_in_recovery())
-	  AND (n.nspname IN ('pg_catalog', 'pg_toast') OR @schema_is_ours(n.nspname))
+	WHERE c.relkind IN ('r', 'm', 't') AND @may_be_verified(c, n)
 	ORDER BY n.nspname, c.relname
 	LIMIT 50000
-), rights AS (
-	SELECT tab.*, pg_catalog.format('%I.%I', nspname, relname) AS object, pg_catalog.concat_ws('; ',
-	    CASE WHEN NOT pg_catalog.has_schema_privilege(fnsp, 'USAGE') THEN pg_catalog.format('GRANT USAGE ON SCHEMA %I TO %I', fschema, current_user) END,
-	    CASE WHEN NOT pg_catalog.has_function_privilege(fn, 'EXECUTE') THEN pg_catalog.format('GRANT EXECUTE ON FUNCTION %s TO %I', fn::pg_catalog.regprocedure, current_user) END) AS missing
-	FROM tab
-), told AS (
+), @amcheck_rights(tab), told AS (
 	SELECT rights.*,
 	    'Restore it from a backup, or copy its rows from a standby that is not damaged; keep the damaged files until then.'::text AS restore,
 	    pg_catalog.format('SELECT * FROM %I.verify_heapam(''%s.%s'', on_error_stop => false, check_toast => true);', fschema,

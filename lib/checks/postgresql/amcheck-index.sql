@@ -26,17 +26,7 @@
 --   keys (checkunique); its own words
 -- remedy.1: rebuild it | sql | load | | closes
 -- @items
-WITH amcheck AS (
-	SELECT DISTINCT ON (p.proname) p.oid, p.proname, p.proargnames, n.oid AS nsp, n.nspname
-	FROM pg_catalog.pg_extension AS e
-	JOIN pg_catalog.pg_namespace AS n ON n.oid = e.extnamespace
-	JOIN pg_catalog.pg_depend AS d ON d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass AND d.refobjid = e.oid
-	    AND d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND d.deptype = 'e'
-	JOIN pg_catalog.pg_proc AS p ON p.oid = d.objid AND p.proname IN ('bt_index_check', 'gin_index_check')
-	WHERE e.extname = 'amcheck'
-	-- What is installed decides, not the server: the form that takes the most.
-	ORDER BY p.proname, p.pronargs DESC
-), ix AS (
+WITH @amcheck(('bt_index_check', 'gin_index_check')), ix AS (
 	SELECT c.oid, n.nspname, c.relname, c.relpages, t.relpages AS tpages, f.oid AS fn, f.nsp AS fnsp, f.nspname AS fschema, f.proname, f.proargnames,
 	    n.nspname = 'pg_catalog' AS of_system
 	FROM pg_catalog.pg_index AS i
@@ -45,17 +35,10 @@ WITH amcheck AS (
 	JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
 	JOIN pg_catalog.pg_am AS m ON m.oid = c.relam
 	JOIN amcheck AS f ON f.proname = CASE m.amname WHEN 'btree' THEN 'bt_index_check' WHEN 'gin' THEN 'gin_index_check' END
-	WHERE i.indisvalid AND i.indisready AND i.indislive AND c.relpersistence <> 't'
-	  AND NOT (c.relpersistence = 'u' AND pg_catalog.pg_is_in_recovery())
-	  AND (n.nspname IN ('pg_catalog', 'pg_toast') OR @schema_is_ours(n.nspname))
+	WHERE i.indisvalid AND i.indisready AND i.indislive AND @may_be_verified(c, n)
 	ORDER BY n.nspname, c.relname
 	LIMIT 50000
-), rights AS (
-	SELECT ix.*, pg_catalog.format('%I.%I', nspname, relname) AS object, pg_catalog.concat_ws('; ',
-	    CASE WHEN NOT pg_catalog.has_schema_privilege(fnsp, 'USAGE') THEN pg_catalog.format('GRANT USAGE ON SCHEMA %I TO %I', fschema, current_user) END,
-	    CASE WHEN NOT pg_catalog.has_function_privilege(fn, 'EXECUTE') THEN pg_catalog.format('GRANT EXECUTE ON FUNCTION %s TO %I', fn::pg_catalog.regprocedure, current_user) END) AS missing
-	FROM ix
-)
+), @amcheck_rights(ix)
 SELECT object AS key, object,
     CASE WHEN missing = '' THEN pg_catalog.format(
         'SELECT NULL::text AS object, 0 AS value FROM %I.%I(%s::pg_catalog.oid::pg_catalog.regclass%s%s) AS c HAVING count(*) = 0',

@@ -43,18 +43,7 @@ WITH RECURSIVE @user_schema, @user_table, @convention_table, found AS (
 	WHERE @type_below(u.atttypid) IN (1114, 1184) AND u.attgenerated = ''
 	ORDER BY t.nspname, t.relname
 	LIMIT 20000
-), tree AS (
-	SELECT f.oid AS root, f.oid FROM found AS f
-	UNION ALL
-	SELECT t.root, h.inhrelid FROM tree AS t
-	JOIN pg_catalog.pg_class AS p ON p.oid = t.oid AND p.relkind = 'p'
-	JOIN pg_catalog.pg_inherits AS h ON h.inhparent = t.oid
-), size AS (
-	SELECT t.root, sum(c.relpages)::bigint AS pages, pg_catalog.bool_or(c.relkind = 'f') AS is_foreign,
-	    sum(pg_catalog.pg_stat_get_tuples_updated(c.oid)) AS updates
-	FROM tree AS t JOIN pg_catalog.pg_class AS c ON c.oid = t.oid
-	GROUP BY t.root
-), built AS (
+), @partition_size(found), built AS (
 	SELECT f.*, CASE WHEN f.relkind = 'r' THEN 'ONLY ' ELSE '' END || q[1] || '.' || q[2] AS rel, q
 	FROM found AS f JOIN size AS s ON s.root = f.oid AND NOT s.is_foreign AND (f.is_indexed OR s.pages <= :max_pages::bigint)
 	CROSS JOIN LATERAL (
@@ -64,10 +53,10 @@ WITH RECURSIVE @user_schema, @user_table, @convention_table, found AS (
 	WHERE s.updates > 0
 ), rights AS (
 	SELECT b.*, nullif(pg_catalog.concat_ws('; ',
-	    CASE WHEN NOT pg_catalog.has_schema_privilege(b.nsp, 'USAGE') THEN pg_catalog.format('GRANT USAGE ON SCHEMA %I TO %I', b.nspname, current_user) END,
+	    @grant_usage(b.nsp, b.nspname),
 	    CASE WHEN NOT pg_catalog.has_column_privilege(b.oid, b.attnum, 'SELECT')
 	        THEN pg_catalog.format('GRANT SELECT (%I) ON %I.%I TO %I', b.attname, b.nspname, b.relname, current_user) END,
-	    CASE WHEN pg_catalog.row_security_active(b.oid) THEN pg_catalog.format('ALTER ROLE %I BYPASSRLS', current_user) END), '') AS missing
+	    @grant_past_policies(b.oid)), '') AS missing
 	FROM built AS b
 )
 SELECT object AS key, object,

@@ -70,10 +70,5 @@ SELECT pg_catalog.format('%I.%I.%I', nspname, relname, index) AS object,
     pg_catalog.format('this one was used %s times, the other %s', pg_catalog.pg_stat_get_numscans(indexrelid), pg_catalog.pg_stat_get_numscans(wide)) AS detail,
     wider,
     pg_catalog.format('SELECT indexrelname, idx_scan, idx_tup_read, idx_tup_fetch FROM pg_stat_all_indexes WHERE indexrelid IN (%s, %s);', indexrelid, wide) AS remedy,
-    CASE WHEN relkind = 'i' THEN pg_catalog.format('DROP INDEX CONCURRENTLY %s.%s;', q[1], q[2]) END AS remedy_2,
-    CASE WHEN relkind = 'I' THEN pg_catalog.format(E'SET lock_timeout = ''2s'';\nDROP INDEX %s.%s;', q[1], q[2]) END AS remedy_3
-FROM named
-CROSS JOIN LATERAL (
-	@idents(parts)
-) AS quoted
+    @index_drop
 ORDER BY relpages DESC, nspname, relname, index

@@ -65,10 +65,5 @@ SELECT object, bytes AS value,
     CASE WHEN :interval::float8 IS NULL THEN 'none' ELSE 'info' END AS severity,
     pg_catalog.format('no scan counted, %s', pg_catalog.pg_size_pretty(bytes)) AS detail,
     pg_catalog.format('SELECT idx_scan, idx_tup_read FROM pg_stat_all_indexes WHERE indexrelid = %s;', oid) AS remedy,
-    CASE WHEN relkind = 'i' THEN pg_catalog.format('DROP INDEX CONCURRENTLY %s.%s;', q[1], q[2]) END AS remedy_2,
-    CASE WHEN relkind = 'I' THEN pg_catalog.format(E'SET lock_timeout = ''2s'';\nDROP INDEX %s.%s;', q[1], q[2]) END AS remedy_3
-FROM named
-CROSS JOIN LATERAL (
-	@idents(parts)
-) AS quoted
+    @index_drop
 ORDER BY bytes DESC, object

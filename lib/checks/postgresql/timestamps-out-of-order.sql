@@ -45,17 +45,7 @@ WITH RECURSIVE @user_schema, @user_table, @convention_table, pair AS (
 	  AND NOT (pg_catalog.pg_is_in_recovery() AND t.relpersistence = 'u')
 	ORDER BY t.nspname, t.relname
 	LIMIT 20000
-), tree AS (
-	SELECT p.oid AS root, p.oid FROM pair AS p
-	UNION ALL
-	SELECT t.root, h.inhrelid FROM tree AS t
-	JOIN pg_catalog.pg_class AS p ON p.oid = t.oid AND p.relkind = 'p'
-	JOIN pg_catalog.pg_inherits AS h ON h.inhparent = t.oid
-), size AS (
-	SELECT t.root, sum(c.relpages)::bigint AS pages, pg_catalog.bool_or(c.relkind = 'f') AS is_foreign
-	FROM tree AS t JOIN pg_catalog.pg_class AS c ON c.oid = t.oid
-	GROUP BY t.root
-), built AS (
+), @partition_size(pair), built AS (
 	SELECT p.*, s.pages, least(100, 100.0 * :max_pages::bigint / greatest(s.pages, 1)) AS share,
 	    CASE WHEN p.relkind = 'r' THEN 'ONLY ' ELSE '' END || q[1] || '.' || q[2] AS rel,
 	    pg_catalog.format('%2$s < %1$s - interval ''%3$s s'' AND pg_catalog.isfinite(%1$s) AND pg_catalog.isfinite(%2$s)', q[3], q[4], :tolerance::float8)
@@ -68,10 +58,10 @@ WITH RECURSIVE @user_schema, @user_table, @convention_table, pair AS (
 	) AS quoted
 ), rights AS (
 	SELECT b.*, nullif(pg_catalog.concat_ws('; ',
-	    CASE WHEN NOT pg_catalog.has_schema_privilege(b.nsp, 'USAGE') THEN pg_catalog.format('GRANT USAGE ON SCHEMA %I TO %I', b.nspname, current_user) END,
+	    @grant_usage(b.nsp, b.nspname),
 	    CASE WHEN NOT (pg_catalog.has_column_privilege(b.oid, b.cnum, 'SELECT') AND pg_catalog.has_column_privilege(b.oid, b.unum, 'SELECT'))
 	        THEN pg_catalog.format('GRANT SELECT (%I, %I) ON %I.%I TO %I', b.created, b.updated, b.nspname, b.relname, current_user) END,
-	    CASE WHEN pg_catalog.row_security_active(b.oid) THEN pg_catalog.format('ALTER ROLE %I BYPASSRLS', current_user) END), '') AS missing
+	    @grant_past_policies(b.oid)), '') AS missing
 	FROM built AS b
 )
 SELECT object AS key, object,

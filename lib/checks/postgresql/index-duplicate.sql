@@ -44,7 +44,7 @@ WITH @user_schema, shared AS MATERIALIZED (
 ), all_of AS (
 	SELECT a.indexrelid, a.indrelid, a.indisunique, a.indimmediate, a.index, a.relkind, a.relispartition, a.relpages, a.relname, a.nspname,
 	    (SELECT pg_catalog.to_jsonb(i) ->> 'indnullsnotdistinct' FROM pg_catalog.pg_index AS i WHERE i.indexrelid = a.indexrelid) AS nulls,
-	    a.kept OR EXISTS (SELECT FROM pg_catalog.pg_constraint AS k WHERE k.conindid = a.indexrelid) AS kept,
+	    a.kept OR a.indexrelid IN (SELECT k.conindid FROM pg_catalog.pg_constraint AS k WHERE k.conindid <> 0) AS kept,
 	    -- The rest of what makes two indexes the same, but uniqueness; never printed columns, whose order
 	    -- or prefix may deceive.  Places in the statement's text are no part of an expression.
 	    pg_catalog.row_to_json(ROW(a.shape, (SELECT pg_catalog.array_agg(u ORDER BY u)

@@ -22,8 +22,8 @@
 -- remedy.2: change the key and all that refer to it together | manual | lock | | closes
 WITH RECURSIVE @user_schema, @user_table, @base_type, found AS (
 	SELECT c.oid, c.nspname, c.relname, a.attname, a.attnum, b.mod - 4 AS length, b.type,
-	    @retype_refused(a) OR a.atthasdef OR EXISTS (SELECT FROM pg_catalog.pg_constraint AS r
-	        WHERE r.contype = 'f' AND r.confrelid = c.oid AND r.confkey @> ARRAY[a.attnum])
+	    @retype_refused(a) OR a.atthasdef OR (c.oid, a.attnum) IN (SELECT r.confrelid, u.n FROM pg_catalog.pg_constraint AS r
+	        CROSS JOIN LATERAL pg_catalog.unnest(r.confkey) AS u (n) WHERE r.contype = 'f')
 	    OR EXISTS (SELECT FROM pg_catalog.pg_constraint AS h WHERE h.contype = 'c' AND h.conrelid = c.oid AND h.conkey @> ARRAY[a.attnum]) AS refused
 	FROM pg_catalog.pg_index AS i
 	JOIN user_table AS c ON c.oid = i.indrelid

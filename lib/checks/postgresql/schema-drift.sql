@@ -8,7 +8,7 @@
 -- default: on
 -- cost: dear
 -- unit: count
--- param.slice_size: 4000
+-- param.slice_size: 2000
 -- param.partitions: no
 -- param.grants: no
 -- param.comments: no

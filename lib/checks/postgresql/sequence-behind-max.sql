@@ -27,7 +27,7 @@ WITH RECURSIVE busy AS MATERIALIZED (
 	SELECT l.relation FROM pg_catalog.pg_locks AS l
 	WHERE l.locktype = 'relation' AND l.granted AND l.mode = 'AccessExclusiveLock'
 	  AND l.database = (SELECT d.oid FROM pg_catalog.pg_database AS d WHERE d.datname = pg_catalog.current_database())
-), @fed, @base_type, pair AS (
+), @fed, pair AS (
 	SELECT s.seqrelid, s.seqincrement, s.seqmin, s.seqmax, qn.nspname AS snspname, qn.oid AS snsp, q.relname AS srelname,
 	    c.oid AS rel, c.relkind, n.nspname, n.oid AS nsp, c.relname, a.attname
 	FROM (SELECT DISTINCT seq, rel, attnum FROM fed) AS f
@@ -37,8 +37,7 @@ WITH RECURSIVE busy AS MATERIALIZED (
 	JOIN pg_catalog.pg_class AS c ON c.oid = f.rel AND c.relkind IN ('r', 'p') AND NOT c.relispartition
 	JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
 	JOIN pg_catalog.pg_attribute AS a ON a.attrelid = c.oid AND a.attnum = f.attnum AND NOT a.attisdropped
-	LEFT JOIN base_type AS ty ON ty.oid = a.atttypid
-	WHERE coalesce(ty.base, a.atttypid) IN (20, 21, 23, 1700)
+	WHERE @type_below(a.atttypid) IN (20, 21, 23, 1700)
 	  AND EXISTS (
 		SELECT FROM pg_catalog.pg_index AS i JOIN pg_catalog.pg_class AS x ON x.oid = i.indexrelid
 		JOIN pg_catalog.pg_am AS m ON m.oid = x.relam AND m.amname = 'btree'

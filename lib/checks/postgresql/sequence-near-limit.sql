@@ -13,13 +13,14 @@
 -- critical: >= 0.9
 -- for: 0s
 -- param.max_rows: 1000000
+-- param.max_read: 4000
 -- metric: dbhealth_sequence_used_ratio
 -- message: used up to {value}: {detail}
 -- why: At its end the sequence, or the column it feeds, refuses the next row: inserts fail, mostly of the
 --   largest table there is. Widening the column of a large table takes hours; begin early.
 -- spares: sequences that start again at their end (CYCLE) and whose column holds every value;
---   sequences never used; temporary ones; of tens of
---   thousands the widest of the smallest tables. The limit is the smaller of the sequence's and of the
+--   sequences never used; temporary ones. Of more than max_read (4,000) the narrow ones of large tables are
+--   read each time, the others in turn. The limit is the smaller of the sequence's and of the
 --   column's type, also for descending sequences.
 -- fix: ALTER SEQUENCE ... AS bigint takes an instant. Changing the column's type rewrites the table under
 --   an ACCESS EXCLUSIVE lock: on a large table add a bigint column, fill it in batches by trigger and
@@ -34,8 +35,7 @@ WITH RECURSIVE busy AS MATERIALIZED (
 	WHERE l.locktype = 'relation' AND l.granted AND l.mode IN ('ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')
 	  AND l.database = (SELECT d.oid FROM pg_catalog.pg_database AS d WHERE d.datname = pg_catalog.current_database())
 ), sequence AS MATERIALIZED (
-	SELECT c.oid, n.nspname, c.relname, s.seqtypid, s.seqmin, s.seqmax, s.seqincrement, s.seqcycle,
-	    pg_catalog.has_sequence_privilege(c.oid, 'SELECT, USAGE') AS readable
+	SELECT c.oid, n.nspname, c.relname, s.seqtypid, s.seqmin, s.seqmax, s.seqincrement, s.seqcycle
 	FROM pg_catalog.pg_sequence AS s
 	JOIN pg_catalog.pg_class AS c ON c.oid = s.seqrelid
 	JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
@@ -45,8 +45,6 @@ WITH RECURSIVE busy AS MATERIALIZED (
 	  AND c.oid NOT IN (SELECT b.relation FROM busy AS b)
 	  AND @schema_is_ours(n.nspname)
 	  AND NOT @extension_member(pg_class, c.oid)
-	ORDER BY n.nspname, c.relname
-	LIMIT 200000
 ), @fed, @base_type, narrow AS (
 	-- The narrowest integer column of each sequence, domains taken to their base.
 	SELECT DISTINCT ON (f.seq) f.seq, n.nspname, c.relname, a.attname, t.base, c.relkind, f.rel, f.attnum,
@@ -66,16 +64,28 @@ WITH RECURSIVE busy AS MATERIALIZED (
 	    least(s.seqmax, w.high) AS high, greatest(s.seqmin, w.low) AS low,
 	    coalesce(w.high < s.seqmax AND s.seqincrement > 0 OR w.low > s.seqmin AND s.seqincrement < 0, false) AS by_column
 	FROM sequence AS s LEFT JOIN narrow AS w ON w.seq = s.oid
-), chosen AS MATERIALIZED (
-	-- Each reading keeps a lock until the statement ends: never more than half of the server's lock table,
-	-- and rather the narrow ones of large tables.
-	SELECT l.* FROM limited AS l LEFT JOIN pg_catalog.pg_class AS c ON c.oid = l.rel
+), placed AS MATERIALIZED (
+	SELECT l.*, coalesce(:first_seen::jsonb, '{}') ? pg_catalog.format('%I.%I', l.nspname, l.relname) AS known,
+	    pg_catalog.row_number() OVER (ORDER BY l.high - l.low, c.reltuples DESC NULLS LAST, l.oid) AS place,
+	    count(*) OVER () AS n,
+	    least(:max_read::bigint, pg_catalog.current_setting('max_locks_per_transaction')::bigint * pg_catalog.current_setting('max_connections')::bigint / 2) AS most
+	FROM limited AS l LEFT JOIN pg_catalog.pg_class AS c ON c.oid = l.rel
 	WHERE NOT (l.seqcycle AND NOT l.by_column)
-	ORDER BY l.high - l.low, c.reltuples DESC NULLS LAST, l.oid
-	LIMIT pg_catalog.current_setting('max_locks_per_transaction')::bigint * pg_catalog.current_setting('max_connections')::bigint / 2
+), chosen AS MATERIALIZED (
+	-- Each reading opens the sequence and keeps a lock until the statement ends: never more than half of the
+	-- server's lock table. Where there are more, the narrow ones of large tables and what has a finding are
+	-- read each time, the others in turn.
+	SELECT p.* FROM placed AS p
+	WHERE p.n <= p.most OR p.known OR p.place <= p.most / 2
+	  OR (pg_catalog.hashoid(p.oid)::bigint & 65535) % (p.n * 2 / p.most)
+	     = pg_catalog.floor(extract(epoch FROM pg_catalog.now())::float8 / greatest(:interval::float8, 1))::bigint % (p.n * 2 / p.most)
+	ORDER BY p.known DESC, p.place <= p.most / 2 DESC, pg_catalog.hashoid(p.oid)
+	LIMIT (SELECT min(p.most) FROM placed AS p)
+), asked AS (
+	SELECT l.*, pg_catalog.has_sequence_privilege(l.oid, 'SELECT, USAGE') AS readable FROM chosen AS l OFFSET 0
 ), read AS (
 	SELECT l.*, CASE WHEN l.readable THEN pg_catalog.pg_sequence_last_value(l.oid::regclass) END::numeric AS last
-	FROM chosen AS l
+	FROM asked AS l
 ), used AS (
 	SELECT r.*, CASE WHEN r.seqincrement > 0 THEN (r.last - r.low + 1) / greatest(r.high - r.low + 1, 1)
 	        ELSE (r.high - r.last + 1) / greatest(r.high - r.low + 1, 1) END AS ratio,

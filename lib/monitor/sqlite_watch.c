@@ -8,15 +8,18 @@
 #include "monitor/internal.h"
 #include "monitor/lane.h"
 #include "monitor/scrub.h"
+#include "monitor/sqlite_crash.h"
 #include "pg/plan.h"
 #include "report/report.h"
 #include "sqlite/sqlite_role.h"
 #include <math.h>
 #include <stdio.h>
 
-#define SLICE_MS     250
-#define LONG_US      (600 * USEC_PER_SEC) /* scrub statements read the whole file */
-#define MAX_CELLS    1024
+#define SLICE_MS  250
+#define LONG_US   (600 * USEC_PER_SEC) /* scrub statements read the whole file */
+#define MAX_CELLS 1024
+/* Workers that one run over a file may cost. */
+#define CRASHES_MAX  4
 #define JOB_SPARE_US (1 * USEC_PER_SEC)
 
 /* One statement of a job. */
@@ -36,6 +39,7 @@ struct sqlite_watch {
 	json_t *facts;        /* of the last look, or NULL */
 	int64_t bytes;        /* of it; LANE_UNKNOWN before the first */
 	struct visit *visits; /* running */
+	struct sqlite_crashes crashes;
 };
 
 /* One part on its way: jobs one after the other. */
@@ -45,6 +49,10 @@ struct visit {
 	struct worker_job *job;
 	struct want *wants;
 	size_t n;
+	unsigned crashes;
+	bool told,
+	    closed; /* of the job: what the file is; whether SQLite is kept from opening it */
+	bool came_through; /* a job has ended well */
 	/* scrub */
 	bool in_lane;
 	struct lane_ticket ticket;
@@ -55,6 +63,7 @@ struct visit {
 };
 
 static void visit_continue(struct visit *);
+static void visit_submit(struct visit *);
 static void visit_end(struct visit *, enum reason, const char *error);
 
 /* ---- jobs ---- */
@@ -134,8 +143,10 @@ job_text(const struct visit *v, int64_t deadline_us)
 	json_object_set_new(o, "slice_ms", json_integer(SLICE_MS));
 	json_object_set_new(o, "pre_read",
 	    json_boolean(v->scrubbing || v->wants[0].checkup->check->cost == COST_SCRUB));
+	json_object_set_new(o, "closed", json_boolean(v->closed));
 	for (size_t i = 0; i < v->n; i++)
-		json_array_append_new(a, want_json(v, i));
+		if (!v->wants[i].done)
+			json_array_append_new(a, want_json(v, i));
 	json_object_set_new(o, "statements", a);
 	text = report_dump(o);
 	json_decref(o);
@@ -330,6 +341,7 @@ on_message(uint32_t type, const char *payload, size_t len, void *arg)
 		    (int64_t)(json_number_value(json_object_get(o, "ms")) * 1000));
 		break;
 	case SQLITE_FACTS:
+		v->told = true;
 		if (o)
 			take_facts(v->db->sqlite, o);
 		break;
@@ -337,6 +349,41 @@ on_message(uint32_t type, const char *payload, size_t len, void *arg)
 		break;
 	}
 	json_decref(o);
+}
+
+/* What the worker was at: it takes those on the file first, else one after the other. */
+static struct want *
+want_at_work(struct visit *v)
+{
+	for (int file = 1; file >= 0; file--)
+		for (size_t i = 0; i < v->n; i++)
+			if (!v->wants[i].done &&
+			    (v->wants[i].checkup->check->source == SOURCE_FILE) == file)
+				return &v->wants[i];
+	return NULL;
+}
+
+/*
+ * The statement that cost the worker its life takes the others not along: they are asked again, and
+ * where the file cannot even be opened, those that need it not.
+ */
+static bool
+survive_crash(struct visit *v, const struct err *err)
+{
+	struct want *w = v->told ? want_at_work(v) : NULL;
+
+	sqlite_crash_tell(&v->db->scope, &v->db->sqlite->crashes, v->part->task->probe, v->in_lane,
+	    err->msg, w ? w->checkup->check->id : NULL);
+	if (v->db->leaving || ++v->crashes >= CRASHES_MAX || (!v->told && v->closed))
+		return false;
+	if (!v->told)
+		v->closed = true;
+	if (w)
+		want_finish(v, w, REASON_CRASH, err->msg, false, clock_now_us() - w->started_us);
+	if (!want_at_work(v))
+		return false;
+	visit_submit(v);
+	return true;
 }
 
 static void
@@ -352,6 +399,9 @@ on_end(enum worker_end end, const struct err *err, void *arg)
 	struct visit *v = arg;
 
 	v->job = NULL;
+	if (end == WORKER_CRASHED && survive_crash(v, err))
+		return;
+	v->came_through = v->came_through || end == WORKER_DONE;
 	for (size_t i = 0; i < v->n; i++)
 		want_finish(v, &v->wants[i], reasons[end], err ? err->msg : "not reached in time",
 		    false, clock_now_us() - v->wants[i].started_us);
@@ -384,6 +434,8 @@ visit_end(struct visit *v, enum reason why, const char *error)
 	while (*p != v)
 		p = &(*p)->next;
 	*p = v->next;
+	if (v->came_through && v->crashes == 0)
+		sqlite_crash_over(&v->db->sqlite->crashes, part->task->probe, v->in_lane);
 	if (v->in_lane)
 		leave_lane(v);
 	wants_free(v);
@@ -405,7 +457,10 @@ visit_submit(struct visit *v)
 	int64_t deadline =
 	    v->in_lane ? LONG_US : MIN(v->db->conf->interval_us[v->part->task->probe], 3 * timeout);
 	_cleanup_free_ char *job = job_text(v, deadline);
-	int r = worker_submit(v->in_lane ? m->scrub : m->sqlite, SQLITE_JOB, job, strlen(job),
+	int r;
+
+	v->told = false;
+	r = worker_submit(v->in_lane ? m->scrub : m->sqlite, SQLITE_JOB, job, strlen(job),
 	    deadline + JOB_SPARE_US, 0, on_message, on_end, v, &v->job);
 
 	if (r < 0)
@@ -437,6 +492,10 @@ add_statements(struct visit *v)
 
 		if (c->check->kind == KIND_SCRUB)
 			continue;
+		if (c->check->source == SOURCE_SESSION) {
+			sqlite_crash_judge(c, &v->db->sqlite->crashes);
+			continue;
+		}
 		body = covered_body(v, c);
 		if (!body)
 			continue;
@@ -596,6 +655,7 @@ sqlite_watch_free(struct database *d)
 		visit_end(v, REASON_CONNECTION, "stopped");
 	}
 	json_decref(d->sqlite->facts);
+	sqlite_crashes_done(&d->sqlite->crashes);
 	free(d->sqlite->path);
 	free(TAKE_PTR(d->sqlite));
 }
@@ -626,6 +686,7 @@ sqlite_watch_move(struct database *d, struct err *err)
 		return r;
 	free(d->sqlite->path);
 	d->sqlite->path = path;
+	sqlite_crashes_done(&d->sqlite->crashes);
 	json_decref(d->sqlite->facts);
 	d->sqlite->facts = NULL;
 	d->sqlite->bytes = LANE_UNKNOWN;

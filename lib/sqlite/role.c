@@ -334,7 +334,10 @@ open_file(struct job *j)
 {
 	struct verdict v = { .reason = "" };
 
-	for (int tries = 1; !reader_open(&j->reader, j->until_us, &v); tries++) {
+	if (json_is_true(json_object_get(j->json, "closed")))
+		verdict_set(&j->closed, "crash", 0, "SQLite fell when it opened the file");
+	for (int tries = 1; !j->closed.reason[0] && !reader_open(&j->reader, j->until_us, &v);
+	     tries++) {
 		if (is_passing(j, &v, tries) && may_wait(j, j->until_us)) {
 			v = (struct verdict){ .reason = "" };
 			continue;

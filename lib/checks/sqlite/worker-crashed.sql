@@ -1,0 +1,27 @@
+-- id: worker-crashed
+-- title: reading the file cost a worker its life
+-- engine: sqlite
+-- probe: connectivity
+-- topic: corruption
+-- scope: database
+-- kind: finding
+-- source: session
+-- default: on
+-- cost: cheap
+-- unit: count
+-- severity: warning
+-- for: 0s
+-- metric: dbhealth_sqlite_worker_crashed
+-- message: {detail}
+-- why: The file is read by a process of its own, which was ended by a signal: a file made or damaged so that
+--   SQLite itself falls, or a host out of memory. What it was asked is not known; the other checks were
+--   asked again without it. The application may fall the same way.
+-- spares: a worker that took too long and was stopped by us (those checks are unknown: timeout).
+-- fix: Look for "Out of memory" in the kernel's log first. Else copy the file, -wal and -shm together before
+--   anything opens it, verify the copy, and restore the newest verified backup if it is damaged. Where the
+--   file is whole, the copy is what the makers of SQLite want to see.
+-- evidence: how the worker process ended, and the statement that it was at
+-- remedy.1: look for a host out of memory | command | none | | helps
+-- remedy.1.text: sudo journalctl -k --since -1h | grep -i -e 'out of memory' -e 'oom-kill' -e segfault
+-- remedy.2: verify a copy, and restore a backup if it is damaged | manual | data-loss | the damaged copy, kept aside | closes
+-- remedy.2.text: Stop the application, copy the file with its -wal and -shm, verify the copy with PRAGMA integrity_check; if it is damaged, put the newest verified backup in its place.

@@ -1,0 +1,90 @@
+"""A worker that a signal ends is a finding on the file it read, and costs no other answer."""
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import time
+
+import pytest
+
+from proof import proves
+from proof_sqlite import configure
+from support import BUILD, wait_until
+
+DEFAULTS = {"connectivity_interval": "1s", "performance_interval": "1s", "timeout": "10s"}
+# As long as the limit is far away it never comes to an end.
+ENDLESS = """-- id: x-endless
+-- title: t
+-- engine: sqlite
+-- probe: performance
+-- kind: gauge
+WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < (SELECT v FROM bound)) SELECT '' AS object, count(*) AS value FROM n
+"""
+
+
+def busy(pid):
+    """It is at a statement that takes long, not only starting."""
+    try:
+        stat = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(") ", 1)[1].split()
+    except OSError:
+        return False
+    return int(stat[11]) > 0.7 * os.sysconf("SC_CLK_TCK")
+
+
+def links(pid):
+    try:
+        return [os.readlink(p) for p in pathlib.Path(f"/proc/{pid}/fd").iterdir()]
+    except OSError:
+        return []
+
+
+@proves("worker-crashed", engine="sqlite")
+@pytest.mark.parametrize("sig", [signal.SIGSYS, signal.SIGKILL])
+def test_worker_dies_at_a_statement(sqlite, daemon, sig):
+    f = sqlite("app.db", "CREATE TABLE bound(v PRIMARY KEY); INSERT INTO bound VALUES (1000000000000)")
+    well = sqlite("well.db", "CREATE TABLE bound(v PRIMARY KEY); INSERT INTO bound VALUES (1)")
+    d = daemon(databases={"app": f.dsn, "well": well.dsn}, defaults=DEFAULTS, checks_d={"endless.sql": ENDLESS})
+
+    def kill_one():
+        for pid in d.workers():
+            if busy(pid):
+                os.kill(pid, sig)
+                return True
+        return False
+
+    wait_until(kill_one, 30 * d.slack, "no worker is at work")
+    found = d.wait_finding("worker-crashed", database="app")
+    assert found["severity"] == "warning" and f"{sig.name} while it was at x-endless" in found["message"], found
+    d.wait_check("app", "sqlite-freelist-high", "ok")
+    d.wait_check("app", "disk-space-low", "ok")
+    assert d.findings(database="well") == []
+    f.sql("UPDATE bound SET v = 2")
+    d.wait_gone("worker-crashed", database="app", within=30)
+    d.wait_check("app", "x-endless", "ok")
+
+
+def test_worker_dies_when_it_opens_the_file(folder, sqlite):
+    """What is known without SQLite is told all the same; the rest is unknown, and why."""
+    f = sqlite("app.db", "CREATE TABLE t(a)")
+    f.path.chmod(0o666)
+    conf = configure(folder, f.dsn)
+    with f.exclusive_lock():  # it waits for the writer: time to die
+        with subprocess.Popen([BUILD / "dbhealth", "check", "-o", "json", "-c", conf, "app"], text=True, stdout=subprocess.PIPE) as run:
+            since, killed = {}, set()
+
+            def kill_who_waits():
+                for pid in pathlib.Path(f"/proc/{run.pid}/task/{run.pid}/children").read_text().split():
+                    # Only SQLite, which waits for the writer, has it open for long.
+                    if str(f.path) in links(pid) and time.monotonic() - since.setdefault(pid, time.monotonic()) > 0.5:
+                        os.kill(int(pid), signal.SIGSYS)
+                        killed.add(pid)
+                return run.poll() is not None
+
+            wait_until(kill_who_waits, 60, "it ends")
+            answer = json.loads(run.stdout.read())
+    assert killed
+    found = {x["check"]: x for x in answer["findings"]}
+    assert "SIGSYS while it opened the file" in found["worker-crashed"]["message"], found
+    assert "sqlite-file-permissions" in found
+    assert any(u["check"] == "table-no-primary-key" for u in answer["unknown"]), answer["unknown"]

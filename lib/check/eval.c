@@ -7,6 +7,7 @@
 #include "base/str.h"
 #include "base/text.h"
 #include "check/column.h"
+#include "check/facts.h"
 #include "check/growth.h"
 #include "check/keep.h"
 #include "check/rows.h"
@@ -207,21 +208,21 @@ note_grant(struct eval *e, const struct row *row)
 	size_t len, value_len;
 	const char *grant = cell(e, row, COLUMN_GRANT, &len);
 	_cleanup_free_ char *text = NULL, *object = NULL;
-	size_t used = strlen(e->bad.grant);
+	_cleanup_str_ struct str all = { 0 };
 
 	if (!grant || len == 0 || cell(e, row, COLUMN_VALUE, &value_len))
 		return false;
-	text = text_from_peer(grant, len, sizeof(e->bad.grant));
+	text = text_from_peer(grant, len, 2 * sizeof(e->bad.grant));
 	object = short_object(row);
 	if (e->nbad++ == 0 || e->bad.reason != REASON_PRIVILEGE) {
 		result_unknown(&e->bad, REASON_PRIVILEGE, "a right is missing%s%s",
 		    *object ? " for " : "", object);
-		used = 0;
+		e->bad.grant[0] = 0;
 	}
-	/* Whole statements only; those that do not fit any more come up once the first were run. */
-	if (!strstr(e->bad.grant, text) && used + strlen(text) + 2 < sizeof(e->bad.grant))
-		snprintf(e->bad.grant + used, sizeof(e->bad.grant) - used, "%s%s",
-		    used > 0 ? " " : "", text);
+	/* Those that do not fit any more come up once the first were run. */
+	str_add(&all, e->bad.grant);
+	privilege_add_grants(&all, text, sizeof(e->bad.grant));
+	snprintf(e->bad.grant, sizeof(e->bad.grant), "%s", str_text(&all));
 	return true;
 }
 

@@ -55,3 +55,9 @@ void coverage_of(const struct check *, const struct facts *, struct coverage *re
  */
 char *privilege_sql(const char *privilege) _must_check_;
 char *privilege_grant(const char *privilege, const char *login) _must_check_;
+/*
+ * Adds each of the statements that out lacks, as long as out stays shorter than max: whole
+ * statements only.
+ */
+struct str;
+void privilege_add_grants(struct str *out, const char *grants, size_t max);

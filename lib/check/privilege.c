@@ -258,3 +258,35 @@ privilege_grant(const char *privilege, const char *login)
 	str_addc(&out, ';');
 	return str_take(&out);
 }
+
+/* The statement at *p, quoted names whole; false at the end. */
+static bool
+next_statement(const char **p, const char **ret, size_t *ret_len)
+{
+	bool quoted = false;
+	const char *s = *p + strspn(*p, " \n"), *q = s;
+
+	for (; *q && (quoted || *q != ';'); q++)
+		quoted ^= *q == '"';
+	*ret = s;
+	*ret_len = (size_t)(q - s) + (*q == ';');
+	*p = s + *ret_len;
+	return *ret_len > 0;
+}
+
+void
+privilege_add_grants(struct str *out, const char *grants, size_t max)
+{
+	const char *stmt, *had;
+	size_t len, had_len;
+
+	while (next_statement(&grants, &stmt, &len)) {
+		const char *p = str_text(out);
+		bool known = false;
+
+		while (!known && next_statement(&p, &had, &had_len))
+			known = had_len == len && memcmp(had, stmt, len) == 0;
+		if (!known && out->len + len < max)
+			str_addf(out, "%s%.*s", out->len > 0 ? " " : "", (int)len, stmt);
+	}
+}

@@ -7,6 +7,7 @@
 #include "base/map.h"
 #include "base/str.h"
 #include "base/text.h"
+#include "check/facts.h"
 #include <math.h>
 #include <stdio.h>
 
@@ -354,10 +355,8 @@ scrub_grants(const struct scrub *s)
 	for (size_t i = 0; i < s->n && text.len < SCRUB_MAX_GRANTS; i++) {
 		const struct scrub_item *it = s->v[i];
 
-		if (!it->listed || !it->grant ||
-		    (text.len > 0 && strstr(str_text(&text), it->grant)))
-			continue;
-		str_addf(&text, "%s%s", text.len > 0 ? " " : "", it->grant);
+		if (it->listed && it->grant)
+			privilege_add_grants(&text, it->grant, SCRUB_MAX_GRANTS);
 	}
 	return text.len > 0 ? xstrdup(str_text(&text)) : NULL;
 }

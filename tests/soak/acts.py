@@ -372,7 +372,13 @@ class File(Actor):
         return [(self.subject, c) for c in allow]
 
     def keep(self):
+        """With all that is in it: a log that somebody else reads outlives its last writer."""
+        self.persist(self.checkpointed)
         shutil.copy2(self.path, self.kept)
+
+    def checkpointed(self):
+        if self.file.sql("PRAGMA wal_checkpoint(TRUNCATE)")[0][0] != 0:
+            raise Failure(f"{self.path}: busy")
 
     def restore(self):
         """As a person would: the copy takes its place, what was left beside it goes."""

@@ -673,6 +673,24 @@ test_random_text(void **state)
 	assert_true(parsed > 10); /* the loop reaches the inside */
 }
 
+static void
+test_grants_are_joined_statement_by_statement(void **state)
+{
+	_cleanup_str_ struct str out = { 0 };
+
+	(void)state;
+	privilege_add_grants(
+	    &out, "GRANT USAGE ON SCHEMA a TO us; GRANT SELECT ON a.x TO us;", 400);
+	privilege_add_grants(
+	    &out, "GRANT USAGE ON SCHEMA a TO us; GRANT SELECT ON a.\"y;\" TO us;", 400);
+	assert_string_equal(str_text(&out),
+	    "GRANT USAGE ON SCHEMA a TO us; GRANT SELECT ON a.x TO us; "
+	    "GRANT SELECT ON a.\"y;\" TO us;");
+	/* what does not fit is left out whole */
+	privilege_add_grants(&out, "GRANT SELECT ON a.z TO us; GRANT a TO us;", out.len + 14);
+	assert_true(str_ends(str_text(&out), "TO us; GRANT a TO us;"));
+}
+
 int
 main(void)
 {
@@ -682,7 +700,8 @@ main(void)
 		cmocka_unit_test(test_coverage), cmocka_unit_test(test_coverage_by_migrations),
 		cmocka_unit_test(test_choice_of_body), cmocka_unit_test(test_privileges),
 		cmocka_unit_test(test_query), cmocka_unit_test(test_built_in_checks_parse),
-		cmocka_unit_test(test_folder), cmocka_unit_test(test_random_text) };
+		cmocka_unit_test(test_folder), cmocka_unit_test(test_random_text),
+		cmocka_unit_test(test_grants_are_joined_statement_by_statement) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -54,7 +54,7 @@ WITH @users_table, named AS (
 	            (SELECT pg_catalog.string_agg(pg_catalog.quote_ident(a.attname), ', ' ORDER BY a.attnum) FROM asked AS a), u.nspname, u.relname, current_user)
 	    WHEN NOT pg_catalog.has_any_column_privilege(u.oid, 'SELECT')
 	        THEN pg_catalog.format('GRANT SELECT ON %I.%I TO %I', u.nspname, u.relname, current_user) END,
-	    CASE WHEN pg_catalog.row_security_active(u.oid) THEN pg_catalog.format('ALTER ROLE %I BYPASSRLS', current_user) END) AS missing
+	    @grant_past_policies(u.oid)) AS missing
 	FROM users AS u
 ), built AS (
 	SELECT pg_catalog.format('%I.%I', u.nspname, u.relname) AS object, q[1] || '.' || q[2] AS rel, nullif(r.missing, '') AS missing,

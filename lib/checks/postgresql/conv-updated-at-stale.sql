@@ -54,8 +54,7 @@ WITH RECURSIVE @user_schema, @user_table, @convention_table, found AS (
 ), rights AS (
 	SELECT b.*, nullif(pg_catalog.concat_ws('; ',
 	    @grant_usage(b.nsp, b.nspname),
-	    CASE WHEN NOT pg_catalog.has_column_privilege(b.oid, b.attnum, 'SELECT')
-	        THEN pg_catalog.format('GRANT SELECT (%I) ON %I.%I TO %I', b.attname, b.nspname, b.relname, current_user) END,
+	    @grant_select_column(b),
 	    @grant_past_policies(b.oid)), '') AS missing
 	FROM built AS b
 )

@@ -33,11 +33,7 @@ WITH @user_schema, @user_table, found AS (
 	SELECT f.*, a.on_update, a.on_delete, a.deferral, a.temporal,
 	    ARRAY[f.nspname::text, f.relname::text, f.conname::text, 'dbhealth_' || f.oid, f.pnspname::text, f.prelname::text]
 	    || @names(f.conrelid, f.conkey) || @names(f.confrelid, f.confkey) AS parts
-	FROM found AS f
-	JOIN pg_catalog.pg_constraint AS k ON k.oid = f.oid
-	CROSS JOIN LATERAL (
-		@fk_clauses(k)
-	) AS a
+	@found_fk_clauses
 )
 SELECT pg_catalog.format('%I.%I.%I', nspname, relname, conname) AS object,
     'warning' AS severity,

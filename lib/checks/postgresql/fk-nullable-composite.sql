@@ -42,11 +42,7 @@ WITH @user_schema, @user_table, @user_fk, found AS (
 	SELECT f.*, pg_catalog.cardinality(f.nullable) AS open, a.on_update, a.on_delete, a.deferral,
 	    ARRAY[f.nspname::text, f.relname::text, f.conname::text, f.pnspname::text, f.prelname::text, 'dbhealth_' || f.oid]
 	    || f.nullable || @names(f.conrelid, f.conkey) || @names(f.confrelid, f.confkey) AS parts
-	FROM found AS f
-	JOIN pg_catalog.pg_constraint AS k ON k.oid = f.oid
-	CROSS JOIN LATERAL (
-		@fk_clauses(k)
-	) AS a
+	@found_fk_clauses
 	WHERE NOT a.temporal
 ), told AS (
 	SELECT n.*, q, pg_catalog.array_to_string(q[7 : 6 + open], ', ') AS gaps,

@@ -28,11 +28,7 @@ WITH @user_schema, @user_table, @user_fk, found AS (
 	        WHERE c.attrelid = f.conrelid AND c.attnum = ANY (f.conkey) AND (c.attnotnull OR t.typnotnull OR c.attgenerated <> '')) AS demanded,
 	    ARRAY[f.nspname::text, f.relname::text, f.conname::text, 'dbhealth_' || f.oid]
 	    || @names(f.conrelid, f.conkey) || @names(f.confrelid, f.confkey) AS parts
-	FROM found AS f
-	JOIN pg_catalog.pg_constraint AS k ON k.oid = f.oid
-	CROSS JOIN LATERAL (
-		@fk_clauses(k)
-	) AS a
+	@found_fk_clauses
 	WHERE NOT a.temporal
 ), told AS (
 	SELECT n.*, q, pg_catalog.array_to_string(q[5 : 4 + n.n], ', ') AS columns, pg_catalog.array_to_string(q[5 + n.n :], ', ') AS targets

@@ -47,9 +47,8 @@ WITH @user_schema, @locked, holder AS (
 ), rights AS (
 	SELECT h.*, pg_catalog.format('h.%s <> 0 AND NOT EXISTS (SELECT FROM pg_catalog.pg_largeobject_metadata AS m WHERE m.oid = h.%s)', h.col, h.col) AS lost,
 	    pg_catalog.concat_ws('; ',
-	    CASE WHEN NOT pg_catalog.has_schema_privilege(h.nsp, 'USAGE') THEN pg_catalog.format('GRANT USAGE ON SCHEMA %I TO %I', h.nspname, current_user) END,
-	    CASE WHEN NOT pg_catalog.has_column_privilege(h.oid, h.attnum, 'SELECT')
-	        THEN pg_catalog.format('GRANT SELECT (%I) ON %I.%I TO %I', h.attname, h.nspname, h.relname, current_user) END) AS missing
+	    @grant_usage(h.nsp, h.nspname),
+	    @grant_select_column(h)) AS missing
 	FROM holder AS h
 	-- Without any large object only a column that is sure to name them can be wrong.
 	WHERE h.sure OR EXISTS (SELECT FROM pg_catalog.pg_largeobject_metadata)

@@ -35,9 +35,8 @@ WITH holder AS (
 ), named AS (
 	SELECT h.*, @ident(h.nspname) || '.' || @ident(h.relname) AS tab, @ident(h.attname) AS col,
 	    pg_catalog.concat_ws('; ',
-	    CASE WHEN NOT pg_catalog.has_schema_privilege(h.nsp, 'USAGE') THEN pg_catalog.format('GRANT USAGE ON SCHEMA %I TO %I', h.nspname, current_user) END,
-	    CASE WHEN NOT pg_catalog.has_column_privilege(h.oid, h.attnum, 'SELECT')
-	        THEN pg_catalog.format('GRANT SELECT (%I) ON %I.%I TO %I', h.attname, h.nspname, h.relname, current_user) END) AS missing
+	    @grant_usage(h.nsp, h.nspname),
+	    @grant_select_column(h)) AS missing
 	FROM holder AS h
 ), whole AS (
 	SELECT coalesce(sum(relpages), 0)::bigint AS pages,

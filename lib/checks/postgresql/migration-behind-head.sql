@@ -61,12 +61,7 @@ WITH RECURSIVE @history_rows, @known_rows, ancestor AS (
 	              SELECT FROM done AS d JOIN known AS x ON x.id = d.id WHERE x.j ->> 'label' = k.j ->> 'label'))
 	      WHEN %4$L = 'liquibase' THEN true
 	      ELSE k.id > coalesce(t.id, '') END
-	  -- Squashed: all that it replaces is there, or what replaces it.
-	  AND NOT (coalesce(pg_catalog.jsonb_typeof(k.j -> 'replaces') = 'array', false) AND NOT EXISTS (
-	      SELECT FROM pg_catalog.jsonb_array_elements_text(k.j -> 'replaces') AS r
-	      WHERE NOT EXISTS (SELECT FROM done AS d WHERE d.v = r)))
-	  AND NOT EXISTS (SELECT FROM known AS x JOIN done AS d ON d.id = x.id AND d.app = x.app
-	      WHERE x.j -> 'replaces' @> pg_catalog.to_jsonb(k.v))
+	  AND NOT @squashed(k)
 ), told AS (
 	SELECT count(*) AS n, pg_catalog.string_agg(m.v, ', ' ORDER BY m.pos, m.id) FILTER (WHERE m.r <= 5) AS some,
 	    (pg_catalog.array_agg(m.v ORDER BY m.pos DESC, m.id DESC))[1] AS last

@@ -34,11 +34,7 @@ WITH @history_rows, @known_rows, done AS MATERIALIZED (
 	FROM known AS k JOIN top AS t ON t.app = k.app AND k.id < t.id AND k.id > coalesce(t.base, '')
 	WHERE coalesce(k.j ->> 'opt', '') <> 'true'
 	  AND NOT EXISTS (SELECT FROM done AS d WHERE d.id = k.id AND d.app = k.app)
-	  AND NOT (coalesce(pg_catalog.jsonb_typeof(k.j -> 'replaces') = 'array', false) AND NOT EXISTS (
-	      SELECT FROM pg_catalog.jsonb_array_elements_text(k.j -> 'replaces') AS r
-	      WHERE NOT EXISTS (SELECT FROM done AS d WHERE d.v = r)))
-	  AND NOT EXISTS (SELECT FROM known AS x JOIN done AS d ON d.id = x.id AND d.app = x.app
-	      WHERE x.j -> 'replaces' @> pg_catalog.to_jsonb(k.v))
+	  AND NOT @squashed(k)
 ), told AS (
 	SELECT count(*) AS n, pg_catalog.string_agg(m.v, ', ' ORDER BY m.r) FILTER (WHERE m.r <= 5) AS some FROM missing AS m
 )

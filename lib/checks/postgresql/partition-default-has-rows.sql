@@ -47,8 +47,8 @@ WITH RECURSIVE @user_schema, @locked, spare AS (
 	    pg_catalog.format('%I.%I', s.rnspname, s.rrelname) AS object,
 	    (SELECT greatest(sum(pg_catalog.pg_stat_get_live_tuples(t.oid)), 1)::bigint FROM tree AS t WHERE t.root = s.oid) AS rows,
 	    pg_catalog.concat_ws('; ',
-	    CASE WHEN NOT pg_catalog.has_schema_privilege(s.nsp, 'USAGE') THEN pg_catalog.format('GRANT USAGE ON SCHEMA %I TO %I', s.nspname, current_user) END,
-	    CASE WHEN NOT pg_catalog.has_table_privilege(s.oid, 'SELECT') THEN pg_catalog.format('GRANT SELECT ON %I.%I TO %I', s.nspname, s.relname, current_user) END) AS missing
+	    @grant_usage(s.nsp, s.nspname),
+	    @grant_select(s.oid, s.nspname, s.relname)) AS missing
 	FROM spare AS s
 )
 SELECT name AS key, object,

@@ -57,7 +57,7 @@ WITH RECURSIVE busy AS MATERIALIZED (
 	    CASE WHEN relkind = 'r' THEN 'ONLY ' ELSE '' END || q[3] || '.' || q[4] AS rows_of,
 	    CASE WHEN seqincrement > 0 THEN 'max' ELSE 'min' END AS far,
 	    pg_catalog.concat_ws('; ',
-	    CASE WHEN NOT pg_catalog.has_schema_privilege(snsp, 'USAGE') THEN pg_catalog.format('GRANT USAGE ON SCHEMA %I TO %I', snspname, current_user) END,
+	    @grant_usage(snsp, snspname),
 	    CASE WHEN nsp <> snsp AND NOT pg_catalog.has_schema_privilege(nsp, 'USAGE') THEN pg_catalog.format('GRANT USAGE ON SCHEMA %I TO %I', nspname, current_user) END,
 	    CASE WHEN NOT pg_catalog.has_sequence_privilege(seqrelid, 'SELECT') THEN pg_catalog.format('GRANT SELECT ON SEQUENCE %I.%I TO %I', snspname, srelname, current_user) END,
 	    CASE WHEN NOT pg_catalog.has_column_privilege(rel, attname, 'SELECT') THEN pg_catalog.format('GRANT SELECT (%I) ON %I.%I TO %I', attname, nspname, relname, current_user) END) AS missing

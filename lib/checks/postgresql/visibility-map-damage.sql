@@ -43,7 +43,7 @@ WITH @user_schema, extension AS (
 	LIMIT 50000
 ), named AS (
 	SELECT s.*, e.nspname AS extnsp, pg_catalog.concat_ws('; ',
-	    CASE WHEN NOT pg_catalog.has_schema_privilege(e.nsp, 'USAGE') THEN pg_catalog.format('GRANT USAGE ON SCHEMA %I TO %I', e.nspname, current_user) END,
+	    @grant_usage(e.nsp, e.nspname),
 	    CASE WHEN NOT pg_catalog.has_function_privilege(e.frozen, 'EXECUTE') THEN pg_catalog.format('GRANT EXECUTE ON FUNCTION %I.pg_check_frozen(regclass) TO %I', e.nspname, current_user) END,
 	    CASE WHEN NOT pg_catalog.has_function_privilege(e.visible, 'EXECUTE') THEN pg_catalog.format('GRANT EXECUTE ON FUNCTION %I.pg_check_visible(regclass) TO %I', e.nspname, current_user) END) AS missing
 	FROM stored AS s CROSS JOIN extension AS e

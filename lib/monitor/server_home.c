@@ -1,19 +1,15 @@
 /*
- * The home session of a server: name resolution, connecting by the rules of retry, the head row of
- * every cycle, and the runs that it carries.
+ * The home session of a server: name resolution, connecting by the rules of retry, and the runs
+ * that it carries, each behind a head row.
  */
 #include "base/clock.h"
 #include "base/log.h"
-#include "base/map.h"
 #include "monitor/server_impl.h"
-#include "report/report.h"
-#include <math.h>
 #include <stdio.h>
 
 #define PLAN_MAX_AGE_US (60 * USEC_PER_SEC)
 #define ACQUAINTANCE_US (10 * USEC_PER_SEC)
 #define RESOLVE_US      (5 * USEC_PER_SEC)
-#define HEAD_MAX_AGE_US (1 * USEC_PER_SEC)
 
 static void server_identify(struct server *);
 static void home_run_part(struct server *);
@@ -186,144 +182,6 @@ server_on_retry(evutil_socket_t fd, short what, void *arg)
 	server_home_connect(s);
 }
 
-static int
-copy_row(const char *const *cells, char **to, size_t n)
-{
-	for (size_t i = 0; i < n; i++) {
-		free(to[i]);
-		to[i] = xstrdup(cells[i]);
-	}
-	return 0;
-}
-
-enum {
-	HEAD_RECOVERY,
-	HEAD_START,
-	HEAD_VERSION,
-	HEAD_VERSION_NUM,
-	HEAD_PORT,
-	HEAD_USER,
-	HEAD_DATNAME,
-	HEAD_SUPER,
-	HEAD_SYSID,
-	HEAD_TIMELINE
-};
-#define HEAD_COMMON                                                                                \
-	"SELECT pg_catalog.pg_is_in_recovery(),"                                                   \
-	" extract(epoch FROM pg_catalog.pg_postmaster_start_time())::text,"                        \
-	" pg_catalog.current_setting('server_version'),"                                           \
-	" pg_catalog.current_setting('server_version_num'),"                                       \
-	" pg_catalog.current_setting('port'), current_user::text,"                                 \
-	" pg_catalog.current_database()::text, rolsuper"
-static const char head_sql[] =
-    HEAD_COMMON ", (SELECT system_identifier FROM pg_catalog.pg_control_system())::text,"
-                " (SELECT timeline_id FROM pg_catalog.pg_control_checkpoint())::text"
-                " FROM pg_catalog.pg_roles WHERE rolname = current_user";
-static const char head_plain_sql[] =
-    HEAD_COMMON ", NULL::text, NULL::text FROM pg_catalog.pg_roles WHERE rolname = current_user";
-
-static bool
-on_head_row(const char *const *cells, const size_t *lengths, void *arg)
-{
-	struct server *s = arg;
-
-	(void)lengths;
-	copy_row(cells, s->head, ARRAY_SIZE(s->head));
-	return true;
-}
-
-void
-server_save_name(const struct server *s)
-{
-	json_t *o = json_pack("{s:o}", "name", report_string(s->scope.name));
-	_cleanup_free_ char *json = report_dump(o);
-
-	monitor_state(s->m, "server", s->identity, json);
-	json_decref(o);
-}
-
-bool
-server_keeps_name(const struct server *s)
-{
-	const char *kept = s->identity ? map_get(s->m->server_names, s->identity) : NULL;
-
-	return kept && streq(kept, s->scope.name);
-}
-
-/* A name kept from an earlier start is taken again while its section exists and leads here: when it
- * is first reached, for later its findings bear the name that it has. */
-static void
-take_restored_name(struct server *s)
-{
-	_cleanup_free_ char *id = xasprintf("%s:%s", s->sysid ? s->sysid : "?", s->head[HEAD_PORT]);
-	const char *name = map_get(s->m->server_names, id);
-
-	if (s->identity && streq(s->identity, id))
-		return;
-	if (!s->identity && !s->scope.conf->server && name && !streq(name, s->scope.name))
-		for (size_t i = 0; i < s->ndbs; i++)
-			if (streq(s->dbs[i]->conf->name, name)) {
-				scope_rename(&s->scope, name);
-				monitor_restore_scope(s->m, &s->scope);
-			}
-	free(s->identity);
-	s->identity = TAKE_PTR(id);
-	server_save_name(s);
-}
-
-/* What the head row says; true when something moved that checks are chosen by. */
-static bool
-head_apply(struct server *s)
-{
-	char *const *h = s->head;
-	enum fact_role role =
-	    h[HEAD_RECOVERY] && *h[HEAD_RECOVERY] == 't' ? FACT_STANDBY : FACT_PRIMARY;
-	long num = h[HEAD_VERSION_NUM] ? strtol(h[HEAD_VERSION_NUM], NULL, 10) : 0;
-	bool moved = s->facts.role != role || s->facts.version[0] != num / 10000 ||
-	             s->facts.version[1] != num % 10000;
-
-	s->facts.engine = ENGINE_POSTGRESQL;
-	s->facts.role = role;
-	s->facts.version[0] = (int)(num / 10000);
-	s->facts.version[1] = (int)(num % 10000);
-	s->facts.superuser = h[HEAD_SUPER] && *h[HEAD_SUPER] == 't';
-	s->facts.pooled = s->pooled;
-	free(s->facts.login);
-	s->facts.login = xstrdup(h[HEAD_USER]);
-	free(s->facts.datname);
-	s->facts.datname = xstrdup(h[HEAD_DATNAME]);
-	free(s->sysid);
-	s->sysid = xstrdup(h[HEAD_SYSID]);
-	free(s->version);
-	/* "15.18 (Debian 15.18-0+deb12u1)": the number is what people compare */
-	s->version = xstrndup(h[HEAD_VERSION] ? h[HEAD_VERSION] : "",
-	    strcspn(h[HEAD_VERSION] ? h[HEAD_VERSION] : "", " "));
-	free(s->start_text);
-	s->start_text = xstrdup(h[HEAD_START]);
-	s->start = h[HEAD_START] ? strtod(h[HEAD_START], NULL) : NAN;
-	return moved;
-}
-
-void
-server_tell_head(struct database *d)
-{
-	const struct server *s = d->server;
-
-	if (d->facts.role != s->facts.role || d->facts.version[0] != s->facts.version[0] ||
-	    d->facts.version[1] != s->facts.version[1] || d->facts.host != s->facts.host)
-		d->facts_generation++;
-	d->facts.engine = ENGINE_POSTGRESQL;
-	d->facts.role = s->facts.role;
-	memcpy(d->facts.version, s->facts.version, sizeof(d->facts.version));
-	d->facts.pooled = s->pooled;
-	d->facts.superuser = s->facts.superuser;
-	d->facts.host = s->facts.host;
-	free(d->facts.login);
-	d->facts.login = xstrdup(s->facts.login);
-	free(d->facts.datname);
-	d->facts.datname = xstrdup(d->datname ? d->datname : s->facts.datname);
-}
-
 static void
 home_up(struct server *s)
 {
@@ -337,7 +195,7 @@ home_up(struct server *s)
 		return;
 	if (!s->home_db->datname)
 		s->home_db->datname = xstrdup(s->facts.datname);
-	take_restored_name(s);
+	server_take_restored_name(s);
 	server_database_reached(s->home_db);
 	scope_ask_again(&s->scope);
 	for (size_t i = 0; i < s->ndbs; i++)
@@ -374,7 +232,7 @@ on_head_done(const struct pg_failure *f, int64_t duration_us, void *arg)
 		server_identify(s);
 		return;
 	}
-	if (f || !s->head[HEAD_VERSION_NUM]) {
+	if (f || !server_head_take(s)) {
 		/* A session that is alive but cannot answer this is of no use: it counts as a
 		 * failure. */
 		if (pg_session_state(s->home) == PG_READY) {
@@ -384,28 +242,14 @@ on_head_done(const struct pg_failure *f, int64_t duration_us, void *arg)
 		}
 		return;
 	}
-	s->head_us = clock_now_us();
-	if (head_apply(s))
-		s->facts_generation++;
-	for (size_t i = 0; i < s->ndbs; i++)
-		server_tell_head(s->dbs[i]);
 	if (s->link == LINK_IDENTIFYING)
 		home_up(s);
 	else
 		home_run_part(s);
 }
 
-static const struct pg_request_callbacks head_callbacks = { NULL, on_head_row, on_head_done };
-
-static int
-head_ask(struct server *s)
-{
-	struct pg_statement st = { .name = s->no_control ? "head_plain" : "head",
-		.sql = s->no_control ? head_plain_sql : head_sql };
-
-	return pg_session_request(
-	    s->home, &st, server_timeout_us(s) + USEC_PER_SEC, &head_callbacks, s);
-}
+static const struct pg_request_callbacks head_callbacks = { NULL, server_head_on_row,
+	on_head_done };
 
 static void
 server_identify(struct server *s)
@@ -414,7 +258,7 @@ server_identify(struct server *s)
 
 	s->link = LINK_IDENTIFYING;
 	s->pooled = pg_session_is_pooled(s->home);
-	if (head_ask(s) >= 0)
+	if (server_head_ask(s, &head_callbacks) >= 0)
 		return;
 	err_set(&f.err, -EIO, "the first statement could not be sent");
 	home_failed(s, &f);
@@ -679,13 +523,6 @@ home_run_part(struct server *s)
 	pg_run_start(s->home_run);
 }
 
-/* Parts that are due together share one. */
-static bool
-head_holds_for(const struct server *s, const struct part *p)
-{
-	return s->head_us >= p->queued_us && clock_now_us() - s->head_us < HEAD_MAX_AGE_US;
-}
-
 /* Every cycle begins with the head row: it is the pre-ping, and nothing of it is ever assumed. */
 void
 server_home_pump(struct server *s)
@@ -695,7 +532,8 @@ server_home_pump(struct server *s)
 	if (s->link == LINK_UP) {
 		if (pg_session_in_flight(s->home) > 0)
 			return;
-		if (head_holds_for(s, s->home_queue) || head_ask(s) < 0)
+		if (server_head_holds_for(s, s->home_queue) ||
+		    server_head_ask(s, &head_callbacks) < 0)
 			home_run_part(s);
 		return;
 	}

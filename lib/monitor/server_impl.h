@@ -4,7 +4,8 @@
 #include "monitor/pg_run.h"
 /*
  * What the files of one PostgreSQL server share: server.c makes it and hands out work,
- * server_home.c keeps the home session, server_visit.c the connections besides it,
+ * server_home.c keeps the home session, server_head.c what its head row says,
+ * server_visit.c keeps the connections besides it,
  * server_members.c follows `databases = *`, server_rows.c tells what the session itself shows.
  */
 #define SERVER_RETRY_US (1 * USEC_PER_SEC)
@@ -117,14 +118,12 @@ void server_take_out(struct database *); /* from the list of its server, which i
 void server_home_connect(struct server *); /* unless an attempt is under way or kept */
 /* Politely, so that the server never counts one too many; why NULL: to connect anew. */
 void server_home_close(struct server *, const struct pg_failure *why);
-void server_save_name(const struct server *);
 void server_home_pump(struct server *);
 void server_home_add(struct server *, struct part *p); /* takes p */
 /* While the server is down: true when the part has ended, or waits for the attempt now made. */
 bool server_is_asked_in_vain(struct server *, struct part *);
 void server_on_retry(evutil_socket_t, short, void *);
 void server_retry_in(struct server *, int64_t us);
-void server_tell_head(struct database *); /* what the head row said of the server */
 void server_note_fresh(struct server *, const struct pg_session *);
 struct pg_session *server_session_new(struct server *, const struct pg_session_callbacks *,
     bool keep_prepared, void *arg) _must_check_;
@@ -136,6 +135,18 @@ bool server_needs_no_second(enum pg_cause);
  */
 bool server_may_be_full_of_us(const struct server *, enum pg_cause);
 void server_refresh_plan(struct server *);
+
+/* server_head.c */
+int server_head_ask(struct server *, const struct pg_request_callbacks *); /* its row: on_row */
+bool server_head_on_row(const char *const *cells, const size_t *lengths, void *server);
+bool server_head_take(struct server *); /* what the row says; false when it says nothing */
+/* Parts that are due together share one. */
+bool server_head_holds_for(const struct server *, const struct part *);
+void server_tell_head(struct database *); /* what the head row said of the server */
+void server_save_name(const struct server *);
+/* A name kept from an earlier start is taken again while its section exists and leads here: when it
+ * is first reached, for later its findings bear the name that it has. */
+void server_take_restored_name(struct server *);
 
 /* server_reload.c */
 void server_drop_own_visits(struct server *); /* ends what of its own scope waits for a visit */

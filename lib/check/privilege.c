@@ -286,7 +286,7 @@ privilege_add_grants(struct str *out, const char *grants, size_t max)
 
 		while (!known && next_statement(&p, &had, &had_len))
 			known = had_len == len && memcmp(had, stmt, len) == 0;
-		if (!known && out->len + len < max)
+		if (!known && out->len + (out->len > 0) + len < max)
 			str_addf(out, "%s%.*s", out->len > 0 ? " " : "", (int)len, stmt);
 	}
 }

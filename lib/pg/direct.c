@@ -34,6 +34,8 @@ static const char preamble[] =
     "SELECT pg_catalog.set_config('search_path', 'pg_catalog', false),"
     " pg_catalog.set_config('statement_timeout', '60s', false),"
     " pg_catalog.set_config('lock_timeout', '2s', false),"
+    /* It takes longer to compile a question to the catalogues than to answer it. */
+    " pg_catalog.set_config('jit', 'off', false),"
     " pg_catalog.set_config('default_transaction_read_only', 'off', false)";
 
 static int

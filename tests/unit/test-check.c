@@ -687,7 +687,7 @@ test_grants_are_joined_statement_by_statement(void **state)
 	    "GRANT USAGE ON SCHEMA a TO us; GRANT SELECT ON a.x TO us; "
 	    "GRANT SELECT ON a.\"y;\" TO us;");
 	/* what does not fit is left out whole */
-	privilege_add_grants(&out, "GRANT SELECT ON a.z TO us; GRANT a TO us;", out.len + 14);
+	privilege_add_grants(&out, "GRANT SELECT ON a.z TO us; GRANT a TO us;", out.len + 16);
 	assert_true(str_ends(str_text(&out), "TO us; GRANT a TO us;"));
 }
 

@@ -29,6 +29,18 @@ find_database(const json_t *status, const char *name)
 	return NULL;
 }
 
+static void
+keep_fleet(json_t *status, const char *name)
+{
+	json_t *kept = json_array(), *fleet;
+	size_t i;
+
+	json_array_foreach (json_object_get(status, "fleets"), i, fleet)
+		if (streq(text_of(fleet, "name"), name))
+			json_array_append(kept, fleet);
+	json_object_set_new(status, "fleets", kept);
+}
+
 /* NAME is a fleet (NAME/MEMBER) or a server: its members alone, and their worst status. */
 static bool
 keep_group(json_t *status, const char *name)
@@ -51,6 +63,7 @@ keep_group(json_t *status, const char *name)
 	if (any)
 		json_object_set_new(status, "status", json_string(status_names[worst]));
 	json_object_set_new(status, "databases", kept);
+	keep_fleet(status, name);
 	return any;
 }
 

@@ -7,6 +7,7 @@
 #include "migration/migration.h"
 #include "pg/plan.h"
 #include "report/report.h"
+#include "sqlite/fleet.h"
 #include "sqlite/sqlite_role.h"
 #include "worker/worker.h"
 
@@ -19,7 +20,7 @@
 #define DEFAULT_SOCKET "/run/dbhealthd/dbhealthd.sock"
 
 const struct worker_role *const worker_roles[] = { &resolve_role, &sqlite_role, &host_role,
-	&migration_role, NULL };
+	&migration_role, &fleet_role, NULL };
 
 const struct command *const commands[] = { &command_status, &command_findings, &command_explain,
 	&command_checks, &command_run, &command_check, &command_ack, &command_init,

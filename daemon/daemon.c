@@ -17,6 +17,7 @@
 #include "monitor/monitor.h"
 #include "pg/plan.h"
 #include "report/metrics.h"
+#include "sqlite/fleet.h"
 #include "sqlite/sqlite_role.h"
 #include <signal.h>
 #include <stdio.h>
@@ -26,7 +27,7 @@
 #define STOP_US (5 * USEC_PER_SEC)
 
 const struct worker_role *const worker_roles[] = { &resolve_role, &sqlite_role, &host_role,
-	&migration_role, &store_role, &journal_role, &config_role, NULL };
+	&migration_role, &fleet_role, &store_role, &journal_role, &config_role, NULL };
 
 struct daemon {
 	struct event_base *base;

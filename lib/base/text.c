@@ -52,6 +52,15 @@ utf8_next(const char *text, size_t len, uint32_t *ret_cp, size_t *ret_bad)
 	return need;
 }
 
+size_t
+text_character(const char *s, size_t len)
+{
+	uint32_t cp;
+	size_t bad;
+
+	return len > 0 ? utf8_next(s, len, &cp, &bad) : 0;
+}
+
 char *
 text_from_peer(const char *s, size_t len, size_t max_bytes)
 {

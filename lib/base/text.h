@@ -15,5 +15,7 @@ char *show_text(const char *) _must_check_;
 char *show_text_lines(const char *) _must_check_;
 /* Cut to max_bytes on a character, with "..." when something was lost. */
 char *text_ellipsis(const char *, size_t max_bytes) _must_check_;
+/* Bytes of the well-formed UTF-8 character at s; 0: there is none. */
+size_t text_character(const char *s, size_t len);
 /* Columns that a terminal gives a UTF-8 string (wcwidth-like, locale-independent). */
 size_t text_columns(const char *);

@@ -198,6 +198,20 @@ new_database(struct conf *c, const char *name)
 	return db;
 }
 
+/* A path with wildcards stands for as many databases as there are files. */
+static void
+read_fleet(struct loader *l, const struct merged_section *s, struct conf_database *db)
+{
+	const struct merged_entry *e = merged_find(s, "dsn");
+	bool is_url = db->dsn && strstr(db->dsn, "://");
+	size_t len = db->dsn ? strcspn(db->dsn, is_url ? "?" : "") : 0;
+	const char *wild = db->dsn ? strpbrk(db->dsn, "*?[") : NULL;
+
+	db->all_databases = wild && (size_t)(wild - db->dsn) < len;
+	if (db->all_databases && e && strstr(db->dsn, "**"))
+		fail(l, s, e, "** is not known; write one * for each level of folders");
+}
+
 static void
 read_database(struct loader *l, const struct merged_section *s)
 {
@@ -211,6 +225,8 @@ read_database(struct loader *l, const struct merged_section *s)
 	e = merged_find(s, "databases");
 	if (e && db->all_databases && db->engine == ENGINE_SQLITE)
 		fail(l, s, e, "a SQLite file is one database; leave it out");
+	if (db->engine == ENGINE_SQLITE)
+		read_fleet(l, s, db);
 }
 
 /* DB_* of SQLAlchemy: bare numbers are seconds, and -1 for pool_recycle is never. */

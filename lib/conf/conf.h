@@ -43,9 +43,11 @@ struct conf_database {
 	enum engine engine;
 	char *dsn;          /* secret: never logged */
 	bool discovered;    /* from a socket folder, nobody configured it */
-	bool all_databases; /* databases = * */
+	bool all_databases; /* databases = *, or the pattern of many files: stands for others */
 	char **exclude_databases;
 	int64_t max_databases;
+	char **exclude_files;
+	int64_t max_files;
 	unsigned probes; /* bits of enum probe */
 	struct conf_pair *labels;
 	size_t nlabels;

@@ -111,7 +111,7 @@ const struct conf_option conf_options[] = {
 	/* [database NAME], and [defaults] */
 	{ KIND_DATABASE, "dsn", TYPE_DSN, OPT_SECRET | OPT_NO_DEFAULTS | OPT_REQUIRED, DATABASE(dsn),
 	  .help = "Where it is: postgresql://..., sqlite:/path, libpq's keyword=value text or "
-	      "service=NAME. Keep a password in a credential: @{NAME}.",
+	      "service=NAME. A path with wildcards is a fleet of files. Keep a password in a credential: @{NAME}.",
 	  .example = "postgresql:///orders?host=/var/run/postgresql" },
 	{ KIND_DATABASE, "databases", TYPE_STAR, 0, DATABASE(all_databases),
 	  .help = "\"*\" watches every database of this server, each named NAME/DBNAME; the "
@@ -120,6 +120,11 @@ const struct conf_option conf_options[] = {
 	  .help = "Databases that databases = * leaves out, by glob.", .example = "template*, test_*" },
 	{ KIND_DATABASE, "max_databases", TYPE_INT, 0, DATABASE(max_databases), 1, 100000,
 	  .def = "1000", .help = "The most databases that databases = * takes.", .example = "200" },
+	{ KIND_DATABASE, "exclude_files", TYPE_LIST, 0, DATABASE(exclude_files),
+	  .help = "Files that the pattern of a fleet leaves out, by glob of their name.",
+	  .example = "test_*, *.bak.db" },
+	{ KIND_DATABASE, "max_files", TYPE_INT, 0, DATABASE(max_files), 1, 100000,
+	  .def = "10000", .help = "The most files that the pattern of a fleet takes.", .example = "500" },
 	{ KIND_DATABASE, "probes", TYPE_PROBES, 0, DATABASE(probes),
 	  PROBE_CONNECTIVITY, PROBE_PERFORMANCE, probe_names,
 	  .def = "connectivity, schema, integrity, performance",

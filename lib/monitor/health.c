@@ -14,6 +14,8 @@
 static bool
 has_verdict(const struct database *d)
 {
+	if (d->fleet)
+		return fleet_is_listed(d);
 	if (d->server)
 		return server_settled(d->server) && scope_has_verdict(server_scope(d->server));
 	return scope_has_verdict(&d->scope);
@@ -122,7 +124,7 @@ may_come(const struct monitor *m, const char *name)
 	_cleanup_free_ char *section = xstrndup(name, strcspn(name, "/"));
 	const struct database *d = name[strlen(section)] ? monitor_find(m, section) : NULL;
 
-	return d && d->is_template && !server_is_listed(d->server);
+	return d && d->is_template && !database_is_listed(d);
 }
 
 int

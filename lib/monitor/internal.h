@@ -11,6 +11,7 @@
  */
 struct server;
 struct sqlite_watch;
+struct fleet;
 
 /* What the folder of expect_migration held when it was last read. */
 struct migrations {
@@ -33,8 +34,8 @@ struct database {
 	struct server *server; /* PostgreSQL, borrowed */
 	char *datname;         /* PostgreSQL: to connect to; NULL: the plan's own */
 	char *server_version, *role;
-	bool is_template; /* databases = *: stands for others, is not shown */
-	bool dynamic;     /* made by databases = *; its conf is owned below */
+	bool is_template; /* databases = *, or many files: stands for others, is not shown */
+	bool dynamic;     /* made by such a section; its conf is owned below */
 	struct conf_database *own_conf;
 	/* PostgreSQL visits */
 	bool visiting;
@@ -43,6 +44,10 @@ struct database {
 	bool unreachable;         /* this database alone cannot be reached */
 	char *unreachable_text;
 	struct sqlite_watch *sqlite;
+	struct fleet *fleet; /* SQLite, of a template */
+	/* Of a fleet's file: its section, borrowed, and when it was named last. */
+	const struct database *fleet_of;
+	uint64_t fleet_round;
 	struct migrations migrations;
 };
 
@@ -75,7 +80,7 @@ struct monitor {
 	struct server **servers;
 	size_t nservers;
 	struct map *server_names; /* restored: "sysid:port" -> name */
-	struct worker_pool *resolve, *sqlite, *scrub, *host, *migration;
+	struct worker_pool *resolve, *sqlite, *scrub, *host, *migration, *fleets;
 	struct lane *scrub_lane; /* before the one process of scrub */
 	bool retain_due;         /* restored findings may be of what is not watched any more */
 	struct map *restored;    /* "KIND s:SCOPE/CHECK" -> JSON, until the scope appears */
@@ -103,10 +108,12 @@ struct monitor {
 	int64_t retiring_us; /* since when */
 };
 
-/* rules: what conf belongs to. */
+/* rules: what conf belongs to; place: of a dynamic one, the name to connect to or the file's path. */
 struct database *monitor_add_database(struct monitor *, struct rules *,
-    const struct conf_database *, struct conf_database *take_own, const char *datname);
+    const struct conf_database *, struct conf_database *take_own, const char *place);
 void monitor_remove_database(struct monitor *, struct database *); /* nothing of it is under way */
+/* The same with runs on their way, which it outlives. */
+void monitor_leave(struct monitor *, struct database *);
 /* Its findings, state and place in the lists go, in silence; runs on their way count no more. */
 void monitor_forget_database(struct monitor *, struct database *);
 /* The loop came late: what it saw meanwhile opens nothing. */
@@ -115,6 +122,8 @@ struct database *database_free(struct database *);
 void own_conf_free(struct conf_database *);
 void monitor_start_servers(struct monitor *); /* those that were made since */
 struct database *monitor_find(const struct monitor *, const char *name);
+/* Of a section that stands for others: who they are is known. */
+bool database_is_listed(const struct database *);
 /* As people see it: not a section that stands for the databases of its server. */
 struct database *monitor_find_shown(const struct monitor *, const char *name);
 /* Arms the timer for the earliest task; after every change of the schedule. */
@@ -156,12 +165,26 @@ void reload_wake(struct monitor *); /* a run or a session ended: something may h
 /* sqlite_watch.c */
 struct lane_ticket;
 void sqlite_watch_turn(struct lane_ticket *); /* of the lane to the scrub worker */
+/* fleet.c */
+int fleet_check(const struct conf_database *, struct err *);
+int fleet_new(struct database *, struct err *);
+void fleet_free(struct database *);
+void fleet_start(struct database *);
+void fleet_stop(struct database *);          /* it leaves */
+bool fleet_is_idle(const struct database *); /* nothing of it is on its way */
+void fleet_take_rules(struct database *);
+bool fleet_is_listed(const struct database *);
+size_t fleet_members(const struct database *);
+/* n: its members by their status. */
+json_t *fleet_json(const struct fleet *, const size_t n[static STATUS_N]) _must_check_;
+
+/* sqlite_watch.c */
 bool sqlite_watch_is_idle(const struct database *);
 void sqlite_watch_cancel(struct database *);            /* it leaves: nobody waits for its jobs */
 int sqlite_watch_move(struct database *, struct err *); /* it is idle: to what d->conf names */
 const struct scope_ops *sqlite_watch_ops(void);
-json_t *sqlite_watch_facts(const struct database *) _must_check_; /* null: none yet */
-int sqlite_watch_new(struct database *, struct err *);
+json_t *sqlite_watch_facts(const struct database *) _must_check_;        /* null: none yet */
+int sqlite_watch_new(struct database *, const char *file, struct err *); /* file NULL: by its DSN */
 void sqlite_watch_free(struct database *);
 
 /* migrations.c */

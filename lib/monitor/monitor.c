@@ -113,6 +113,7 @@ database_free(struct database *d)
 		return NULL;
 	assert(!d->visit_parts); /* its server has ended them */
 	sqlite_watch_free(d);
+	fleet_free(d);
 	migrations_done(d);
 	scope_done(&d->scope);
 	facts_done(&d->facts);
@@ -125,13 +126,13 @@ database_free(struct database *d)
 }
 
 static int
-database_open(struct monitor *m, struct database *d, struct err *err)
+database_open(struct monitor *m, struct database *d, const char *place, struct err *err)
 {
 	switch (d->conf->engine) {
 	case ENGINE_POSTGRESQL:
 		return server_attach(m, d, err);
 	case ENGINE_SQLITE:
-		return sqlite_watch_new(d, err);
+		return d->is_template ? fleet_new(d, err) : sqlite_watch_new(d, place, err);
 	case ENGINE_NONE:
 	case ENGINE_PGBOUNCER:
 	case ENGINE_N:
@@ -140,23 +141,40 @@ database_open(struct monitor *m, struct database *d, struct err *err)
 	return err_set(err, -EINVAL, "this kind of database is not supported in this version");
 }
 
+/*
+ * Places in the spread for who comes one by one, however many there will be: halves, quarters, eighths
+ * of the whole.
+ */
+static void
+spread(size_t i, size_t *ret_slot, size_t *ret_nslots)
+{
+	size_t slot = 0, n = 1;
+
+	for (; n <= i; n *= 2)
+		slot = 2 * slot + (i / n) % 2;
+	*ret_slot = slot;
+	*ret_nslots = n;
+}
+
 static struct database *
 database_new(struct monitor *m, struct rules *rules, const struct conf_database *conf,
-    struct conf_database *take_own, const char *datname, struct err *err)
+    struct conf_database *take_own, const char *place, struct err *err)
 {
 	struct database *d = xcalloc(1, sizeof(*d));
 	const struct conf_database *c = take_own ? take_own : conf;
+	size_t slot = m->ndatabases, nslots = MAX(m->rules->conf->ndatabases, slot + 1);
 
 	d->monitor = m;
 	d->conf = c;
 	d->own_conf = take_own;
-	d->dynamic = datname != NULL;
-	d->datname = xstrdup(datname);
+	d->dynamic = place != NULL;
+	d->datname = c->engine == ENGINE_POSTGRESQL ? xstrdup(place) : NULL;
 	d->is_template = c->all_databases;
+	if (d->dynamic && c->engine == ENGINE_SQLITE)
+		spread(slot, &slot, &nslots);
 	scope_init(&d->scope, m, rules, c->name, false, c,
-	    c->engine == ENGINE_SQLITE ? sqlite_watch_ops() : &pg_database_ops, d, m->ndatabases,
-	    MAX(m->rules->conf->ndatabases, m->ndatabases + 1));
-	if (database_open(m, d, err) < 0)
+	    c->engine == ENGINE_SQLITE ? sqlite_watch_ops() : &pg_database_ops, d, slot, nslots);
+	if (database_open(m, d, place, err) < 0)
 		return database_free(d);
 	m->databases = xreallocarray(m->databases, m->ndatabases + 1, sizeof(struct database *));
 	m->databases[m->ndatabases++] = d;
@@ -166,10 +184,10 @@ database_new(struct monitor *m, struct rules *rules, const struct conf_database 
 
 struct database *
 monitor_add_database(struct monitor *m, struct rules *rules, const struct conf_database *conf,
-    struct conf_database *take_own, const char *datname)
+    struct conf_database *take_own, const char *place)
 {
 	struct err err = { 0 };
-	struct database *d = database_new(m, rules, conf, take_own, datname, &err);
+	struct database *d = database_new(m, rules, conf, take_own, place, &err);
 
 	if (!d) {
 		log_warning("%s: %s", conf->name, err.msg);
@@ -179,6 +197,8 @@ monitor_add_database(struct monitor *m, struct rules *rules, const struct conf_d
 		monitor_restore_scope(m, &d->scope);
 		scope_start(&d->scope);
 	}
+	if (m->started && d->fleet)
+		fleet_start(d);
 	return d;
 }
 
@@ -196,6 +216,12 @@ monitor_forget_database(struct monitor *m, struct database *d)
 			m->databases[kept++] = m->databases[i];
 	m->ndatabases = kept;
 	map_remove(m->by_name, d->scope.name);
+}
+
+bool
+database_is_listed(const struct database *d)
+{
+	return d->fleet ? fleet_is_listed(d) : server_is_listed(d->server);
 }
 
 void
@@ -308,7 +334,8 @@ may_be_listed(const struct monitor *m, const char *name)
 	_cleanup_free_ char *section = xstrndup(name, strcspn(name, "/"));
 	const struct database *t = monitor_find(m, section);
 
-	return t && t->is_template && !server_has_list(t->server);
+	return t && t->is_template &&
+	       (t->fleet ? !fleet_is_listed(t) : !server_has_list(t->server));
 }
 
 /* Findings of what is not watched any more, or of checks that were switched off. */
@@ -436,7 +463,8 @@ monitor_check_finished(struct monitor *m)
 		over = server_settled(m->servers[i]) && server_is_listed(m->servers[i]) &&
 		       scope_is_over(server_scope(m->servers[i]));
 	for (size_t i = 0; over && !m->budget_over && i < m->ndatabases; i++)
-		over = m->databases[i]->is_template || scope_is_over(&m->databases[i]->scope);
+		over = m->databases[i]->is_template ? database_is_listed(m->databases[i])
+		                                    : scope_is_over(&m->databases[i]->scope);
 	if (!over)
 		return;
 	m->finished = true;
@@ -454,6 +482,9 @@ make_pools(struct monitor *m, struct err *err)
 	static const struct worker_limits migration = {
 		.processes = 1, .queue = 4096, .keep = false
 	};
+	static const struct worker_limits fleets = {
+		.processes = 32, .queue = 1024, .keep = false
+	};
 	static const struct worker_limits scrub = {
 		.processes = 1, .queue = 16, .keep = true, .jobs = SCRUB_WORKER_JOBS
 	};
@@ -461,6 +492,7 @@ make_pools(struct monitor *m, struct err *err)
 	if (worker_pool_new(m->base, "resolve", &resolve, &m->resolve, err) < 0 ||
 	    worker_pool_new(m->base, "sqlite", &sqlite, &m->sqlite, err) < 0 ||
 	    worker_pool_new(m->base, "sqlite", &scrub, &m->scrub, err) < 0 ||
+	    worker_pool_new(m->base, "fleet", &fleets, &m->fleets, err) < 0 ||
 	    worker_pool_new(m->base, "host", &host, &m->host, err) < 0 ||
 	    worker_pool_new(m->base, "migration", &migration, &m->migration, err) < 0)
 		return err->code;
@@ -531,6 +563,7 @@ monitor_free(struct monitor *m)
 	worker_pool_free(m->resolve);
 	worker_pool_free(m->sqlite);
 	worker_pool_free(m->scrub);
+	worker_pool_free(m->fleets);
 	m->scrub_lane = lane_free(m->scrub_lane);
 	run_end_all(m);
 	for (size_t i = 0; i < m->nservers; i++)
@@ -624,6 +657,8 @@ monitor_start(struct monitor *m)
 	monitor_forget_saved_health(m);
 	monitor_start_servers(m);
 	for (size_t i = 0; i < m->ndatabases; i++) {
+		if (m->databases[i]->fleet)
+			fleet_start(m->databases[i]);
 		if (m->databases[i]->is_template)
 			continue;
 		monitor_restore_scope(m, &m->databases[i]->scope);

@@ -35,6 +35,8 @@ judge_database(const struct conf_database *c, struct err *err)
 	case ENGINE_POSTGRESQL:
 		return dsn_split(c->dsn, &a, &b, err);
 	case ENGINE_SQLITE:
+		if (c->all_databases)
+			return fleet_check(c, err);
 		return dsn_sqlite_path(c->dsn, &a, err);
 	case ENGINE_NONE:
 	case ENGINE_PGBOUNCER:
@@ -76,7 +78,8 @@ stays(const struct database *d, const struct conf_database *c)
 static bool
 is_idle(const struct database *d)
 {
-	return !d->visiting && !scope_is_busy(&d->scope) && sqlite_watch_is_idle(d);
+	return !d->visiting && !scope_is_busy(&d->scope) && sqlite_watch_is_idle(d) &&
+	       fleet_is_idle(d);
 }
 
 static void
@@ -86,10 +89,19 @@ database_leave(struct monitor *m, struct database *d)
 	d->leaving = true;
 	if (d->server)
 		server_forget(d);
+	else if (d->fleet)
+		fleet_stop(d);
 	else
 		sqlite_watch_cancel(d);
 	m->leaving = xreallocarray(m->leaving, m->nleaving + 1, sizeof(struct database *));
 	m->leaving[m->nleaving++] = d;
+}
+
+void
+monitor_leave(struct monitor *m, struct database *d)
+{
+	database_leave(m, d);
+	m->unsettled = true; /* it is freed when its runs have ended */
 }
 
 static void
@@ -263,6 +275,9 @@ move_of(const struct database *d, const struct conf_database *c)
 
 	if (d->conf->discovered || streq(d->conf->dsn, c->dsn))
 		return MOVE_NONE;
+	/* Files of a fleet have their own paths; the fleet looks again, whatever changed. */
+	if (c->engine == ENGINE_SQLITE && (d->fleet || d->dynamic))
+		return MOVE_NONE;
 	if (c->engine == ENGINE_SQLITE)
 		return MOVE_FILE;
 	if (dsn_split(d->conf->dsn, &old, &old_name, NULL) < 0 ||
@@ -350,6 +365,8 @@ database_take_rules(struct database *d)
 	rules_unref(hold);
 	move_database(d, move);
 	follow_settings(d);
+	if (d->fleet)
+		fleet_take_rules(d);
 	return true;
 }
 

@@ -78,6 +78,14 @@ scope_tell_unknown(struct scope *s, struct task *t)
 		save_announced(t);
 }
 
+static bool
+is_of_fleet(const struct scope *s)
+{
+	const struct database *d = scope_database(s);
+
+	return d && d->sqlite && d->dynamic;
+}
+
 void
 scope_end_first_contact(struct scope *s)
 {
@@ -103,6 +111,9 @@ scope_end_first_contact(struct scope *s)
 	    "%s%s: first look: %zu critical, %zu warning, %zu info; %zu of %zu checks covered",
 	    s->is_server ? "server " : "", s->name, n[SEVERITY_CRITICAL], n[SEVERITY_WARNING],
 	    n[SEVERITY_INFO], covered, total);
+	/* Of files that come and go by the thousand only those are told that have something. */
+	if (is_of_fleet(s) && n[SEVERITY_CRITICAL] + n[SEVERITY_WARNING] == 0)
+		return;
 	if (s->monitor->callbacks.on_summary && !s->monitor->options.one_shot)
 		s->monitor->callbacks.on_summary(
 		    scope_server_name(s), s->is_server ? "" : s->name, text, s->monitor->arg);

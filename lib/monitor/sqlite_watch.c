@@ -11,6 +11,7 @@
 #include "monitor/sqlite_crash.h"
 #include "pg/plan.h"
 #include "report/report.h"
+#include "sqlite/fleet.h"
 #include "sqlite/sqlite_role.h"
 #include <math.h>
 #include <stdio.h>
@@ -134,10 +135,17 @@ want_json(const struct visit *v, size_t n)
 static char *
 job_text(const struct visit *v, int64_t deadline_us)
 {
-	json_t *o = json_object(), *a = json_array();
+	json_t *o = json_object(), *a = json_array(), *path;
 	char *text;
 
-	json_object_set_new(o, "path", report_string(v->db->sqlite->path));
+	path = json_string(v->db->sqlite->path);
+	if (!path) {
+		_cleanup_free_ char *written = fleet_name(v->db->sqlite->path);
+
+		json_object_set_new(o, "path_written", report_string(written));
+	} else {
+		json_object_set_new(o, "path", path);
+	}
 	json_object_set_new(o, "copy_limit", json_integer(v->db->conf->copy_limit));
 	json_object_set_new(o, "deadline_ms", json_integer(deadline_us / USEC_PER_MSEC));
 	json_object_set_new(o, "slice_ms", json_integer(SLICE_MS));
@@ -624,10 +632,10 @@ sqlite_watch_ops(void)
 }
 
 int
-sqlite_watch_new(struct database *d, struct err *err)
+sqlite_watch_new(struct database *d, const char *file, struct err *err)
 {
-	char *path = NULL;
-	int r = dsn_sqlite_path(d->conf->dsn, &path, err);
+	char *path = xstrdup(file);
+	int r = path ? 0 : dsn_sqlite_path(d->conf->dsn, &path, err);
 
 	if (r < 0)
 		return r;

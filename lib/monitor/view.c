@@ -42,6 +42,8 @@ is_shown(const struct monitor *m, const struct database *d)
 {
 	if (!d->is_template)
 		return true;
+	if (d->fleet)
+		return d->unreachable || fleet_members(d) == 0;
 	for (size_t i = 0; i < m->ndatabases; i++)
 		if (m->databases[i]->dynamic && m->databases[i]->server == d->server)
 			return false;
@@ -233,6 +235,25 @@ daemon_json(const struct monitor *m)
 	return o;
 }
 
+static json_t *
+fleets_json(const struct monitor *m)
+{
+	json_t *a = json_array();
+
+	for (size_t i = 0; i < m->ndatabases; i++) {
+		const struct database *t = m->databases[i];
+		size_t n[STATUS_N] = { 0 };
+
+		if (!t->fleet)
+			continue;
+		for (size_t k = 0; k < m->ndatabases; k++)
+			if (m->databases[k]->fleet_of == t)
+				n[database_status(m->databases[k])]++;
+		json_array_append_new(a, fleet_json(t->fleet, n));
+	}
+	return a;
+}
+
 json_t *
 monitor_status(const struct monitor *m)
 {
@@ -263,6 +284,7 @@ monitor_status(const struct monitor *m)
 	json_object_set_new(o, "summary", sum);
 	json_object_set_new(o, "servers", servers);
 	json_object_set_new(o, "databases", dbs);
+	json_object_set_new(o, "fleets", fleets_json(m));
 	return o;
 }
 
@@ -448,7 +470,7 @@ monitor_progress(const struct monitor *m, size_t *ret_done, size_t *ret_all)
 	for (size_t i = 0; i < m->ndatabases; i++) {
 		const struct database *d = m->databases[i];
 
-		if (d->is_template && server_is_listed(d->server))
+		if (d->is_template && database_is_listed(d))
 			continue; /* its members are counted */
 		all++;
 		done += scope_round_done(&d->scope);

@@ -511,6 +511,29 @@ open_findings_text(
 	str_addf(out, "\nNext: dbhealth explain %s    (each finding: dbhealth findings)\n", id);
 }
 
+/* How many files of a fleet need somebody, and which are not watched. */
+static void
+fleets_text(struct str *out, const json_t *status)
+{
+	const json_t *fleet;
+	size_t i;
+
+	json_array_foreach (json_object_get(status, "fleets"), i, fleet) {
+		_cleanup_free_ char *bad = layout_count(integer(fleet, "attention"));
+		_cleanup_free_ char *all = layout_count(integer(fleet, "files")), *line = NULL;
+		const char *note = layout_get(fleet, "note");
+
+		if (integer(fleet, "attention") > 0)
+			line = xasprintf("%s: %s of %s files need%s attention%s%s",
+			    layout_get(fleet, "name"), bad, all,
+			    integer(fleet, "attention") == 1 ? "s" : "", *note ? "; " : "", note);
+		else if (*note)
+			line = xasprintf("%s: %s files; %s", layout_get(fleet, "name"), all, note);
+		if (line)
+			layout_prose(out, "", 2, line);
+	}
+}
+
 char *
 report_status_text(const json_t *status, const json_t *findings, const struct report_options *o)
 {
@@ -529,11 +552,14 @@ report_status_text(const json_t *status, const json_t *findings, const struct re
 	daemon_text(&out, status);
 	if (streq(word, "ok") && !o->only && !o->verbose) {
 		healthy_text(&out, status);
+		fleets_text(&out, status);
 	} else {
 		if (t.n > 0) {
 			str_addc(&out, '\n');
 			table_text(&out, &t, o);
 		}
+		if (!o->only)
+			fleets_text(&out, status);
 		if (json_array_size(sorted) > 0 || !streq(word, "ok"))
 			open_findings_text(&out, status, sorted, o);
 		json_array_foreach (json_object_get(status, "databases"), i, db)

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "sqlite/answer.h"
+#include "sqlite/fleet.h"
 #include "sqlite/guard.h"
 #include "sqlite/reader.h"
 #include "sqlite/sqlite_role.h"
@@ -33,7 +34,7 @@ struct statement {
 
 struct job {
 	json_t *json;
-	const char *path;
+	char *path;
 	int64_t until_us, slice_us;
 	int64_t lock_wait_us; /* what is left for waiting on others, of the whole job */
 	struct file_facts facts;
@@ -51,6 +52,15 @@ get_int(json_t *o, const char *name, int64_t missing)
 	json_t *v = json_object_get(o, name);
 
 	return json_is_integer(v) && json_integer_value(v) >= 0 ? json_integer_value(v) : missing;
+}
+
+static char *
+get_path(json_t *job)
+{
+	const char *written = json_string_value(json_object_get(job, "path_written"));
+
+	return written ? fleet_bytes(written)
+	               : xstrdup(json_string_value(json_object_get(job, "path")));
 }
 
 static struct statement
@@ -407,7 +417,7 @@ serve_job(struct job *j)
 	int64_t deadline_us = get_int(j->json, "deadline_ms", 30000) * USEC_PER_MSEC;
 	int r;
 
-	j->path = json_string_value(json_object_get(j->json, "path"));
+	j->path = get_path(j->json);
 	if (!j->path || json_array_size(json_object_get(j->json, "statements")) > STATEMENTS_MAX)
 		return -EINVAL;
 	j->until_us = clock_now_us() + deadline_us;
@@ -444,6 +454,7 @@ sqlite_serve(uint32_t type, const char *payload, size_t len)
 		return -EINVAL;
 	r = serve_job(&j);
 	json_decref(j.json);
+	free(j.path);
 	return r;
 }
 

@@ -1,0 +1,447 @@
+/*
+ * A section whose path has wildcards: the files it names, followed by a worker, are databases of their
+ * own.  The section itself says only what concerns all of them.
+ */
+#include "sqlite/fleet.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "monitor/internal.h"
+#include "pg/plan.h"
+#include "report/report.h"
+#include <math.h>
+
+#define AGAIN_US     (10 * USEC_PER_SEC) /* after a worker that failed */
+#define RESCAN_TIMES 6                   /* of connectivity_interval: 60 s */
+
+struct fleet {
+	struct database *section; /* borrowed */
+	char *folder, *pattern;
+	struct worker_job *job;
+	struct event *again;
+	uint64_t round; /* counts jobs: what the newest did not name has gone meanwhile */
+	bool listed;    /* by any job */
+	bool complete;  /* by this one */
+	size_t members;
+	json_t *state; /* as the worker said last, or NULL */
+};
+
+static void fleet_begin(struct fleet *);
+
+/* ---- members ---- */
+
+static char *
+member_name(const struct fleet *f, const char *file)
+{
+	return xasprintf("%s/%s", f->section->scope.name, file);
+}
+
+static bool
+is_member(const struct fleet *f, const struct database *d)
+{
+	return d->fleet_of == f->section;
+}
+
+static void
+member_come(struct fleet *f, const char *file)
+{
+	const struct database *t = f->section;
+	_cleanup_free_ char *name = member_name(f, file), *path = NULL;
+	struct database *d = monitor_find(t->monitor, name);
+
+	if (!d) {
+		path = fleet_path(f->folder, file);
+		d = monitor_add_database(
+		    t->monitor, t->scope.rules, t->conf, member_conf(t->conf, name), path);
+		f->members += d != NULL;
+		if (d)
+			d->fleet_of = t;
+	}
+	if (d)
+		d->fleet_round = f->round;
+}
+
+static void
+member_go(struct fleet *f, struct database *d)
+{
+	f->members--;
+	monitor_leave(f->section->monitor, d);
+}
+
+/* Another file under the same name: nothing that was seen holds. */
+static void
+member_replaced(const struct fleet *f, const char *file)
+{
+	_cleanup_free_ char *name = member_name(f, file);
+	struct database *d = monitor_find(f->section->monitor, name);
+
+	if (d)
+		scope_ask_soon(&d->scope);
+}
+
+/* All of them, or those that the job which has listed all did not name. */
+static void
+members_leave(struct fleet *f, bool all)
+{
+	struct monitor *m = f->section->monitor;
+
+	for (size_t i = m->ndatabases; i-- > 0;)
+		if (is_member(f, m->databases[i]) &&
+		    (all || m->databases[i]->fleet_round != f->round))
+			member_go(f, m->databases[i]);
+}
+
+/* ---- what is said of the section ---- */
+
+static json_int_t
+state_count(const struct fleet *f, const char *key)
+{
+	return json_integer_value(json_object_get(f->state, key));
+}
+
+static const char *
+state_text(const struct fleet *f, const char *key)
+{
+	const char *s = json_string_value(json_object_get(f->state, key));
+
+	return s ? s : "";
+}
+
+/* Why none of its files can be vouched for; NULL: nothing is wrong.  Owned by the caller. */
+static char *
+lost_text(const struct fleet *f)
+{
+	if (*state_text(f, "error"))
+		return xstrdup(state_text(f, "error"));
+	if (json_is_true(json_object_get(f->state, "lost")))
+		return xasprintf(
+		    "all files of the fleet went at once: %s/%s", f->folder, f->pattern);
+	return NULL;
+}
+
+static void
+judge(struct fleet *f)
+{
+	static const char *const names[] = { "object", "value", "detail" };
+	struct database *d = f->section;
+	const struct check *c = catalogue_find(d->scope.rules->catalogue, ENGINE_SQLITE, "conn-up");
+	_cleanup_free_ char *scope = xasprintf("%s/", d->scope.name), *lost = lost_text(f);
+	struct eval_context ctx = {
+		.now_us = clock_now_us(), .wall_us = clock_wall_us(), .server_start = NAN
+	};
+	struct result res = { 0 };
+	struct applied applied;
+	struct run run = { .scope = scope,
+		.server = "",
+		.database = d->scope.name,
+		.result = &res,
+		.now_us = ctx.now_us,
+		.wall_us = ctx.wall_us,
+		.one_shot = true,
+		.loop_late = monitor_is_late(d->monitor) };
+	struct eval *ev;
+
+	d->unreachable = lost != NULL;
+	run.settings = c ? plan_settings(d->scope.rules->plan, c, d->conf) : NULL;
+	if (!run.settings || !run.settings->enabled)
+		return;
+	ctx.series = series_new();
+	ev = eval_new(run.settings, &ctx);
+	eval_columns(ev, ARRAY_SIZE(names), names);
+	if (lost)
+		eval_row(
+		    ev, (const char *[]){ "", "1", lost }, (const size_t[]){ 0, 1, strlen(lost) });
+	eval_finish(ev, NULL, &res);
+	findings_apply(d->monitor->findings, &run, &applied);
+	monitor_findings_changed(d->monitor);
+	result_done(&res);
+	eval_free(ev);
+	series_free(ctx.series);
+}
+
+/* What people should know beside the findings; NULL: nothing.  Owned by the caller. */
+static char *
+note_text(const struct fleet *f)
+{
+	_cleanup_str_ struct str s = { 0 };
+	json_int_t over = state_count(f, "over"), closed = state_count(f, "closed"),
+	           links = state_count(f, "links"), others = state_count(f, "others");
+
+	if (over > 0)
+		str_addf(&s, "; %lld more than max_files = %lld are not watched", (long long)over,
+		    (long long)f->section->conf->max_files);
+	if (json_is_true(json_object_get(f->state, "cut")))
+		str_add(&s, "; there is no end of files: only some of them are watched");
+	if (closed > 0 && !*state_text(f, "error"))
+		str_addf(&s, "; %lld folder%s closed to us, as %s", (long long)closed,
+		    closed > 1 ? "s are" : " is", state_text(f, "closed_folder"));
+	if (links > 0)
+		str_addf(&s, "; %lld symbolic link%s left out", (long long)links,
+		    links > 1 ? "s are" : " is");
+	if (others > 0)
+		str_addf(&s, "; %lld that %s no regular file%s left out", (long long)others,
+		    others > 1 ? "are" : "is", others > 1 ? "s are" : " is");
+	if (*state_text(f, "why"))
+		str_addf(&s, "; %s", state_text(f, "why"));
+	return s.len > 0 ? xstrdup(s.s + 2) : NULL;
+}
+
+static json_t *
+left_out_json(const struct fleet *f)
+{
+	static const char *const kinds[] = { "over", "excluded", "links", "others", "closed" };
+	json_t *o = json_object();
+
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
+		json_object_set_new(o, kinds[i], json_integer(state_count(f, kinds[i])));
+	return o;
+}
+
+json_t *
+fleet_json(const struct fleet *f, const size_t n[static STATUS_N])
+{
+	json_t *o = json_object(), *sum = json_object();
+	_cleanup_free_ char *note = note_text(f), *lost = lost_text(f);
+	_cleanup_free_ char *path =
+	    xasprintf("%s/%s", streq(f->folder, "/") ? "" : f->folder, f->pattern);
+	size_t bad = n[STATUS_WARNING] + n[STATUS_CRITICAL] + n[STATUS_UNKNOWN];
+
+	for (enum status s = STATUS_UNKNOWN; s < STATUS_N; s++)
+		json_object_set_new(sum, status_names[s], json_integer((json_int_t)n[s]));
+	json_object_set_new(o, "name", report_string(f->section->scope.name));
+	json_object_set_new(o, "pattern", report_string(path));
+	json_object_set_new(o, "listed", json_boolean(f->listed));
+	json_object_set_new(o, "files", json_integer((json_int_t)f->members));
+	json_object_set_new(o, "attention", json_integer((json_int_t)bad));
+	json_object_set_new(o, "summary", sum);
+	json_object_set_new(o, "left_out", left_out_json(f));
+	json_object_set_new(
+	    o, "follows", json_boolean(json_is_true(json_object_get(f->state, "follows"))));
+	json_object_set_new(o, "error", report_string(lost));
+	json_object_set_new(o, "note", report_string(note));
+	return o;
+}
+
+/* ---- the worker ---- */
+
+static void
+take_state(struct fleet *f, json_t *state)
+{
+	struct monitor *m = f->section->monitor;
+	_cleanup_free_ char *before = note_text(f), *note = NULL;
+	bool first = !f->complete;
+
+	json_decref(f->state);
+	f->state = json_incref(state);
+	/* What cannot be looked into now may hold what was found before. */
+	if (first && !*state_text(f, "error") && state_count(f, "closed") == 0)
+		members_leave(f, false);
+	f->complete = true;
+	note = note_text(f);
+	if (note && (!before || !streq(before, note)))
+		log_warning("%s: %s", f->section->scope.name, note);
+	judge(f);
+	if (f->listed)
+		return;
+	f->listed = true;
+	m->retain_due = true; /* restored findings of files that are there no more */
+	monitor_check_finished(m);
+}
+
+static void
+take_files(struct fleet *f, const json_t *o)
+{
+	const json_t *v;
+	size_t i;
+
+	json_array_foreach (json_object_get(o, "gone"), i, v) {
+		_cleanup_free_ char *name = member_name(f, json_string_value(v) ?: "");
+		struct database *d = monitor_find(f->section->monitor, name);
+
+		if (d)
+			member_go(f, d);
+	}
+	json_array_foreach (json_object_get(o, "replaced"), i, v)
+		member_replaced(f, json_string_value(v) ?: "");
+	json_array_foreach (json_object_get(o, "came"), i, v)
+		if (json_is_string(v) && f->members < (size_t)f->section->conf->max_files)
+			member_come(f, json_string_value(v));
+}
+
+static void
+on_message(uint32_t type, const char *payload, size_t len, void *arg)
+{
+	struct fleet *f = arg;
+	json_t *o = json_loadb(payload, len, 0, NULL);
+
+	/* A worker is not trusted to send only what we know. */
+	if (json_is_object(o) && type == FLEET_FILES && !f->section->leaving)
+		take_files(f, o);
+	else if (json_is_object(o) && type == FLEET_STATE && !f->section->leaving)
+		take_state(f, o);
+	json_decref(o);
+}
+
+static void
+on_end(enum worker_end end, const struct err *err, void *arg)
+{
+	static const struct timeval again = { AGAIN_US / USEC_PER_SEC, 0 };
+	struct fleet *f = arg;
+
+	f->job = NULL;
+	if (f->section->leaving)
+		return;
+	if (end != WORKER_CANCELLED)
+		log_warning("%s: the worker that follows its files failed: %s",
+		    f->section->scope.name, err ? err->msg : "it ended");
+	if (end != WORKER_CANCELLED)
+		evtimer_add(f->again, &again);
+	else if (f->section->monitor->started)
+		fleet_begin(f); /* another reading of the configuration */
+}
+
+static void
+on_again(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	fleet_begin(arg);
+}
+
+static void
+fleet_begin(struct fleet *f)
+{
+	const struct conf_database *c = f->section->conf;
+	struct monitor *m = f->section->monitor;
+	json_t *job = json_object(), *exclude = json_array();
+	_cleanup_free_ char *text = NULL;
+	int64_t rescan_us = RESCAN_TIMES * c->interval_us[PROBE_CONNECTIVITY];
+
+	for (char **p = c->exclude_files; p && *p; p++)
+		json_array_append_new(exclude, report_string(*p));
+	json_object_set_new(job, "folder", report_string(f->folder));
+	json_object_set_new(job, "pattern", report_string(f->pattern));
+	json_object_set_new(job, "exclude", exclude);
+	json_object_set_new(job, "max_files", json_integer(c->max_files));
+	json_object_set_new(job, "rescan_ms", json_integer(rescan_us / USEC_PER_MSEC));
+	text = report_dump(job);
+	json_decref(job);
+	f->round++;
+	f->complete = false;
+	if (worker_submit(
+	        m->fleets, FLEET_JOB, text, strlen(text), 0, 0, on_message, on_end, f, &f->job) < 0)
+		log_error("%s: more fleets of files than can be followed", f->section->scope.name);
+}
+
+/* ---- life ---- */
+
+static int
+set_path(struct fleet *f, struct err *err)
+{
+	_cleanup_free_ char *path = NULL;
+	char *folder, *pattern;
+	int r = dsn_sqlite_path(f->section->conf->dsn, &path, err);
+
+	if (r >= 0)
+		r = fleet_split(path, &folder, &pattern, err);
+	if (r < 0)
+		return r;
+	free(f->folder);
+	free(f->pattern);
+	f->folder = folder;
+	f->pattern = pattern;
+	return 0;
+}
+
+int
+fleet_check(const struct conf_database *c, struct err *err)
+{
+	_cleanup_free_ char *path = NULL, *folder = NULL, *pattern = NULL;
+	int r = dsn_sqlite_path(c->dsn, &path, err);
+
+	return r < 0 ? r : fleet_split(path, &folder, &pattern, err);
+}
+
+int
+fleet_new(struct database *d, struct err *err)
+{
+	struct fleet *f = xcalloc(1, sizeof(*f));
+	int r;
+
+	f->section = d;
+	r = set_path(f, err);
+	if (r < 0) {
+		free(f);
+		return r;
+	}
+	f->again = evtimer_new(d->monitor->base, on_again, f);
+	d->fleet = f;
+	return 0;
+}
+
+void
+fleet_free(struct database *d)
+{
+	struct fleet *f = TAKE_PTR(d->fleet);
+
+	if (!f)
+		return;
+	assert(!f->job);
+	event_free(f->again);
+	json_decref(f->state);
+	free(f->folder);
+	free(f->pattern);
+	free(f);
+}
+
+void
+fleet_start(struct database *d)
+{
+	fleet_begin(d->fleet);
+}
+
+void
+fleet_stop(struct database *d)
+{
+	evtimer_del(d->fleet->again);
+	if (d->fleet->job)
+		worker_cancel(d->fleet->job);
+}
+
+bool
+fleet_is_idle(const struct database *d)
+{
+	return !d->fleet || !d->fleet->job;
+}
+
+void
+fleet_take_rules(struct database *d)
+{
+	struct fleet *f = d->fleet;
+	_cleanup_free_ char *folder = xstrdup(f->folder), *pattern = xstrdup(f->pattern);
+	struct err err = { 0 };
+
+	if (set_path(f, &err) < 0)
+		log_error("%s: %s", d->scope.name, err.msg); /* judged before */
+	if (!streq(folder, f->folder) || !streq(pattern, f->pattern)) {
+		members_leave(f, true);
+		f->listed = false;
+	}
+	evtimer_del(f->again);
+	if (f->job)
+		worker_cancel(f->job); /* begins anew when it has ended */
+	else
+		fleet_begin(f);
+}
+
+bool
+fleet_is_listed(const struct database *d)
+{
+	return d->fleet && d->fleet->listed;
+}
+
+size_t
+fleet_members(const struct database *d)
+{
+	return d->fleet ? d->fleet->members : 0;
+}

@@ -1,0 +1,240 @@
+"""A section whose path has wildcards: a fleet of SQLite files that come and go."""
+import os
+import shutil
+import signal
+import socket
+
+import pytest
+
+from support import wait_until
+
+FAST = {"connectivity_interval": "1s", "schema_interval": "1s", "integrity_interval": "1s"}
+NO_KEY = "CREATE TABLE no_key(a)"
+GOOD = "CREATE TABLE t(id INTEGER PRIMARY KEY, b TEXT); INSERT INTO t(b) VALUES ('x'), ('y');"
+
+
+@pytest.fixture
+def tenants(folder):
+    return folder.sub("tenants")
+
+
+@pytest.fixture
+def model(sqlite):
+    """A good file, of which a fleet is copied."""
+    return sqlite("model.db", GOOD).path
+
+
+def fill(where, model, names):
+    for name in names:
+        path = where / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(model, path)
+
+
+def fleet(d, name="tenants"):
+    return next(f for f in d.status()["fleets"] if f["name"] == name)
+
+
+def names(d):
+    return {x["name"] for x in d.status()["databases"]}
+
+
+def wait_names(d, *expected):
+    wait_until(lambda: names(d) == set(expected), 20 * d.slack, f"the files watched are {expected}")
+
+
+def wait_ok(d, n):
+    wait_until(lambda: fleet(d)["summary"] == {"ok": n, "warning": 0, "critical": 0, "unknown": 0},
+               60 * d.slack, f"all {n} files are looked at")
+
+
+def test_one_corrupt_file_of_two_hundred_is_named(daemon, tenants, model):
+    fill(tenants, model, [f"t{i:03}.db" for i in range(200)])
+    d = daemon(databases={"tenants": f"sqlite:{tenants}/*.db"}, wait="alive",
+               defaults={"connectivity_interval": "5s", "integrity_interval": "5s"})
+    wait_ok(d, 200)
+    path = tenants / "t117.db"
+    with open(path, "r+b") as f:
+        f.seek(4096 + 8)
+        f.write(b"\xa5" * 64)
+    found = d.wait_finding("sqlite-quick-check", within=60 * d.slack)
+    assert found["database"] == "tenants/t117.db"
+    wait_until(lambda: fleet(d)["attention"] == 1, 10 * d.slack, "one file needs attention")
+    assert fleet(d)["files"] == 200
+    text = d.cli("status").out
+    assert "tenants: 1 of 200 files needs attention" in text
+    assert "SQLite x200" in text and "tenants/t117.db" in text
+    assert d.database("tenants/t117.db")["status"] == "critical"
+    assert {f["database"] for f in d.findings(severity="critical")} == {"tenants/t117.db"}
+
+
+def test_files_come_go_and_are_replaced(daemon, tenants, model, sqlite):
+    bad = sqlite("bad.db", NO_KEY).path
+    fill(tenants, model, ["a.db", "b.db"])
+    # Only what the kernel tells can be this quick: the next slow listing is minutes away.
+    d = daemon(databases={"tenants": f"sqlite:{tenants}/*.db"},
+               defaults={**FAST, "connectivity_interval": "1min"})
+    wait_names(d, "tenants/a.db", "tenants/b.db")
+    assert fleet(d)["follows"]
+    shutil.copy(bad, tenants / "c.db")
+    d.wait_finding("table-no-primary-key", database="tenants/c.db")
+    os.rename(tenants / "c.db", tenants / "d.db")
+    d.wait_finding("table-no-primary-key", database="tenants/d.db")
+    wait_names(d, "tenants/a.db", "tenants/b.db", "tenants/d.db")
+    wait_until(lambda: {f["database"] for f in d.findings(state="any", check="table-no-primary-key")}
+               == {"tenants/d.db"}, 10 * d.slack, "what was found in c.db went with its name")
+    (tenants / "d.db").unlink()
+    wait_names(d, "tenants/a.db", "tenants/b.db")
+    assert not d.findings(check="conn-up", state="any"), "a file that went is no alarm"
+    assert d.get("/v1/databases/tenants%2Fa.db")["name"] == "tenants/a.db"
+    shutil.copy(bad, tenants / ".new")
+    os.rename(tenants / ".new", tenants / "a.db")
+    d.wait_finding("table-no-primary-key", database="tenants/a.db")
+
+
+def test_hostile_names_are_watched_and_what_is_no_file_is_left_out(daemon, tenants, model):
+    raw = os.fsencode(tenants)
+    hostile = {b"it's \"x\".db": "it's \"x\".db", b"a\nb.db": "a%0Ab.db", b"\xff\xfe.db": "%FF%FE.db",
+               b"100%.db": "100%25.db", "\u202e\u00e9.db".encode(): "\u202e\u00e9.db",
+               b"n" * 252 + b".db": "n" * 252 + ".db", b"-rf [x] *.db": "-rf [x] *.db"}
+    for file in hostile:
+        shutil.copy(model, raw + b"/" + file)
+    for beside in ("a.db-wal.db-wal", "x.db-journal"):
+        (tenants / beside).touch()
+    os.mkfifo(tenants / "pipe.db")
+    (tenants / "folder.db").mkdir()
+    (tenants / "link.db").symlink_to(model)
+    (tenants / "test_1.db").write_bytes(b"no database")
+    with socket.socket(socket.AF_UNIX) as s:
+        s.bind(str(tenants / "s.db"))
+    d = daemon(databases={"tenants": {"dsn": f"sqlite:{tenants}/*.db*", "exclude_files": "test_*"}},
+               defaults=FAST)
+    wait_names(d, *(f"tenants/{name}" for name in hostile.values()))
+    wait_ok(d, len(hostile))
+    left = fleet(d)["left_out"]
+    assert left == {"over": 0, "excluded": 1, "links": 1, "others": 3, "closed": 0}
+    assert "1 symbolic link is left out" in d.cli("status").out
+
+
+def test_the_limit_is_told_in_words(daemon, tenants, model):
+    fill(tenants, model, ["b.db", "c.db", "d.db"])
+    sections = {"tenants": {"dsn": f"sqlite:{tenants}/*.db", "max_files": "2"}}
+    d = daemon(databases=sections, defaults=FAST)
+    wait_names(d, "tenants/b.db", "tenants/c.db")
+    words = "1 more than max_files = 2 are not watched"
+    assert words in fleet(d)["note"]
+    assert words in " ".join(d.cli("status").out.split())
+    wait_until(lambda: any(words in str(e) for e in d.log()), 10 * d.slack, "the log tells it")
+    fill(tenants, model, ["a.db"])  # who is watched keeps its place
+    wait_until(lambda: fleet(d)["left_out"]["over"] == 2, 20 * d.slack, "another one is left out")
+    assert names(d) == {"tenants/b.db", "tenants/c.db"}
+    (tenants / "c.db").unlink()
+    wait_names(d, "tenants/a.db", "tenants/b.db")
+    sections["tenants"]["max_files"] = "10"
+    d.configure(databases=sections, defaults=FAST)
+    d.reload()
+    wait_names(d, "tenants/a.db", "tenants/b.db", "tenants/d.db")
+    assert fleet(d)["note"] is None
+
+
+def test_folders_that_come_later_are_followed(daemon, folder, model):
+    top = folder.sub("srv")
+    d = daemon(databases={"tenants": f"sqlite:{top}/apps/*/db/data.db"},
+               defaults={**FAST, "connectivity_interval": "1min"}, wait="alive")
+    lost = d.wait_finding("conn-up", database="tenants")
+    assert "does not exist" in lost["message"]
+    assert d.status()["status"] == "critical"
+    fill(top, model, ["apps/acme/db/data.db"])
+    wait_names(d, "tenants/acme/db/data.db")
+    d.wait_gone("conn-up", database="tenants")
+    fill(top, model, ["apps/bolt/db/data.db"])
+    (top / "apps/coyote").mkdir()
+    wait_names(d, "tenants/acme/db/data.db", "tenants/bolt/db/data.db")
+    fill(top, model, ["apps/coyote/db/data.db"])
+    shutil.rmtree(top / "apps/acme")
+    wait_names(d, "tenants/bolt/db/data.db", "tenants/coyote/db/data.db")
+
+
+def test_files_that_all_went_at_once_are_told(daemon, tenants, model):
+    files = [f"t{i}.db" for i in range(12)]
+    fill(tenants, model, files)
+    d = daemon(databases={"tenants": f"sqlite:{tenants}/*.db"}, defaults=FAST)
+    wait_ok(d, 12)
+    aside = tenants.parent / "aside"
+    os.rename(tenants, aside)  # as a disk that is not mounted any more
+    found = d.wait_finding("conn-up", database="tenants")
+    assert "does not exist" in found["message"]
+    assert names(d) == {"tenants"}
+    os.rename(aside, tenants)
+    wait_ok(d, 12)
+    assert not d.findings(check="conn-up")
+    for name in files:
+        (tenants / name).unlink()
+    found = d.wait_finding("conn-up", database="tenants")
+    assert "all files of the fleet went at once" in found["message"] or "does not exist" in found["message"]
+
+
+def test_a_fleet_and_its_findings_outlive_a_restart(daemon, tenants, model, sqlite):
+    fill(tenants, sqlite("bad.db", NO_KEY).path, ["a.db", "b.db"])
+    fill(tenants, model, ["c.db"])
+    sections = {"tenants": f"sqlite:{tenants}/*.db"}
+    d = daemon(databases=sections, defaults=FAST)
+    before = {f: d.wait_finding("table-no-primary-key", database=f"tenants/{f}")["id"] for f in ("a.db", "b.db")}
+    d.stop()
+    (tenants / "b.db").unlink()
+    d.start()
+    wait_names(d, "tenants/a.db", "tenants/c.db")
+    wait_until(lambda: {f["id"] for f in d.findings(check="table-no-primary-key", state="any")
+                        if f["state"] != "resolved"} == {before["a.db"]}, 20 * d.slack, "only that of a.db stays")
+    other = tenants.parent / "other"
+    fill(other, model, ["z.db"])
+    d.configure(databases={"tenants": f"sqlite:{other}/*.db"}, defaults=FAST)
+    d.reload()
+    wait_names(d, "tenants/z.db")
+    d.configure(databases={"one": f"sqlite:{other}/z.db"}, defaults=FAST)
+    d.reload()
+    wait_names(d, "one")
+
+
+def fleet_worker(d):
+    """Its process: the one that holds an inotify."""
+    for pid in d.workers():
+        try:
+            links = [os.readlink(f"/proc/{pid}/fd/{n}") for n in os.listdir(f"/proc/{pid}/fd")]
+        except OSError:
+            continue
+        if any("inotify" in link for link in links):
+            return pid
+    return None
+
+
+def test_events_that_were_lost_are_made_good_by_listing(daemon, tenants, model):
+    fill(tenants, model, ["a.db"])
+    d = daemon(databases={"tenants": f"sqlite:{tenants}/*.db"},
+               defaults={**FAST, "connectivity_interval": "10min"})
+    wait_names(d, "tenants/a.db")
+    pid = fleet_worker(d)
+    room = int(open("/proc/sys/fs/inotify/max_queued_events").read())
+    if room > 100000:
+        pytest.skip("the kernel's queue is too long to be filled here")
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        for i in range(room // 2 + 100):
+            (tenants / f"{i}.tmp").touch()
+            (tenants / f"{i}.tmp").unlink()
+        fill(tenants, model, ["late.db"])  # the queue has no place for it any more
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    wait_names(d, "tenants/a.db", "tenants/late.db")
+
+
+def test_without_inotify_files_are_seen_by_listing(daemon, tenants, model):
+    fill(tenants, model, ["a.db"])
+    none_left = 'echo 0 > /proc/sys/user/max_inotify_instances; exec "$@"'
+    d = daemon(databases={"tenants": f"sqlite:{tenants}/*.db"}, defaults=FAST,
+               prefix=["unshare", "--user", "--map-root-user", "sh", "-c", none_left, "sh"])
+    wait_names(d, "tenants/a.db")
+    assert not fleet(d)["follows"]
+    assert "max_user_instances is used up: new files are seen within 6 s" in fleet(d)["note"]
+    fill(tenants, model, ["b.db"])
+    wait_names(d, "tenants/a.db", "tenants/b.db")

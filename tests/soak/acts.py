@@ -505,7 +505,7 @@ class DaemonActor(Actor):
             if workers:
                 send(self.dice.choice(sorted(workers)), signal.SIGKILL)
         self.play("worker killed", plant, lambda: None, brief=(0, 1), disturbs=["*"], recovery=soon(4),
-                  retells=True, allow=[("*", "unknown")])
+                  retells=True, allow=[("*", "unknown"), ("*", "worker-crashed")])
 
     def suspended(self):
         """Nothing is told that was not seen, only because nobody looked for a while."""

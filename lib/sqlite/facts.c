@@ -3,6 +3,7 @@
  */
 #include "sqlite/facts.h"
 #include "base/text.h"
+#include "sqlite/guard.h"
 #include "sqlite/sqlite_role.h"
 
 #include <jansson.h>
@@ -380,5 +381,7 @@ file_facts_register(struct sqlite3 *db, const struct file_facts *f)
 	if (r == SQLITE_OK)
 		r = sqlite3_create_function(
 		    db, "lines", 1, SQLITE_UTF8 | SQLITE_DIRECTONLY, NULL, on_lines, NULL, NULL);
+	if (r == SQLITE_OK)
+		r = tokens_register(db);
 	return r == SQLITE_OK ? 0 : -ENOMEM;
 }

@@ -29,7 +29,8 @@ static const struct {
 	{ SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0 },
 	{ SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, 0 },
 	{ SQLITE_DBCONFIG_ENABLE_FTS3_TOKENIZER, 0 },
-	{ SQLITE_DBCONFIG_ENABLE_TRIGGER, 0 },
+	/* Nothing ever writes; but prepares() must see what a write would compile. */
+	{ SQLITE_DBCONFIG_ENABLE_TRIGGER, 1 },
 	{ SQLITE_DBCONFIG_WRITABLE_SCHEMA, 0 },
 	{ SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1 },
 };
@@ -150,12 +151,69 @@ authorize(void *arg, int action, const char *a, const char *b, const char *datab
 	}
 }
 
+/* A statement that is prepared only, never stepped: it may be one that writes.  Pragmas act while they
+ * are prepared. */
+static int
+authorize_dry(
+    void *arg, int action, const char *a, const char *b, const char *database, const char *by)
+{
+	(void)arg;
+	(void)a;
+	(void)database;
+	(void)by;
+	switch (action) {
+	case SQLITE_SELECT:
+	case SQLITE_READ:
+	case SQLITE_RECURSIVE:
+	case SQLITE_INSERT:
+	case SQLITE_UPDATE:
+	case SQLITE_DELETE:
+		return SQLITE_OK;
+	case SQLITE_FUNCTION:
+		return authorize_function(b);
+	default:
+		return SQLITE_DENY;
+	}
+}
+
+/*
+ * prepares(SQL): NULL when the statement compiles, else SQLite's words why not.  It is not run.  This is
+ * how views and triggers that lost what they name are found.
+ */
+static void
+on_prepares(sqlite3_context *ctx, int argc, sqlite3_value **argv)
+{
+	sqlite3 *db = sqlite3_context_db_handle(ctx);
+	const char *sql = (const char *)sqlite3_value_text(argv[0]);
+	void *user = sqlite3_user_data(ctx);
+	sqlite3_stmt *st = NULL;
+	int rc;
+
+	(void)argc;
+	if (!sql)
+		return;
+	sqlite3_set_authorizer(db, authorize_dry, NULL);
+	rc = sqlite3_prepare_v2(db, sql, -1, &st, NULL);
+	if ((rc & 0xff) == SQLITE_ERROR || rc == SQLITE_AUTH)
+		sqlite3_result_text(ctx, sqlite3_errmsg(db), -1, SQLITE_TRANSIENT);
+	else if (rc != SQLITE_OK)
+		sqlite3_result_error_code(ctx, rc);
+	sqlite3_finalize(st);
+	sqlite3_set_authorizer(db, authorize, user);
+}
+
 void
 guard_authorize(struct sqlite3 *db, bool user)
 {
 	static char yes;
+	void *arg = user ? &yes : NULL;
 
-	sqlite3_set_authorizer(db, authorize, user ? &yes : NULL);
+	/* It goes back to the same rules, so it is made anew with them. */
+	sqlite3_create_function(
+	    db, "prepares", 1, SQLITE_UTF8 | SQLITE_DIRECTONLY, arg, on_prepares, NULL, NULL);
+	/* Our own statements must not take a name that is gone for a text; somebody's may rely on it. */
+	sqlite3_db_config(db, SQLITE_DBCONFIG_DQS_DML, user, NULL);
+	sqlite3_set_authorizer(db, authorize, arg);
 }
 
 int

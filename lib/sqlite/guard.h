@@ -9,3 +9,5 @@ struct sqlite3;
 int guard_connection(struct sqlite3 *);
 /* From now on only what reads may be prepared; of a user: without walking the whole file. */
 void guard_authorize(struct sqlite3 *, bool user);
+/* tokens.c: makes tokens() known to the connection.  0 or an SQLite code. */
+int tokens_register(struct sqlite3 *);

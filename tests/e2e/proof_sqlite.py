@@ -1,7 +1,11 @@
 """What a proof on a SQLite file needs: look(), which runs one check as a user would, and mend(), which
 runs the remedies of a finding exactly as they are printed."""
+import dataclasses
 import subprocess
 
+import pytest
+
+from proof import proves
 from support import Cli
 from support.daemon import config_text
 
@@ -64,3 +68,55 @@ class Kept:
             p.write_bytes(data)
             p.chmod(mode)
         self.path.parent.chmod(self.folder_mode)
+
+
+FILL = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {}) "
+
+
+@dataclasses.dataclass
+class Proof:
+    check: str
+    script: str
+    expect: dict  # object -> (severity, value or None)
+    closes: set = None  # objects that have a remedy to run; None: all
+    keys: dict = dataclasses.field(default_factory=dict)
+    settings: dict = dataclasses.field(default_factory=dict)
+    after: str = None  # a query whose rows no remedy may change
+    mend: str = None  # what a person does who follows the remedies that no program can run: nothing is left then
+    argv: tuple = ()
+
+
+def cases(proofs):
+    return [pytest.param(n, marks=proves(p.check, engine="sqlite")) for n, p in proofs.items()]
+
+
+def prove(folder, sqlite, proof):
+    """The planted fault is found, its look-alikes are not, and each remedy that claims to close it does."""
+    f = sqlite("app.db", proof.script)
+    before = f.digest()
+
+    def now():
+        return look(folder, f.dsn, proof.check, keys=proof.keys, settings=proof.settings, argv=proof.argv)
+
+    found = now()
+    assert {o: (x["severity"], None if proof.expect.get(o, (0, None))[1] is None else x["value"])
+            for o, x in found.items()} == proof.expect
+    assert f.digest() == before and f.neighbours() == []
+    kept, rows = Kept(f.path), f.sql(proof.after) if proof.after else None
+    for o in set(found) if proof.closes is None else proof.closes:
+        assert closing(found[o]), f"{o}: no remedy that closes it: {found[o]['remedies']}"
+    for o, finding in found.items():
+        assert finding["remedies"], o
+        for remedy in finding["remedies"]:
+            if remedy["kind"] == "look":
+                run(remedy, f.path)
+        for remedy in closing(finding):
+            run(remedy, f.path)
+            left = now()
+            assert o not in left and left.keys() <= found.keys(), f"{remedy['text']} leaves {left}"
+            assert f.sql("PRAGMA integrity_check") == [("ok",)]
+            assert rows is None or f.sql(proof.after) == rows, remedy["text"]
+            kept.put_back()
+    if proof.mend:
+        run({"kind": "sql", "text": proof.mend}, f.path)
+        assert now() == {}

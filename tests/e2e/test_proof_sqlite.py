@@ -1,24 +1,8 @@
 """Every SQLite check on rows and schema, proven on a real file: the planted fault is found with object,
 severity and value, its look-alikes are not, and each remedy that claims to close it does, as printed."""
-import dataclasses
-
 import pytest
 
-from proof import proves
-from proof_sqlite import Kept, closing, look, report, run
-
-FILL = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {}) "
-
-
-@dataclasses.dataclass
-class Proof:
-    check: str
-    script: str
-    expect: dict  # object -> (severity, value or None)
-    closes: set = None  # objects that have a remedy to run; None: all
-    keys: dict = dataclasses.field(default_factory=dict)
-    settings: dict = dataclasses.field(default_factory=dict)
-    after: str = None  # a query whose rows no remedy may change
+from proof_sqlite import FILL, Proof, cases, look, prove, report, run
 
 
 PROOFS = {
@@ -117,30 +101,9 @@ PROOFS = {
 }
 
 
-@pytest.mark.parametrize("name", [pytest.param(n, marks=proves(p.check, engine="sqlite")) for n, p in PROOFS.items()])
+@pytest.mark.parametrize("name", cases(PROOFS))
 def test_fault_is_found_and_its_remedies_close_it(folder, sqlite, name):
-    proof = PROOFS[name]
-    f = sqlite("app.db", proof.script)
-    before = f.digest()
-
-    def now():
-        return look(folder, f.dsn, proof.check, keys=proof.keys, settings=proof.settings)
-
-    found = now()
-    assert {o: (x["severity"], None if proof.expect.get(o, (0, None))[1] is None else x["value"])
-            for o, x in found.items()} == proof.expect
-    assert f.digest() == before and f.neighbours() == []
-    kept, rows = Kept(f.path), f.sql(proof.after) if proof.after else None
-    for o in set(found) if proof.closes is None else proof.closes:
-        assert closing(found[o]), f"{o}: no remedy that closes it: {found[o]['remedies']}"
-    for o, finding in found.items():
-        for remedy in closing(finding):
-            run(remedy, f.path)
-            left = now()
-            assert o not in left and left.keys() <= found.keys(), f"{remedy['text']} leaves {left}"
-            assert f.sql("PRAGMA integrity_check") == [("ok",)]
-            assert rows is None or f.sql(proof.after) == rows, remedy["text"]
-            kept.put_back()
+    prove(folder, sqlite, PROOFS[name])
 
 
 def test_a_key_that_cannot_be_judged_hides_no_other(folder, sqlite):

@@ -30,7 +30,7 @@ class Small:
     outlives the daemon."""
 
     def __init__(self, folder, own):
-        self.file = own(SqliteFile(folder.path / "a.db", "CREATE TABLE faults(name TEXT PRIMARY KEY)"))
+        self.file = own(SqliteFile(folder.path / "a.db", "CREATE TABLE faults(name TEXT NOT NULL PRIMARY KEY)"))
         state = folder.sub("d") / "state"
         state.mkdir()
         self.holder = subprocess.Popen(
@@ -200,7 +200,7 @@ def test_the_wall_clock_steps(folder, own, step):
         pytest.skip("faketime is not installed")
     clock = folder.path / "clock"
     clock.write_text("+0\n")
-    file = own(SqliteFile(folder.path / "a.db", "CREATE TABLE faults(name TEXT PRIMARY KEY); INSERT INTO faults VALUES ('old')"))
+    file = own(SqliteFile(folder.path / "a.db", "CREATE TABLE faults(name TEXT NOT NULL PRIMARY KEY); INSERT INTO faults VALUES ('old')"))
     d = own(Daemon(folder, databases={"a": file.dsn}, defaults=FAST, sections={
         **QUERY, "query slow": {"databases": "a", "probe": "performance", "warning": ">= 1", "sql": "SELECT count(*) AS value FROM faults WHERE name = 'slow'"},
         "check a/slow": {"for": "4s"}},

@@ -25,7 +25,7 @@ def intervals(*checks):
 
 def test_faults_open_and_resolve(sqlite, daemon):
     files = {check: sqlite(f"{check}.db", plant) for check, (plant, _) in FAULTS.items()}
-    well = sqlite("well.db", "CREATE TABLE t(a PRIMARY KEY)")
+    well = sqlite("well.db", "CREATE TABLE t(a INTEGER PRIMARY KEY)")
     databases = {check: {"dsn": f.dsn, **({"require_tables": "users"} if "required" in check else {})} for check, f in files.items()}
     d = daemon(databases={**databases, "well": well.dsn}, defaults=DEFAULTS,
                sections={**intervals(*FAULTS), "check fk-orphan-rows": {"interval": "1s"}})

@@ -58,6 +58,29 @@ add_checks(const json_t *db, json_t *unknown, json_t *not_covered)
 	}
 }
 
+/* What is found in a schema that somebody rebuilds is no finding yet. */
+static void
+add_waiting(const json_t *db, json_t *notes)
+{
+	const char *why = "";
+	const json_t *c;
+	size_t i, n = 0;
+
+	json_array_foreach (json_object_get(db, "checks"), i, c) {
+		if (!streq(text_of(c, "status"), "pending") || !*text_of(c, "reason"))
+			continue;
+		why = text_of(c, "reason");
+		n++;
+	}
+	if (n > 0) {
+		_cleanup_free_ char *text = xasprintf(
+		    "%s: what %zu check%s found may be no fault, the schema is being changed: %s.",
+		    text_of(db, "name"), n, n == 1 ? "" : "s", why);
+
+		json_array_append_new(notes, report_string(text));
+	}
+}
+
 /* All open findings; what our rights do not reach is said in words, it is no finding here. */
 static json_t *
 all_findings(const struct monitor *m, json_t *notes)
@@ -112,6 +135,7 @@ result_of(const struct monitor *m)
 		if (!whole)
 			continue;
 		add_checks(whole, unknown, not_covered);
+		add_waiting(whole, notes);
 		json_array_append_new(databases, whole);
 	}
 	/* Where no check ran to its end, nothing is known but what was found: ok it is not. */

@@ -92,6 +92,9 @@ struct check_body {
 	char *sql; /* one statement, without `;`, parameters as :name */
 	int line;  /* of the file where it begins */
 };
+/* What it finds while somebody rebuilds the schema: of probe schema it waits, unless told. */
+enum changing { CHANGING_BY_PROBE = 0, CHANGING_PENDING, CHANGING_OPEN };
+
 struct check {
 	char *id, *title, *topic;
 	enum engine engine;
@@ -101,6 +104,7 @@ struct check {
 	enum check_cost cost;
 	enum check_kind kind;
 	enum unit unit;
+	enum changing changing;
 	bool on_by_default;
 	bool user;     /* [query] or checks.d: run as user SQL */
 	bool confined; /* the statement holds SQL of the configuration: run as user SQL */

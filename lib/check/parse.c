@@ -177,6 +177,18 @@ set_hold(struct check *c, const char *value, struct err *e)
 }
 
 static int
+set_changing(struct check *c, const char *value, struct err *e)
+{
+	static const char *const words[] = { "open", "pending" };
+	int i = word_index(value, words, ARRAY_SIZE(words), "a word", e);
+
+	if (i < 0)
+		return i;
+	c->changing = i == 1 ? CHANGING_PENDING : CHANGING_OPEN;
+	return 0;
+}
+
+static int
 set_needs(struct check *c, const char *value, struct err *e)
 {
 	return need_list_parse(value, false, &c->needs, e);
@@ -230,7 +242,7 @@ set_metric(struct check *c, const char *value, struct err *e)
 static const struct head_key head_keys[] = { WORD(id), TEXT(title), WORD(engine), WORD(probe),
 	TEXT(topic), WORD(scope), WORD(interval), WORD(default), WORD(cost), WORD(confined), WORD(kind), WORD(unit),
 	WORD(severity), THRESHOLD(info), THRESHOLD(warning), THRESHOLD(critical), THRESHOLD(clear),
-	WORD(for), WORD(window), WORD(hold), WORD(needs), WORD(metric), WORD(source), TEXT(message),
+	WORD(for), WORD(window), WORD(hold), WORD(changing), WORD(needs), WORD(metric), WORD(source), TEXT(message),
 	TEXT(why), TEXT(spares), TEXT(fix), TEXT(evidence), TEXT(doc), TEXT(reference) };
 
 static const struct head_key *

@@ -53,6 +53,7 @@ struct conf_database {
 	size_t nlabels;
 	enum severity severity_cap;
 	enum expect_role expect_role;
+	int64_t schema_change_us;
 	int64_t scrub_slice_us, scrub_full_us, scrub_share, scrub_max_active, scrub_max_read_us;
 	int64_t interval_us[PROBE_N], reconnect_us, timeout_us, pool_recycle_us, pool_timeout_us;
 	int64_t pool_size, max_overflow, max_findings, copy_limit;

@@ -250,6 +250,11 @@ const struct conf_option conf_options[] = {
 	{ KIND_DATABASE, "same_schema_as", TYPE_NAME, 0, OPT_NO_FIELD,
 	  .help = "The database whose schema this one should have: schema-drift is critical "
 	          "when they differ for 15 minutes.", .example = "orders" },
+	{ KIND_DATABASE, "schema_change_max", TYPE_DURATION, 0, DATABASE(schema_change_us), 0, 7 * DAY,
+	  .def = "4h",
+	  .help = "While pg_restore, a COPY into a new table or a migration is seen, findings of the "
+	          "schema stay pending, at most so long; 0: they open at once.",
+	  .example = "30min" },
 	{ KIND_DATABASE, "scrub_slice", TYPE_DURATION, 0, DATABASE(scrub_slice_us), 10 * MSEC, DAY,
 	  .def = "10min", .help = "How long a scrub works at a time.", .example = "5min" },
 	{ KIND_DATABASE, "scrub_share", TYPE_INT, 0, DATABASE(scrub_share), 1, 100, .def = "5",

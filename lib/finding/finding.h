@@ -78,6 +78,11 @@ struct run {
 	bool asked;     /* run now: a complete run decides alone for kind finding; `for` stays */
 	bool loop_late; /* keep the result, open nothing */
 	/*
+	 * The schema is being rebuilt: what breaches is pending and counts from when that is over,
+	 * what is open stays, whether it is seen or not.
+	 */
+	bool held;
+	/*
 	 * The rows of the last run once more, under changed settings: a sample that breaches counts
 	 * from when it was taken (sampled_us), and no sample counts twice.  One that is good by the
 	 * new settings alone resolves at once: the rule moved, not the world.

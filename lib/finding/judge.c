@@ -6,6 +6,8 @@
 #include "finding/internal.h"
 
 #define AGAIN_MIN_US (10 * USEC_PER_SEC)
+/* Who rebuilds a schema may be done long before a regular run. */
+#define HELD_AGAIN_US (300 * USEC_PER_SEC)
 /* An open finding that only goes on is stored so often, for its last_seen and value. */
 #define REFRESH_US (600 * USEC_PER_SEC)
 
@@ -16,6 +18,7 @@ struct judge {
 	int64_t interval_us, again_us;
 	bool complete;
 	bool counts; /* a breach in this run moves its finding towards opening */
+	bool places; /* a breach in this run gets a place */
 	bool alone;  /* this run decides without a second one */
 };
 
@@ -25,6 +28,9 @@ judge_init(struct judge *j, struct group *g, const struct run *run)
 	enum check_kind kind = run->settings->check->kind;
 	enum result_state state = run->result->state;
 	bool complete = state == RESULT_COMPLETE;
+	/* UNKNOWN here: all rows came, those that breach were judged, others could not be. */
+	bool sound =
+	    !run->loop_late && (complete || state == RESULT_UNKNOWN || kind != KIND_FINDING);
 
 	*j = (struct judge){
 		.run = run,
@@ -32,9 +38,8 @@ judge_init(struct judge *j, struct group *g, const struct run *run)
 		.kind = kind,
 		.interval_us = run->interval_us ? run->interval_us : run->settings->interval_us,
 		.complete = complete,
-		/* UNKNOWN here: all rows came, those that breach were judged, others could not be. */
-		.counts = !run->loop_late &&
-		          (complete || state == RESULT_UNKNOWN || kind != KIND_FINDING),
+		.counts = sound && !run->held,
+		.places = sound,
 		.alone = run->one_shot || (run->asked && kind == KIND_FINDING),
 	};
 }
@@ -123,6 +128,25 @@ fill(struct entry *e, const struct run *run, const struct sample *s, size_t more
 		content_fill_more(&e->f, run, more, severity);
 }
 
+/* Seen, but not counted yet. */
+static void
+on_held_breach(
+    struct judge *j, struct entry *e, const struct sample *s, size_t more, enum severity severity)
+{
+	const struct run *run = j->run;
+	struct finding *f = &e->f;
+	bool first = f->state != FINDING_PENDING || f->first_seen_wall_us == 0;
+
+	if (first)
+		f->first_seen_wall_us = f->since_wall_us = run->wall_us;
+	memset(f->breach_samples, 0, sizeof(f->breach_samples));
+	f->good_samples = 0;
+	fill(e, run, s, more, severity);
+	entry_set(e, FINDING_PENDING, severity);
+	mark_if_moved(e, run, first);
+	want_again(j, HELD_AGAIN_US);
+}
+
 /* s NULL: e stands for `more` objects without a place. */
 static void
 on_breach(
@@ -135,9 +159,14 @@ on_breach(
 	enum severity qualified = SEVERITY_NONE, now = severity;
 
 	e->run_mark = e->group->scope->all->run_mark;
-	if (!j->counts && f->state != FINDING_OPEN)
+	if (!j->places && f->state != FINDING_OPEN)
 		return;
-	if (f->state != FINDING_OPEN && f->breach_samples[SEVERITY_INFO] == 0) {
+	if (run->held && f->state != FINDING_OPEN) {
+		on_held_breach(j, e, s, more, severity);
+		return;
+	}
+	if (f->state != FINDING_OPEN && f->breach_samples[SEVERITY_INFO] == 0 &&
+	    (f->state != FINDING_PENDING || f->first_seen_wall_us == 0)) {
 		f->first_seen_wall_us = f->since_wall_us = run->wall_us;
 		moved = true;
 	}
@@ -213,6 +242,8 @@ on_good(struct judge *j, struct entry *e)
 		unpend(e, run->now_us);
 		return;
 	}
+	if (run->held)
+		return;
 	memset(f->breach_samples, 0, sizeof(f->breach_samples));
 	if (f->good_samples == 0)
 		f->good_since_us = run->now_us;
@@ -294,7 +325,7 @@ place_others(struct judge *j, struct places *p, enum severity severity, bool pen
 			continue;
 		p->left--;
 		p->taken[i] = true;
-		if (!e && j->counts)
+		if (!e && j->places)
 			e = entry_make(j->group, j->run->settings, s->key);
 		if (e)
 			on_breach(j, e, s, 0, severity);
@@ -329,7 +360,7 @@ place_breaches(struct judge *j, struct places *p)
 		e = entry_find(j->group, s->key);
 		if (!e || e->f.state != FINDING_PENDING)
 			continue;
-		if (j->counts)
+		if (j->places)
 			unpend(e, j->run->now_us);
 		else
 			e->run_mark = j->group->scope->all->run_mark;
@@ -382,7 +413,7 @@ judge_more(struct judge *j, size_t more, enum severity worst)
 		worst = j->run->item && e && e->f.state == FINDING_OPEN
 		            ? e->f.severity
 		            : mildest_breach(j->run->result);
-	if (more > 0 && (e || j->counts)) {
+	if (more > 0 && (e || j->places)) {
 		on_breach(
 		    j, e ? e : entry_make(g, j->run->settings, FINDING_MORE), NULL, more, worst);
 		return;

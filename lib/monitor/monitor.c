@@ -633,6 +633,14 @@ monitor_restore_scope(struct monitor *m, struct scope *s)
 		if (json)
 			scope_restore_unknown(&s->tasks[p], json);
 		free(json);
+		if (p != PROBE_SCHEMA || s->is_server)
+			continue;
+		free(key);
+		key = xasprintf("change d:%s/%s", s->name, probe_names[p]);
+		json = map_remove(m->restored, key);
+		if (json)
+			scope_restore_change(s, json);
+		free(json);
 	}
 }
 

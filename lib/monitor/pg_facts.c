@@ -112,7 +112,7 @@ on_facts_done(const struct pg_failure *f, int64_t duration_us, void *arg)
 		r->facts_failed = *f;
 	}
 	ask_free(a);
-	r->stage = STAGE_CHECKS;
+	r->stage = STAGE_CHANGE;
 	pg_run_pump(r);
 }
 static const struct pg_request_callbacks facts_callbacks = { NULL, on_fact, on_facts_done };
@@ -126,7 +126,7 @@ pg_run_pump_facts(struct pg_run *r)
 	if (r->in_flight > 0)
 		return true;
 	if (*r->job.facts_us > 0 && clock_now_us() - *r->job.facts_us < FACTS_MAX_AGE_US) {
-		r->stage = STAGE_CHECKS;
+		r->stage = STAGE_CHANGE;
 		return false;
 	}
 	facts_done(&r->fresh);
@@ -134,7 +134,7 @@ pg_run_pump_facts(struct pg_run *r)
 	if (ask_send(r, a, &st, &facts_callbacks, r->job.timeout_us) < 0) {
 		pg_run_session_is_gone(r);
 		r->facts_failed = r->lost;
-		r->stage = STAGE_CHECKS;
+		r->stage = STAGE_CHANGE;
 		return false;
 	}
 	return true;

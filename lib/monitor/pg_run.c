@@ -324,6 +324,9 @@ pg_run_pump(struct pg_run *r)
 		case STAGE_FACTS:
 			wait = pg_run_pump_facts(r);
 			break;
+		case STAGE_CHANGE:
+			wait = pg_run_pump_change(r);
+			break;
 		case STAGE_CHECKS:
 			wait = pump_checks(r);
 			break;

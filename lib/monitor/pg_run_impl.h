@@ -6,7 +6,7 @@
  * What the files of one run share: pg_run.c sends statements and takes their results, pg_facts.c
  * reads what the server is and has, pg_scrub.c goes through objects one by one.
  */
-enum stage { STAGE_FACTS, STAGE_CHECKS, STAGE_SCRUB, STAGE_END };
+enum stage { STAGE_FACTS, STAGE_CHANGE, STAGE_CHECKS, STAGE_SCRUB, STAGE_END };
 
 struct ask {
 	struct pg_run *run; /* borrowed */
@@ -55,6 +55,9 @@ void pg_run_record_unknown(struct checkup *, enum reason, const char *text);
 
 /* pg_facts.c: false when nothing was sent and nothing is left */
 bool pg_run_pump_facts(struct pg_run *);
+
+/* pg_change.c: likewise; who rebuilds the schema, where a check of the part minds */
+bool pg_run_pump_change(struct pg_run *);
 
 /* pg_scrub.c: likewise; one statement at a time */
 bool pg_run_pump_scrub(struct pg_run *);

@@ -146,6 +146,7 @@ scope_done(struct scope *s)
 		checkup_free(s->checkups[i]);
 	free(s->checkups);
 	free(s->name);
+	free(s->change.who);
 	rules_unref(s->rules);
 	*s = (struct scope){ 0 };
 }

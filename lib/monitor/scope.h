@@ -79,6 +79,12 @@ struct task {
 	unsigned announced; /* bits of enum reason told by on_unknown */
 };
 
+/* Who rebuilds the schema of a database: what is missing there may be on its way. */
+struct schema_change {
+	char *who;        /* in words; NULL: nobody, or not known */
+	int64_t since_us; /* seen in every look since then; 0: never */
+};
+
 struct scope_ops {
 	/* Begin the task's run with what is due: every part ends by scope_part_end, now or later.
 	 */
@@ -99,6 +105,7 @@ struct scope {
 	bool first_contact; /* nothing was restored, first round not over */
 	int64_t first_contact_us;
 	size_t slot, nslots;
+	struct schema_change change;
 };
 
 void scope_init(struct scope *, struct monitor *, struct rules *, const char *name, bool is_server,
@@ -143,6 +150,14 @@ struct outcome {
 	bool decides;
 };
 void scope_record(struct scope *, const struct outcome *);
+/* What a look at the database's sessions and locks says; NULL: nobody rebuilds its schema. */
+void scope_note_change(struct scope *, const char *who);
+/* Whether what this check finds waits for the end of it. */
+bool checkup_is_held(const struct checkup *);
+bool checkup_minds_change(const struct checkup *);
+char *checkup_change_text(const struct checkup *) _must_check_; /* why it is pending, or NULL */
+void scope_restore_change(struct scope *, const char *json);
+void scope_forget_change(struct scope *);
 /* Scrub: the list is complete; one item has its result; the budget of this pass is used up. */
 void scope_scrub_listed(struct checkup *);
 void scope_scrub_record(const struct outcome *, int64_t timeout_us, int64_t max_timeout_us);

@@ -162,6 +162,7 @@ checkup_apply(struct checkup *c, const struct outcome *o, struct applied *ret)
 		.one_shot = s->monitor->options.one_shot || o->decides,
 		.asked = s->tasks[c->check->probe].now,
 		.loop_late = monitor_is_late(s->monitor),
+		.held = checkup_is_held(c),
 	};
 
 	findings_apply(s->monitor->findings, &run, ret);
@@ -231,6 +232,7 @@ checkup_judge_again(struct checkup *c)
 		.wall_us = clock_wall_us(),
 		.interval_us = c->interval_us,
 		.loop_late = unknown || monitor_is_late(s->monitor),
+		.held = checkup_is_held(c),
 		.again = true,
 		.sampled_us = c->rows_us,
 	};

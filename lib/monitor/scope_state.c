@@ -70,6 +70,7 @@ scope_forget(struct scope *s)
 {
 	for (size_t i = 0; i < s->ncheckups; i++)
 		checkup_state_forget(s->checkups[i]);
+	scope_forget_change(s);
 	for (enum probe p = 0; p < PROBE_N; p++) {
 		_cleanup_free_ char *key = task_state_key(&s->tasks[p]);
 

@@ -219,8 +219,10 @@ scope_checks_json(const struct scope *s)
 
 	for (size_t i = 0; i < s->ncheckups; i++) {
 		const struct checkup *c = s->checkups[i];
+		_cleanup_free_ char *change = checkup_change_text(c);
 		json_t *o = json_object();
-		const char *reason = c->status == CHECK_DISABLED ? c->settings->disabled_reason
+		const char *reason = change                        ? change
+		                     : c->status == CHECK_DISABLED ? c->settings->disabled_reason
 		                     : !c->tried && c->status == CHECK_UNKNOWN ? "not yet run"
 		                                                               : c->text;
 

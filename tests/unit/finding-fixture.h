@@ -22,7 +22,7 @@ struct fixture {
 	struct findings *findings;
 	struct str seen; /* transitions since the last look */
 	uint64_t last_sequence;
-	bool asked, one_shot, late;
+	bool asked, one_shot, late, held;
 	const char *item;
 };
 
@@ -125,7 +125,8 @@ fixture_run(struct fixture *x, int64_t t, char state, const char *samples)
 		.wall_us = WALL0 + t * USEC_PER_SEC,
 		.one_shot = x->one_shot,
 		.asked = x->asked,
-		.loop_late = x->late };
+		.loop_late = x->late,
+		.held = x->held };
 	struct applied applied;
 	char *save = NULL;
 

@@ -137,6 +137,30 @@ static const struct story stories[] = {
 	{ "late: a place lost in a late run is not lost", KIND_GAUGE, 60, 60, .max = 1,
 	    .steps = { { 0, 'C', "a2", "", CHECK_PENDING }, { 30, 'L', "b3 a2", "", CHECK_PENDING },
 	        { 60, 'C', "a2", "a+2", CHECK_WARNING } } },
+	{ "held: pending however often it is seen, and counted from the end", KIND_FINDING,
+	    .steps = { { 0, 'H', "a2", "", CHECK_PENDING }, { 30, 'H', "a2", "", CHECK_PENDING },
+	        { 60, 'H', "a2", "", CHECK_PENDING }, { 90, 'C', "a2", "", CHECK_PENDING },
+	        { 120, 'C', "a2", "a+2", CHECK_WARNING } } },
+	{ "held: an asked run opens nothing, the next one does", KIND_FINDING, .asked = true,
+	    .steps = { { 0, 'H', "a2", "", CHECK_PENDING },
+	        { 30, 'C', "a2", "a+2", CHECK_WARNING } } },
+	{ "held: so it is with one look", KIND_GAUGE, .one_shot = true,
+	    .steps = { { 0, 'H', "a3", "", CHECK_PENDING } } },
+	{ "held: what counted before begins anew", KIND_GAUGE, 60, 60,
+	    .steps = { { 0, 'C', "a2", "", CHECK_PENDING }, { 30, 'H', "a2", "", CHECK_PENDING },
+	        { 60, 'C', "a2", "", CHECK_PENDING }, { 120, 'C', "a2", "a+2", CHECK_WARNING } } },
+	{ "held: what is open stays, seen or not, and clears after", KIND_FINDING,
+	    .steps = { { 0, 'C', "a2", "", CHECK_PENDING }, { 30, 'C', "a2", "a+2", CHECK_WARNING },
+	        { 60, 'H', "", "", CHECK_WARNING }, { 90, 'H', "", "", CHECK_WARNING },
+	        { 120, 'H', "a2", "", CHECK_WARNING }, { 150, 'C', "", "", CHECK_WARNING },
+	        { 180, 'C', "", "a-", CHECK_OK } } },
+	{ "held: what is gone at the end was none", KIND_FINDING,
+	    .steps = { { 0, 'H', "a2 b2", "", CHECK_PENDING }, { 30, 'C', "b2", "", CHECK_PENDING },
+	        { 60, 'C', "b2", "b+2", CHECK_WARNING } } },
+	{ "held: over a restart", KIND_FINDING,
+	    .steps = { { 0, 'H', "a2", "", CHECK_PENDING }, { 10, 'R', "5", "", CHECK_PENDING },
+	        { 30, 'H', "a2", "", CHECK_PENDING }, { 60, 'C', "a2", "", CHECK_PENDING },
+	        { 90, 'C', "a2", "a+2", CHECK_WARNING } } },
 	{ "event: a truncated first run is no baseline", KIND_EVENT, .hold_s = 100,
 	    .steps = { { 0, 'T', "a2=3", "", CHECK_OK }, { 10, 'C', "a2=3 b2=4", "", CHECK_OK },
 	        { 20, 'C', "a2=3 b2=5", "b+2", CHECK_WARNING } } },
@@ -216,7 +240,9 @@ play(struct fixture *x, struct map *rows, const struct step *s)
 		bool late = x->late;
 
 		x->late = late || s->state == 'L';
-		applied = fixture_run(x, s->t, s->state == 'L' ? 'C' : s->state, s->samples);
+		x->held = s->state == 'H';
+		applied = fixture_run(
+		    x, s->t, s->state == 'L' || s->state == 'H' ? 'C' : s->state, s->samples);
 		x->late = late;
 		return applied;
 	}

@@ -6,6 +6,7 @@
 -- scope: database
 -- interval: 15min
 -- kind: scrub
+-- changing: pending
 -- default: on
 -- cost: cheap
 -- unit: count

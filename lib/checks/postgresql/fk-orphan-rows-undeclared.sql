@@ -6,6 +6,7 @@
 -- scope: database
 -- interval: 1d
 -- kind: scrub
+-- changing: pending
 -- default: on
 -- cost: scrub
 -- unit: count

@@ -5,6 +5,7 @@
 -- topic: orphans
 -- scope: database
 -- kind: finding
+-- changing: pending
 -- default: on
 -- cost: cheap
 -- unit: count
@@ -12,7 +13,7 @@
 -- message: {detail}
 -- why: The constraint stands with the table and says it is valid, but rows without a parent come in, and
 --   parents go while rows still name them. Mostly DISABLE TRIGGER ALL for a load that was not taken back.
--- spares: tables that a pg_restore or a COPY fills now; keys that are not enforced (fk-not-enforced);
+-- spares: tables that a COPY fills now, and all while pg_restore is at work; keys that are not enforced (fk-not-enforced);
 --   triggers that fire always; temporary tables; tables of extensions.
 -- fix: Enable its triggers as a superuser, which takes a lock that stops writes for an instant. Then look
 --   for rows without a parent (fk-orphan-rows): VALIDATE does nothing for a key that says it is valid.
@@ -56,7 +57,5 @@ JOIN user_schema AS n ON n.oid = c.relnamespace
 JOIN pg_catalog.pg_class AS p ON p.oid = k.confrelid
 JOIN pg_catalog.pg_namespace AS pn ON pn.oid = p.relnamespace
 WHERE NOT @extension_member(pg_class, c.oid)
-  AND NOT EXISTS (SELECT FROM pg_catalog.pg_stat_activity AS a
-      WHERE a.datname = pg_catalog.current_database() AND a.application_name = 'pg_restore' AND a.backend_start > pg_catalog.now() - '4h'::interval)
 ORDER BY object
 LIMIT 1000

@@ -6,6 +6,7 @@
 -- scope: database
 -- interval: 1d
 -- kind: scrub
+-- changing: pending
 -- default: off
 -- cost: scrub
 -- unit: count

@@ -5,6 +5,7 @@
 -- topic: migrations
 -- scope: database
 -- kind: scrub
+-- changing: open
 -- default: on
 -- cost: cheap
 -- needs: role primary

@@ -6,6 +6,7 @@
 -- scope: database
 -- interval: 1h
 -- kind: scrub
+-- changing: pending
 -- default: on
 -- cost: cheap
 -- unit: count

@@ -167,7 +167,7 @@ def test_no_longer_than_the_configuration_says(cluster, daemon):
     restore = c.session(application_name="pg_restore")
     d = watch(c, daemon, schema_change_max="1h")
     waits(d, "pg_restore is at work", "1h")
-    d.configure(defaults={**FAST, "schema_interval": "1s", "schema_change_max": "1s"})
+    d.configure(databases={"shop": c.dsn()}, defaults={**FAST, "schema_interval": "1s", "schema_change_max": "1s"})
     d.reload()
     opens(d, "public.bare")
     restore.close()

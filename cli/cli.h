@@ -49,6 +49,9 @@ enum option_id {
 	OPT_CONNECTION_LIMIT,
 	OPT_READ_ALL,
 	OPT_EXTENSIONS,
+	OPT_DRY_RUN,
+	OPT_BACKUP,
+	OPT_VACUUM,
 	OPT_END = 0,
 };
 /* What the command line said. */
@@ -64,7 +67,9 @@ struct options {
 	enum fail_on fail_on;
 	int64_t sample_us, budget_us, timeout_us, wait_us;
 	int level; /* of rights: 0 monitor, 1 schema, 2 data */
-	bool apply, only_check, yes, read_all, extensions;
+	bool apply, only_check, yes, read_all, extensions, dry_run;
+	const char *backup;
+	int vacuum; /* 0 auto, 1 always, 2 never */
 	const char *role;
 	int connection_limit; /* 0: not given */
 };
@@ -86,7 +91,7 @@ struct command {
 };
 extern const struct command command_status, command_findings, command_explain, command_checks,
     command_run, command_check, command_ack, command_init, command_baseline, command_diff,
-    command_stats;
+    command_stats, command_optimize;
 
 /* "dbhealth: WHAT: WHY. DO." on stderr, or a plugin's UNKNOWN on stdout; returns the exit code. */
 int cli_fail(const struct cli *, int code, const char *fmt, ...) _printf_(3, 4);

@@ -9,6 +9,7 @@
 #include "report/report.h"
 #include "sqlite/fleet.h"
 #include "sqlite/sqlite_role.h"
+#include "sqlite/write_role.h"
 #include "worker/worker.h"
 
 #include <event2/event.h>
@@ -20,11 +21,11 @@
 #define DEFAULT_SOCKET "/run/dbhealthd/dbhealthd.sock"
 
 const struct worker_role *const worker_roles[] = { &resolve_role, &sqlite_role, &host_role,
-	&migration_role, &fleet_role, NULL };
+	&migration_role, &fleet_role, &sqlite_write_role, NULL };
 
 const struct command *const commands[] = { &command_status, &command_findings, &command_explain,
 	&command_checks, &command_run, &command_check, &command_ack, &command_init,
-	&command_baseline, &command_diff, &command_stats, NULL };
+	&command_baseline, &command_diff, &command_stats, &command_optimize, NULL };
 
 int
 cli_fail(const struct cli *cli, int code, const char *fmt, ...)

@@ -100,6 +100,15 @@ static const struct option_entry {
 	{ OPT_EXTENSIONS, 0, false, "extensions", NULL, "also create the extensions worth having",
 	    "dbhealth init --extensions --apply postgresql:///",
 	    .flag = offsetof(struct options, extensions) },
+	{ OPT_DRY_RUN, 'n', false, "dry-run", NULL,
+	    "say what would be done and gained, and do nothing",
+	    "dbhealth optimize --dry-run sqlite:app.db",
+	    .flag = offsetof(struct options, dry_run) },
+	{ OPT_BACKUP, 0, false, "backup", "FILE", "first a verified copy of the database to FILE",
+	    "dbhealth optimize --backup app.bak sqlite:app.db",
+	    .text = offsetof(struct options, backup) },
+	{ OPT_VACUUM, 0, false, "vacuum", "WHEN", "auto (where it returns a tenth), always, never",
+	    "dbhealth optimize --vacuum=never sqlite:app.db" },
 	{ OPT_WAIT, 0, false, "wait", "TIME", "for the result, at most 60s (30s)",
 	    "dbhealth run --wait 60s orders schema", .time = offsetof(struct options, wait_us) },
 };
@@ -250,6 +259,7 @@ apply_own(struct cli *cli, const struct option_entry *e, const char *value)
 	static const char *const outputs[] = { "text", "json", "nagios" };
 	static const char *const colours[] = { "auto", "always", "never" };
 	static const char *const fails[] = { "unknown", "warning", "critical", "none" };
+	static const char *const vacuums[] = { "auto", "always", "never" };
 	static const char *const levels[] = { "monitor", "schema", "data" };
 	struct options *o = &cli->o;
 	int word = 0, r;
@@ -299,6 +309,8 @@ apply_own(struct cli *cli, const struct option_entry *e, const char *value)
 		return r;
 	case OPT_LEVEL:
 		return set_word(cli, e, value, levels, ARRAY_SIZE(levels), &o->level);
+	case OPT_VACUUM:
+		return set_word(cli, e, value, vacuums, ARRAY_SIZE(vacuums), &o->vacuum);
 	case OPT_CONNECTION_LIMIT:
 		return set_count(cli, e, value, &o->connection_limit);
 	}

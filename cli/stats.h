@@ -17,6 +17,10 @@ int stats_sqlite(const struct cli *, const struct stats_target *, int64_t budget
 /* Text of at most 80 columns. */
 char *stats_text(const json_t *stats, const struct cli *) _must_check_;
 
+/* Who holds locks that keep others waiting, of a worker's facts: "pid 7 (app, reserved)"; "" when the
+ * kernel shows nobody. */
+char *stats_lockers(const json_t *facts) _must_check_;
+
 /* Members that both read. */
 int64_t stats_int(const json_t *o, const char *key); /* 0 when missing or null */
 const char *stats_get(const json_t *o, const char *key);

@@ -93,6 +93,35 @@ stats_get(const json_t *o, const char *key)
 	return s ? s : "";
 }
 
+/* ---- who is in the way ---- */
+
+/* In write-ahead mode everybody who has it open holds the one, and most a mark on the other. */
+static bool
+only_has_it_open(const char *type, bool wal)
+{
+	return streq(type, "wal-open") || (wal && streq(type, "shared"));
+}
+
+char *
+stats_lockers(const json_t *facts)
+{
+	json_t *holders = json_loads(stats_get(facts, "lock_holders"), 0, NULL), *h;
+	bool wal = stats_int(facts, "wal_mode") == 1;
+	struct str out = { 0 };
+	size_t i;
+
+	json_array_foreach (holders, i, h) {
+		_cleanup_free_ char *command = show_text(stats_get(h, "command"));
+
+		if (!only_has_it_open(stats_get(h, "type"), wal))
+			str_addf(&out, "%spid %lld (%s, %s)", out.len > 0 ? ", " : "",
+			    (long long)stats_int(h, "pid"), *command ? command : "?",
+			    stats_get(h, "type"));
+	}
+	json_decref(holders);
+	return str_take(&out);
+}
+
 /* ---- asking ---- */
 
 static int
@@ -100,6 +129,8 @@ refused(const struct look *l)
 {
 	_cleanup_free_ char *path = show_text(l->target->path);
 	_cleanup_free_ char *why = show_text(stats_get(l->ask.facts, "text"));
+	_cleanup_free_ char *lockers = stats_lockers(l->ask.facts);
+	_cleanup_free_ char *who = xasprintf(" It is %s.", lockers);
 	const char *reason = stats_get(l->ask.facts, "reason"), *todo = "";
 	const char *name = l->cli->command->name;
 
@@ -110,6 +141,8 @@ refused(const struct look *l)
 		return cli_fail(l->cli, EXIT_PERMISSION, "%s: %s: %s.", name, path, why);
 	if (stats_int(l->ask.facts, "open_error_code") == 26) /* SQLITE_NOTADB */
 		todo = " It is encrypted, or no SQLite database.";
+	else if (streq(reason, "locked") && *lockers)
+		todo = who;
 	else if (stats_int(l->ask.facts, "journal_hot") == 1)
 		todo = " Start that: it rolls back what was cut off.";
 	return cli_fail(l->cli, EXIT_UNAVAILABLE, "%s: %s: %s.%s", name, path,

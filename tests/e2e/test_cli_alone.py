@@ -14,7 +14,7 @@ BUILD = TOP / os.environ.get("B", "build/plain")
 FAULTS = ("CREATE TABLE orders(id INTEGER PRIMARY KEY);"
           "CREATE TABLE items(id INTEGER PRIMARY KEY, order_id INTEGER REFERENCES orders(id));"
           "INSERT INTO items(order_id) VALUES (1), (2), (3);")
-COMMANDS = ("status", "findings", "explain", "checks", "run", "check", "ack", "stats")
+COMMANDS = ("status", "findings", "explain", "checks", "run", "check", "ack", "stats", "optimize")
 
 
 def validate(instance):

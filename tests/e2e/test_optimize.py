@@ -1,0 +1,336 @@
+"""dbhealth optimize: what it promises is what it does, and what it leaves alone is left alone."""
+import contextlib
+import json
+import os
+import pathlib
+import pty
+import re
+import select
+import signal
+import sqlite3
+import stat
+import subprocess
+import time
+
+import jsonschema
+import pytest
+
+from support.base import BUILD, TOP, end, wait_until
+
+SCRIPT = """
+    CREATE TABLE a(id INTEGER PRIMARY KEY, x TEXT, n INT);
+    CREATE INDEX a_x ON a(x);
+    CREATE INDEX "a ""n\n" ON a(n, x);
+    CREATE TABLE keyed(k TEXT PRIMARY KEY, v) WITHOUT ROWID;
+    CREATE TABLE "we'ird ""name\né" (a UNIQUE);
+    CREATE TRIGGER no BEFORE DELETE ON keyed BEGIN SELECT raise(ABORT, 'never'); END;
+    INSERT INTO "we'ird ""name\né" VALUES (1), (2);
+    WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 9000)
+    INSERT INTO a SELECT i * 7919 % 65536 * 65536 + i, hex(randomblob(i % 90)), i % 40 FROM n;
+    INSERT INTO keyed SELECT hex(randomblob(20)), id FROM a;
+    DELETE FROM a WHERE n % 2 = 0;
+    PRAGMA user_version = 7;
+    PRAGMA application_id = 77;
+"""
+KEYLESS = "CREATE TABLE log(line); INSERT INTO log VALUES (1), (2), (3); DELETE FROM log WHERE rowid = 1;"
+
+
+@pytest.fixture
+def optimize(cli):
+    """optimize(db, option ...): its JSON."""
+    shape = json.loads((TOP / "docs/schema/optimize.json").read_text())
+
+    def run(db, *more, status=0, **how):
+        done = cli("optimize", "-o", "json", db.dsn, *more, **how)
+        assert done.status == status, done
+        jsonschema.validate(done.json, shape)
+        return done.json
+    return run
+
+
+def steps(plan, kind=None):
+    return [s for s in plan["steps"] if kind in (None, s["kind"])]
+
+
+def left_out(plan):
+    return {o["what"]: o["why"] for o in plan["left_out"]}
+
+
+def dump(db):
+    """All that an application sees."""
+    with contextlib.closing(db.connect()) as c:
+        tables = [n for n, in c.execute("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")]
+        rows = {n: sorted(c.execute(f"SELECT * FROM \"{n.replace(chr(34), chr(34) * 2)}\"").fetchall()) for n in tables}
+        schema = c.execute("SELECT type, name, sql FROM sqlite_schema WHERE name NOT LIKE 'sqlite_%' ORDER BY 1, 2").fetchall()
+        pragmas = [c.execute(f"PRAGMA {p}").fetchone()[0] for p in
+                   ("journal_mode", "page_size", "auto_vacuum", "encoding", "user_version", "application_id")]
+    return rows, schema, pragmas
+
+
+def is_whole(path):
+    with contextlib.closing(sqlite3.connect(path)) as c:
+        return c.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+
+
+def on_disk(db):
+    wal = pathlib.Path(f"{db.path}-wal")
+    return db.path.stat().st_size + (wal.stat().st_size if wal.exists() else 0)
+
+
+@pytest.mark.parametrize("before", ["PRAGMA journal_mode = delete", "PRAGMA journal_mode = wal", "PRAGMA journal_mode = persist",
+                                    "PRAGMA page_size = 1024; PRAGMA auto_vacuum = 1", "PRAGMA encoding = 'UTF-16le'"])
+def test_what_is_announced_is_what_is_got(optimize, sqlite, before):
+    db = sqlite("app.db", before + ";" + SCRIPT)
+    seen, about, size, digest, beside = dump(db), db.path.stat(), on_disk(db), db.digest(), db.neighbours()
+    plan = optimize(db, "--dry-run")
+    assert (db.digest(), db.neighbours(), db.path.stat().st_mtime_ns) == (digest, beside, about.st_mtime_ns)
+    assert plan["after"] is None and {s["state"] for s in steps(plan)} == {"planned"}
+    assert [s["kind"] for s in steps(plan)][:2] == ["check", "vacuum"]
+    done = optimize(db)
+    assert {s["state"] for s in steps(done)} == {"done"} and not done["left_out"]
+    assert [(s["kind"], s.get("table")) for s in steps(done)] == [(s["kind"], s.get("table")) for s in steps(plan)]
+    assert {s["table"] for s in steps(done, "analyze")} == {"a", "keyed", "we'ird \"name\né"}
+    assert done["gained_bytes"] == size - on_disk(db) > size / 10
+    assert abs(done["expected_gain_bytes"] - done["gained_bytes"]) <= size * 0.05 + 3 * 4096, done
+    assert dump(db) == seen and is_whole(db.path)
+    now = db.path.stat()
+    assert (now.st_ino, now.st_mode, now.st_uid, now.st_gid) == (about.st_ino, about.st_mode, about.st_uid, about.st_gid)
+    assert db.neighbours() in ([], beside)
+    statistics = dict(db.sql("SELECT idx, CAST(stat AS INTEGER) FROM sqlite_stat1 WHERE idx IS NOT NULL"))
+    assert statistics["a_x"] == statistics["a \"n\n"] == len(seen[0]["a"]) and statistics["keyed"] == 9000
+    assert steps(optimize(db)) == []  # once is enough
+
+
+def test_words(cli, sqlite):
+    db = sqlite("app.db", SCRIPT)
+    before = db.digest()
+    for more, word in ((["-n"], "WOULD DO"), ([], "DONE"), ([], "nothing to do")):
+        if word == "DONE":
+            assert db.digest() == before
+        done = cli("optimize", *more, db.dsn)
+        assert done.status == 0 and word in done.out and max(map(len, done.out.splitlines())) <= 80, done
+        assert done.err == ""  # progress is for terminals
+    assert re.search(r"^ok +app.db: ", done.out)
+
+
+def test_a_backup_comes_first_and_opens(optimize, cli, sqlite, folder):
+    for mode in ("delete", "wal"):
+        db = sqlite(f"{mode}.db", f"PRAGMA journal_mode = {mode};" + SCRIPT)
+        db.path.chmod(0o640)
+        if os.geteuid() == 0:
+            os.chown(db.path, 65534, 65534)
+        seen, to = dump(db), folder.path / f"{mode}'s %20 copy.db"
+        done = optimize(db, "--backup", to)
+        assert [s["kind"] for s in steps(done)][:3] == ["check", "backup", "vacuum"]
+        assert stat.S_IMODE(to.stat().st_mode) == 0o640 and to.stat().st_uid == db.path.stat().st_uid
+        assert sorted(p.name for p in folder.path.glob("*copy*")) == sorted({p.name for p in folder.path.glob("*copy.db")})
+        copy = sqlite(to.name)
+        assert is_whole(copy.path) and dump(copy)[:2] == seen[:2]
+        again = cli("optimize", db.dsn, "--backup", to)
+        assert again.status == 64 and "such a file already" in again.err, again
+    missing = cli("optimize", db.dsn, "--vacuum=always", "--backup", folder.path / "none" / "copy.db")
+    assert missing.status in (1, 69) and "nothing was changed" in missing.err, missing
+
+
+def test_rows_that_would_get_new_numbers_stop_vacuum(optimize, sqlite):
+    db = sqlite("app.db", SCRIPT + KEYLESS)
+    rows = db.sql("SELECT rowid, line FROM log")
+    done = optimize(db)
+    assert not steps(done, "vacuum") and done["renumbered"] == ["log"] and "new numbers" in left_out(done)["VACUUM"]
+    assert steps(done, "analyze") and db.sql("SELECT rowid, line FROM log") == rows
+    assert steps(optimize(db, "--vacuum=always"), "vacuum")[0]["state"] == "done"
+    search = sqlite("search.db", SCRIPT + KEYLESS + "CREATE VIRTUAL TABLE words USING fts5(line, content='log');"
+                    "INSERT INTO words(words) VALUES ('rebuild')")
+    done = optimize(search, "--vacuum=always", status=1)
+    assert not steps(done, "vacuum") and "search index" in left_out(done)["VACUUM"]
+    assert search.sql("SELECT rowid, line FROM log") == rows
+    dense = sqlite("dense.db", SCRIPT + "CREATE TABLE log(line); INSERT INTO log VALUES (1), (2), (3)")
+    assert steps(optimize(dense), "vacuum")
+
+
+def test_free_pages_are_cut_off_where_the_file_was_made_for_it(optimize, sqlite):
+    db = sqlite("app.db", "PRAGMA auto_vacuum = 2; CREATE TABLE t(a); INSERT INTO t VALUES (zeroblob(100000));"
+                "CREATE TABLE u(a); INSERT INTO u VALUES (zeroblob(900000)); DROP TABLE u")
+    size = on_disk(db)
+    done = optimize(db)
+    assert [s["kind"] for s in steps(done)] == ["check", "incremental", "optimize"]
+    assert done["gained_bytes"] == size - on_disk(db) >= 880000 and db.sql("PRAGMA freelist_count") == [(0,)]
+
+
+def test_what_is_not_worth_it_is_left(optimize, sqlite):
+    db = sqlite("app.db", SCRIPT.replace("DELETE FROM a WHERE n % 2 = 0;", "") + "ANALYZE; VACUUM;")
+    before = db.digest()
+    assert steps(optimize(db)) == [] and db.digest() == before
+    assert steps(optimize(db, "--vacuum=never")) == []
+    db.sql("DELETE FROM a WHERE id % 3 > 0")
+    done = optimize(db, "--vacuum=never")
+    assert [s["kind"] for s in steps(done)] == ["check", "analyze", "optimize"]
+    assert "statistics of 9,000" in steps(done, "analyze")[0]["why"]
+
+
+def test_a_transaction_of_another_is_not_disturbed(cli, sqlite):
+    for mode, lock in (("delete", "reserved"), ("wal", "wal-write")):
+        db = sqlite(f"{mode}.db", f"PRAGMA journal_mode = {mode};" + SCRIPT)
+        writer = db.writer("BEGIN IMMEDIATE;INSERT INTO keyed VALUES ('x', 1)")
+        before = db.digest()
+        done = cli("optimize", "--timeout", "300ms", db.dsn)
+        assert done.status == 69 and f"pid {writer.pid} (" in done.err and lock in done.err, done
+        assert "nothing was changed" in done.err and db.digest() == before
+        db.end_writer(writer)
+    with db.exclusive_lock():
+        done = cli("optimize", "--budget", "3s", "--timeout", "300ms", db.dsn)
+        assert done.status == 69 and "locked" in done.err, done
+    plain = sqlite("plain.db", SCRIPT)
+    with plain.exclusive_lock() as holder:
+        done = cli("optimize", "--budget", "3s", plain.dsn)
+        assert done.status == 69 and f"pid {holder.pid} (" in done.err, done
+
+
+def test_a_reader_of_the_log_is_spared_the_whole_file(optimize, sqlite):
+    db = sqlite("app.db", "PRAGMA journal_mode = wal;" + SCRIPT)
+    reader = db.writer("INSERT INTO keyed VALUES ('x', 1);BEGIN;SELECT count(*) FROM a")
+    done = optimize(db, "--timeout", "300ms", status=1)
+    assert not steps(done, "vacuum") and f"pid {reader.pid}" in left_out(done)["VACUUM"]
+    assert {s["state"] for s in steps(done, "analyze")} == {"done"}
+    assert steps(done, "checkpoint")[0]["state"] == "busy"
+    db.end_writer(reader, signal.SIGTERM)
+    done = optimize(db)
+    assert {s["state"] for s in steps(done)} == {"done"} and db.neighbours() == []
+    assert db.sql("PRAGMA journal_mode") == [("wal",)]
+
+
+def test_a_log_is_emptied_beside_its_application(optimize, sqlite):
+    db = sqlite("app.db", "PRAGMA journal_mode = wal;" + SCRIPT + "ANALYZE; VACUUM")
+    app = db.writer("PRAGMA wal_autocheckpoint = 0;DELETE FROM a WHERE id % 50 = 1")
+    wal = pathlib.Path(f"{db.path}-wal")
+    assert wal.stat().st_size > 0
+    done = optimize(db)
+    assert [s["kind"] for s in steps(done)] == ["check", "checkpoint"] and wal.stat().st_size == 0
+    db.end_writer(app)
+
+
+class Running:
+    """dbhealth optimize on a terminal of its own, which shows the step at work."""
+
+    def __init__(self, db, *more):
+        self.leader, follower = pty.openpty()
+        self.seen = b""
+        self.process = subprocess.Popen([BUILD / "dbhealth", "optimize", db.dsn, *more], stdout=subprocess.PIPE,
+                                        stderr=follower, text=True)
+        os.close(follower)
+
+    def wait(self, word, within=60):
+        deadline = time.monotonic() + within
+        while word not in self.seen:
+            left = deadline - time.monotonic()
+            assert left > 0 and select.select([self.leader], [], [], left)[0], self.seen
+            self.seen += os.read(self.leader, 4096)
+
+    def end(self, sig=None):
+        """Its exit status and standard output."""
+        if sig:
+            self.process.send_signal(sig)
+        out = self.process.communicate(timeout=60)[0]
+        with contextlib.suppress(OSError):  # EIO: all was read
+            while part := os.read(self.leader, 4096):
+                self.seen += part
+        return self.process.returncode, out
+
+    def remove(self):
+        end(self.process)
+        os.close(self.leader)
+
+
+def test_interrupted_it_undoes_what_is_under_way(sqlite, own):
+    db = sqlite("app.db", SCRIPT)
+    reader = db.writer("BEGIN;SELECT count(*) FROM a")  # VACUUM cannot begin while it reads
+    before = db.digest()
+    run = own(Running(db, "--timeout", "10min"))
+    run.wait(b": vacuum, ")
+    assert run.end(signal.SIGINT) == (1, "") and b"stopped; nothing was changed" in run.seen, run.seen
+    assert db.digest() == before and db.neighbours() == []
+    db.end_writer(reader)
+    assert is_whole(db.path)
+
+
+@pytest.mark.parametrize("sig", [signal.SIGINT, signal.SIGKILL])
+def test_cut_off_in_its_midst_it_leaves_a_whole_database(sqlite, own, sig):
+    db = sqlite("app.db", SCRIPT + "INSERT INTO keyed SELECT hex(randomblob(2000)), id FROM a")
+    seen = dump(db)
+    run = own(Running(db))
+    journal = pathlib.Path(f"{db.path}-journal")
+    wait_until(lambda: journal.exists() or run.process.poll() is not None, 60, "VACUUM writes", every=0.001)
+    status, _ = run.end(sig)
+    assert status in (0, 1, -sig), (status, run.seen)
+    wait_until(lambda: not children_of(db), 20, "its worker is gone")
+    assert is_whole(db.path) and dump(db) == seen
+    assert sig == signal.SIGKILL or db.neighbours() == []  # a journal without pages is nobody's harm
+
+
+def children_of(db):
+    """Processes that have the file open."""
+    found = []
+    for fd in pathlib.Path("/proc").glob("[0-9]*/fd/*"):
+        with contextlib.suppress(OSError):
+            if os.readlink(fd) == str(db.path):
+                found.append(fd)
+    return found
+
+
+def test_damage_is_left_as_it_is(cli, sqlite):
+    db = sqlite("app.db", SCRIPT)
+    db.damage_page(db.root_page("a_x"), start=0, length=100)
+    before = db.digest()
+    done = cli("optimize", db.dsn)
+    assert done.status == 2 and "it is damaged; nothing was changed" in done.err, done
+    torn = sqlite("torn.db", SCRIPT)
+    torn.sql("PRAGMA writable_schema = ON; UPDATE sqlite_schema SET rootpage = "
+             "(SELECT rootpage FROM sqlite_schema WHERE name = 'a') WHERE name = 'keyed'")
+    was = torn.digest()
+    assert cli("optimize", torn.dsn).status in (1, 2, 69) and torn.digest() == was
+    hot = sqlite("hot.db", SCRIPT)
+    hot.hot_journal()
+    was = hot.digest()
+    done = cli("optimize", hot.dsn)
+    assert done.status == 69 and "hot journal" in done.err and hot.digest() == was, done
+    assert db.digest() == before
+
+
+def test_who_may_not_write_is_told(cli, sqlite, folder):
+    if os.geteuid() != 0:
+        pytest.skip("needs root")
+    db = sqlite("app.db", SCRIPT)
+    db.path.chmod(0o666)
+    done = cli("optimize", db.dsn, user="nobody")
+    assert done.status == 77 and "it belongs to root" in done.err, done
+    folder.sub("closed", mode=0o755)
+    mine = sqlite("closed/app.db", SCRIPT, user="nobody")
+    done = cli("optimize", mine.dsn, user="nobody")
+    assert done.status == 77 and "must be writable" in done.err, done
+    assert cli("optimize", "postgresql:///x").status == 64
+
+
+def test_a_full_disk_is_known_before(sqlite, folder):
+    db = sqlite("app.db", SCRIPT)
+    kilobytes = db.path.stat().st_size // 1024 * 3 // 2
+    script = ('set -e; mount -t tmpfs -o "size=$1k" none "$2"; cp "$3" "$2/app.db"; was=$(sha256sum <"$2/app.db"); '
+              '"$4" optimize -o json --vacuum=always "sqlite:$2/app.db" || echo $? >&2; '
+              'cat "$2/app.db" >"$5"; ls -A "$2" >&2')
+    done = subprocess.run(["unshare", "--mount", "sh", "-c", script, "sh", str(kilobytes), folder.sub("small"), db.path,
+                           BUILD / "dbhealth", folder.path / "after.db"], capture_output=True, text=True, check=False)
+    if "mount" in done.stderr or "unshare" in done.stderr:
+        pytest.skip("no right to mount here")
+    plan = json.loads(done.stdout)
+    assert not steps(plan, "vacuum") and "the disk has less" in left_out(plan)["VACUUM"]
+    assert done.stderr.split() == ["1", "app.db"] and is_whole(folder.path / "after.db")
+    assert {s["state"] for s in steps(plan, "analyze")} == {"done"}
+
+
+def test_progress_on_a_terminal(sqlite, own):
+    db = sqlite("app.db", SCRIPT)
+    reader = db.writer("BEGIN;SELECT count(*) FROM a")
+    run = own(Running(db, "--timeout", "10min"))
+    run.wait(b": vacuum, ")
+    db.end_writer(reader)
+    status, out = run.end()
+    assert status == 0 and re.search(rb"\d of \d: vacuum, \d+ s", run.seen) and out.startswith("ok "), (run.seen, out)

@@ -59,11 +59,13 @@ $(B)/fuzz/programs.a: $(call obj,$(filter-out %/main.c,$(DAEMON_SRC) $(CLI_SRC))
 	@mkdir -p $(@D)
 	rm -f $@ && ar rcs $@ $^
 FUZZ_WITH = $(B)/tests/fuzz/fuzz.o $(B)/fuzz/programs.a $(B)/libdbhealth.a
+$(filter %-api %-conf %-state,$(FUZZ_BIN) $(REPLAY_BIN)): $(B)/tests/fuzz/engine.o
+$(filter %-conf %-state,$(FUZZ_BIN) $(REPLAY_BIN)): $(B)/tests/fuzz/few-checks.o
 $(B)/fuzz/fuzz-%: $(B)/tests/fuzz/fuzz-%.o $(FUZZ_WITH)
-	$(CC) $(LINK) -fsanitize=fuzzer -o $@ $^ $(LIBS) -lpthread
+	$(CC) $(LINK) -fsanitize=fuzzer -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LIBS) -lpthread
 $(B)/fuzz/replay-%: $(B)/tests/fuzz/fuzz-%.o $(B)/tests/fuzz/replay.o $(FUZZ_WITH)
 	@mkdir -p $(@D)
-	$(CC) $(LINK) -o $@ $^ $(LIBS) -lpthread
+	$(CC) $(LINK) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LIBS) -lpthread
 # Preloaded into the programs under test, so without the sanitizers' own allocator.
 $(B)/fault/%.so: tests/fault/%.c
 	@mkdir -p $(@D)

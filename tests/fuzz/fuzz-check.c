@@ -12,15 +12,6 @@
 
 #include <math.h>
 
-int
-LLVMFuzzerInitialize(int *argc, char ***argv)
-{
-	(void)argc;
-	(void)argv;
-	fuzz_quiet();
-	return 0;
-}
-
 /* Printing and reading again gives the same. */
 static void
 check_threshold(const struct threshold *t, enum unit unit)

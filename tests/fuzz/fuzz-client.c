@@ -6,15 +6,6 @@
 #include "fuzz.h"
 #include "report/report.h"
 
-int
-LLVMFuzzerInitialize(int *argc, char ***argv)
-{
-	(void)argc;
-	(void)argv;
-	fuzz_quiet();
-	return 0;
-}
-
 /* The rest of the command, of which only its errors matter here. */
 int
 cli_fail(const struct cli *cli, int code, const char *fmt, ...)

@@ -3,54 +3,15 @@
  * catalogue has to say.  Input: the main file and its drop-ins, parted by FUZZ_GROUP.
  */
 #include "base/str.h"
-#include "check/embedded.h"
 #include "conf/conf.h"
 #include "fuzz.h"
-#include "host/host.h"
-#include "migration/migration.h"
 #include "monitor/monitor.h"
-#include "pg/plan.h"
 #include "report/report.h"
-#include "sqlite/sqlite_role.h"
-#include "worker/frame.h"
-#include "worker/worker.h"
 
 #include <sys/stat.h>
 
 #define SECRET "s3cr3t-of-the-environment"
 #define FILES  4
-const struct worker_role *const worker_roles[] = { &resolve_role, &sqlite_role, &host_role,
-	&migration_role, NULL };
-
-/* In the place of the built-in checks, all of which would be read for each input. */
-const struct embedded_check embedded_checks[] = {
-	{ "conn-slots",
-	    "-- id: conn-slots\n-- title: Slots\n-- engine: postgresql\n"
-	    "-- probe: performance\n-- kind: gauge\n-- unit: ratio\n-- warning: >= 0.8\n"
-	    "-- param.free: 3\n\nSELECT 1 AS value WHERE :free::bigint > 1" },
-	{ "query-long", "-- id: query-long\n-- title: Long\n-- engine: postgresql\n"
-	                "-- probe: performance\n-- kind: rate\n-- warning: > 1\n-- window: 1h\n"
-	                "-- message: {object} {value}\n\nSELECT 1 AS value, 1 AS object" },
-	{ "disk-space-low", "-- id: disk-space-low\n-- title: Disk\n-- engine: sqlite\n"
-	                    "-- probe: performance\n-- kind: gauge\n-- unit: ratio\n"
-	                    "-- warning: < 0.1\n\nSELECT 1 AS value" },
-	{ "fk-orphan-rows", "-- id: fk-orphan-rows\n-- title: Orphans\n-- engine: sqlite\n"
-	                    "-- probe: integrity\n-- kind: scrub\n-- cost: scrub\n"
-	                    "-- severity: critical\n\n-- @items\nSELECT 'a' AS key\n\n"
-	                    "-- @when server >= 3\nSELECT 'x' AS object WHERE :item > ''" },
-};
-const size_t embedded_checks_n = ARRAY_SIZE(embedded_checks);
-
-/* No process is made here. */
-int
-worker_spawn(
-    const struct worker_role *r, pid_t *ret_pid, int *ret_pidfd, int *ret_fd, struct err *e)
-{
-	(void)ret_pid;
-	(void)ret_pidfd;
-	(void)ret_fd;
-	return err_set(e, -EAGAIN, "no %s worker", r->name);
-}
 
 static char *main_path, *dropin[FILES];
 

@@ -21,15 +21,6 @@ struct seen {
 	size_t n, taken; /* taken: bytes of the input that became requests */
 };
 
-int
-LLVMFuzzerInitialize(int *argc, char ***argv)
-{
-	(void)argc;
-	(void)argv;
-	fuzz_quiet();
-	return 0;
-}
-
 static void
 seen_done(struct seen *s)
 {

@@ -15,15 +15,6 @@
 
 #include <math.h>
 
-int
-LLVMFuzzerInitialize(int *argc, char ***argv)
-{
-	(void)argc;
-	(void)argv;
-	fuzz_quiet();
-	return 0;
-}
-
 static void
 check_numbers(const char *s)
 {

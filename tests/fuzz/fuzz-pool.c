@@ -25,15 +25,6 @@ static struct {
 	size_t piece, spawned;
 } script;
 
-int
-LLVMFuzzerInitialize(int *argc, char ***argv)
-{
-	(void)argc;
-	(void)argv;
-	fuzz_quiet();
-	return 0;
-}
-
 /* The broken worker: a process as any, that never ran our program. */
 static _noreturn_ void
 misbehave(int fd)

@@ -7,15 +7,6 @@
 #include "report/layout.h"
 #include "report/report.h"
 
-int
-LLVMFuzzerInitialize(int *argc, char ***argv)
-{
-	(void)argc;
-	(void)argv;
-	fuzz_quiet();
-	return 0;
-}
-
 static void
 show(char *take_text)
 {

@@ -54,15 +54,6 @@ serve(uint32_t type, const char *payload, size_t len)
 static const struct worker_role role = { .name = "fuzz", .serve = serve };
 const struct worker_role *const worker_roles[] = { &role, NULL };
 
-int
-LLVMFuzzerInitialize(int *argc, char ***argv)
-{
-	(void)argc;
-	(void)argv;
-	fuzz_quiet();
-	return 0;
-}
-
 static void
 serve_until_left(void)
 {

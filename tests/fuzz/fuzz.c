@@ -109,6 +109,16 @@ fuzz_quiet(void)
 	event_set_mem_functions(xmalloc, xrealloc, free);
 }
 
+/* For a harness that has nothing to make ready. */
+__attribute__((weak)) int
+LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+	(void)argc;
+	(void)argv;
+	fuzz_quiet();
+	return 0;
+}
+
 /* ---- files ---- */
 
 static char folder[64];

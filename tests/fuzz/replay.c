@@ -7,14 +7,6 @@
 
 #define INPUT_MAX ((size_t)4 << 20)
 
-__attribute__((weak)) int
-LLVMFuzzerInitialize(int *argc, char ***argv)
-{
-	(void)argc;
-	(void)argv;
-	return 0;
-}
-
 static int
 run_file(const char *path)
 {

@@ -1,0 +1,21 @@
+/* For harnesses with a whole engine in them: its workers, none of which is ever a process. */
+#include "host/host.h"
+#include "migration/migration.h"
+#include "pg/plan.h"
+#include "sqlite/sqlite_role.h"
+#include "worker/frame.h"
+#include "worker/worker.h"
+
+const struct worker_role *const worker_roles[] = { &resolve_role, &sqlite_role, &host_role,
+	&migration_role, NULL };
+
+/* No process is made here. */
+int
+worker_spawn(
+    const struct worker_role *r, pid_t *ret_pid, int *ret_pidfd, int *ret_fd, struct err *e)
+{
+	(void)ret_pid;
+	(void)ret_pidfd;
+	(void)ret_fd;
+	return err_set(e, -EAGAIN, "no %s worker", r->name);
+}

@@ -5,18 +5,16 @@
  * open, or on a fresh one for each.  Prints a line: requests, answers that were no 200, bytes,
  * seconds, then the latencies' median, p99 and maximum in microseconds (connecting included).
  */
+#include "shared.h"
 #include <assert.h>
 #include <errno.h>
 #include <poll.h>
 #include <stdbool.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <time.h>
-#include <unistd.h>
 
 struct client {
 	int fd;
@@ -34,15 +32,6 @@ static struct {
 	int64_t bytes;
 	int64_t *latencies;
 } load;
-
-static int64_t
-now_us(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
-}
 
 static void
 open_client(struct client *c)

@@ -3,9 +3,9 @@
  *   raw-http SOCKET BODY-FILE
  * Says "ready" on standard output, ends with standard input.
  */
+#include "shared.h"
 #include <assert.h>
 #include <event2/buffer.h>
-#include <event2/event.h>
 #include <event2/http.h>
 #include <event2/listener.h>
 #include <stdio.h>
@@ -13,7 +13,6 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <unistd.h>
 
 static char body[16 << 20];
 static size_t body_len;
@@ -29,16 +28,6 @@ on_request(struct evhttp_request *request, void *arg)
 	evbuffer_add_reference(out, body, body_len, NULL, NULL);
 	evhttp_send_reply(request, 200, "OK", out);
 	evbuffer_free(out);
-}
-
-static void
-on_input(evutil_socket_t fd, short what, void *arg)
-{
-	char c;
-
-	(void)what;
-	if (read(fd, &c, 1) <= 0)
-		event_base_loopbreak(arg);
 }
 
 int

@@ -7,16 +7,13 @@
  * parameters, and each parameter as "=value" or "" for NULL.
  * Says "ready" on standard output once all sessions are up, ends with standard input.
  */
+#include "shared.h"
 #include <assert.h>
-#include <event2/event.h>
 #include <libpq-fe.h>
 #include <stdbool.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
-#include <unistd.h>
 
 #define AHEAD      8
 #define MAX_PARAMS 64
@@ -41,15 +38,6 @@ struct loop {
 	size_t touched; /* bytes of all cells: every value is read */
 };
 static struct loop loop;
-
-static int64_t
-now_us(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
-}
 
 static void
 die(const char *what, const char *why)
@@ -215,16 +203,6 @@ select_one(void)
 	loop.statements[0] = (struct statement){ .name = "s0", .sql = "SELECT 1" };
 	loop.nstatements = 1;
 	loop.every_us = 1000000;
-}
-
-static void
-on_input(evutil_socket_t fd, short what, void *arg)
-{
-	char c;
-
-	(void)what;
-	if (read(fd, &c, 1) <= 0)
-		event_base_loopbreak(arg);
 }
 
 int

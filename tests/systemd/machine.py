@@ -1,37 +1,30 @@
 """A Debian of its own, booted with systemd in a container without network: made by debootstrap,
 entered by its first process's namespaces, stopped and removed whatever happens."""
+import functools
 import os
 import pathlib
 import secrets
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
+# The module alone: the package around it wants more than this machine has.
+sys.path.append(str(TOP / "tests/e2e/support"))
+import base  # noqa: E402
+from base import Failure  # noqa: E402
+
 RUNTIME = ["libevent-core-2.1-7", "libevent-extra-2.1-7", "libexpat1", "libini-config5", "libjansson4", "libpq5",
            "libsqlite3-0", "libssl3", "libsystemd0",
            "libyaml-0-2"]
 BESIDE = ["systemd", "systemd-sysv", "postgresql", "sqlite3", "acl", "curl", "procps"]
 CGROUPS = ["/sys/fs/cgroup/systemd", "/sys/fs/cgroup/unified"]
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-
-
-class Failure(Exception):
-    """A deadline passed, or a command that must work did not."""
-
-
-def wait_until(condition, within, what, every=0.2):
-    """The condition's first true value; Failure once the deadline passed."""
-    deadline = time.monotonic() + within
-    while True:
-        value = condition()
-        if value:
-            return value
-        if time.monotonic() > deadline:
-            raise Failure(f"not within {within:g} s: {what() if callable(what) else what}")
-        time.sleep(every)
+# A look into the machine is a process or two.
+wait_until = functools.partial(base.wait_until, every=0.2)
 
 
 def must(command, **options):

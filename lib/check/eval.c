@@ -2,59 +2,11 @@
  * Judges rows one by one as they come.  A row that cannot be judged never counts as good: it makes
  * the run unknown, with the reason of the first such row.
  */
-#include "check/eval.h"
-#include "base/sha.h"
-#include "base/str.h"
 #include "base/text.h"
-#include "check/column.h"
-#include "check/facts.h"
-#include "check/growth.h"
-#include "check/keep.h"
-#include "check/rows.h"
-#include "check/shape.h"
+#include "check/eval_private.h"
 #include "check/sql_scan.h"
 #include <math.h>
 #include <stdio.h>
-
-enum outcome {
-	ROW_JUDGED,  /* has a value, or needs none */
-	ROW_QUIET,   /* ratio: too little happened; good, without a value */
-	ROW_WAITING, /* no verdict yet */
-	ROW_BAD      /* reason noted */
-};
-
-/* A row while it is judged. */
-struct row {
-	const char *const *cells;
-	const size_t *lengths;
-	const char *object, *key; /* of the eval's buffers */
-	bool has_value, holds;
-	double value, counter;
-	struct growth growth;
-	enum severity severity;
-};
-
-struct eval {
-	const struct settings *settings; /* borrowed */
-	const struct check *check;       /* borrowed */
-	struct eval_context ctx;
-	struct columns cols;
-	struct keep *keep;
-	struct growths *growths; /* rate, ratio; not when judging again */
-	struct rows *rows;       /* to remember, or NULL */
-	struct str object, key;
-	struct shape *shape; /* kind snapshot */
-	char *home;
-	unsigned slices;
-	struct object_value values[RESULT_MAX_VALUES]; /* worst ones, in no order */
-	size_t nvalues;
-	double min_whole, sign; /* sign: -1 where less is worse */
-	size_t max_rows, max_bytes, nrows, bytes, nbreaching;
-	size_t njudged, nwaiting, nbad;
-	bool relative; /* a threshold names the baseline */
-	bool has_columns, truncated, broken;
-	struct result bad; /* text and grant of the first row that could not be judged */
-};
 
 /* The threshold that opens a finding first: clearing is measured from it. */
 static const struct threshold *
@@ -147,245 +99,20 @@ eval_columns(struct eval *e, size_t n, const char *const *names)
 	}
 }
 
-static const char *
-label_cell(const struct eval *e, const struct row *row, const char *name, size_t *ret_len)
-{
-	for (size_t i = 0; i < e->cols.nlabels; i++) {
-		size_t at = e->cols.labels[i].index;
-
-		if (!streq(e->cols.labels[i].name, name))
-			continue;
-		*ret_len = row->cells[at] ? row->lengths[at] : 0;
-		return row->cells[at];
-	}
-	*ret_len = 0;
-	return NULL;
-}
-
-/* "" where there is none. */
-static char *
-label_text(const struct eval *e, const struct row *row, const char *name, size_t max)
-{
-	size_t len;
-	const char *s = label_cell(e, row, name, &len);
-
-	return text_from_peer(s ? s : "", len, max);
-}
-
-static const char *
-cell(const struct eval *e, const struct row *row, enum column_role role, size_t *ret_len)
-{
-	int i = e->cols.index[role];
-
-	*ret_len = i < 0 || !row->cells[i] ? 0 : row->lengths[i];
-	return i < 0 ? NULL : row->cells[i];
-}
-
-static char *
-short_object(const struct row *row)
-{
-	_cleanup_free_ char *shown = show_text(row->object);
-
-	return text_ellipsis(shown, 100);
-}
-
-static void
-note_bad(struct eval *e, const struct row *row, const char *column, const char *what)
-{
-	_cleanup_free_ char *object = NULL;
-
-	if (e->nbad++ > 0)
-		return;
-	object = short_object(row);
-	result_unknown(
-	    &e->bad, REASON_NO_VALUE, "%s %s%s%s", column, what, *object ? " for " : "", object);
-}
-
-/* A row that says which right is missing; false when it does not. */
-static bool
-note_grant(struct eval *e, const struct row *row)
-{
-	size_t len, value_len;
-	const char *grant = cell(e, row, COLUMN_GRANT, &len);
-	_cleanup_free_ char *text = NULL, *object = NULL;
-	_cleanup_str_ struct str all = { 0 };
-
-	if (!grant || len == 0 || cell(e, row, COLUMN_VALUE, &value_len))
-		return false;
-	text = text_from_peer(grant, len, 2 * sizeof(e->bad.grant));
-	object = short_object(row);
-	if (e->nbad++ == 0 || e->bad.reason != REASON_PRIVILEGE) {
-		result_unknown(&e->bad, REASON_PRIVILEGE, "a right is missing%s%s",
-		    *object ? " for " : "", object);
-		e->bad.grant[0] = 0;
-	}
-	/* Those that do not fit any more come up once the first were run. */
-	str_add(&all, e->bad.grant);
-	privilege_add_grants(&all, text, sizeof(e->bad.grant));
-	snprintf(e->bad.grant, sizeof(e->bad.grant), "%s", str_text(&all));
-	return true;
-}
-
-/*
- * Text of a cell for comparing, in a buffer that the next row takes over.  What is too long gets a
- * digest of the whole at its end, so that two long names never become one.
- */
-static const char *
-take_text(struct str *buf, const char *s, size_t len)
-{
-	bool plain = true;
-	_cleanup_free_ char *text = NULL;
-	char digest[SHA_ID_SIZE];
-
-	str_reset(buf);
-	for (size_t i = 0; i < len && plain; i++)
-		plain = (unsigned char)s[i] < 0x80 && s[i] != '\0';
-	if (plain && len <= TEXT_MAX_BYTES) {
-		str_addn(buf, s, len);
-		return str_text(buf);
-	}
-	if (len <= TEXT_MAX_BYTES) {
-		text = text_from_peer(s, len, TEXT_MAX_BYTES);
-		str_add(buf, text);
-	} else {
-		_cleanup_free_ char *whole = text_from_peer(s, len, EVAL_MAX_BYTES);
-		const char *part = whole;
-
-		sha_id(&part, 1, digest);
-		text = text_from_peer(s, len, TEXT_MAX_BYTES - SHA_ID_SIZE);
-		str_addf(buf, "%s#%s", text, digest);
-	}
-	return str_text(buf);
-}
-
-static enum outcome
-read_number(
-    struct eval *e, const struct row *row, enum column_role role, const char *name, double *ret)
-{
-	size_t len;
-	const char *s = cell(e, row, role, &len);
-
-	if (s && cell_number(s, len, ret))
-		return ROW_JUDGED;
-	note_bad(e, row, name, s ? "is not a finite number" : "is NULL");
-	return ROW_BAD;
-}
-
-/* The text of `reset`; NULL is an epoch of its own. */
-static char *
-read_reset(const struct eval *e, const struct row *row)
-{
-	size_t len;
-	const char *s = cell(e, row, COLUMN_RESET, &len);
-
-	return text_from_peer(s ? s : "", len, 60);
-}
-
-/* Growth as it was when the row came. */
-static enum outcome
-read_memory(const struct eval *e, struct row *row)
-{
-	const struct row_memory *m = e->ctx.again;
-
-	row->growth = (struct growth){ .value = m->part, .whole = m->whole, .seconds = NAN };
-	row->value = m->value;
-	row->has_value = !m->waiting && !m->quiet;
-	return m->waiting ? ROW_WAITING : m->quiet ? ROW_QUIET : ROW_JUDGED;
-}
-
-static enum outcome
-read_rate(struct eval *e, struct row *row)
-{
-	struct counter now = { .whole = NAN };
-	_cleanup_free_ char *reset = read_reset(e, row);
-	int64_t window_us = e->settings->window_us;
-
-	if (read_number(e, row, COLUMN_VALUE, "value", &now.value) == ROW_BAD ||
-	    read_number(e, row, COLUMN_AT, "at", &now.at_s) == ROW_BAD)
-		return ROW_BAD;
-	row->counter = now.value;
-	if (!growths_take(e->growths, row->key, reset, &now, &row->growth))
-		return ROW_WAITING;
-	row->has_value = true;
-	if (window_us > 0)
-		row->value = growths_window_sum(
-		    e->growths, row->key, &row->growth, now.at_s, (double)window_us / 1e6);
-	else
-		row->value = row->growth.value / row->growth.seconds;
-	return ROW_JUDGED;
-}
-
-static enum outcome
-read_ratio(struct eval *e, struct row *row)
-{
-	struct counter now = { .at_s = NAN };
-	_cleanup_free_ char *reset = read_reset(e, row);
-
-	if (read_number(e, row, COLUMN_PART, "part", &now.value) == ROW_BAD ||
-	    read_number(e, row, COLUMN_WHOLE, "whole", &now.whole) == ROW_BAD)
-		return ROW_BAD;
-	if (!growths_take(e->growths, row->key, reset, &now, &row->growth))
-		return ROW_WAITING;
-	if (row->growth.whole <= 0 || row->growth.whole < e->min_whole)
-		return ROW_QUIET;
-	row->has_value = true;
-	row->value = row->growth.value / row->growth.whole;
-	return ROW_JUDGED;
-}
-
-/* Kinds whose rows may do without a value, where no threshold asks for it. */
-static enum outcome
-read_optional(struct eval *e, struct row *row)
-{
-	size_t len;
-	const char *s = cell(e, row, COLUMN_VALUE, &len);
-
-	row->has_value = s && cell_number(s, len, &row->value);
-	if (row->has_value || check_severity_by_sql(e->check))
-		return ROW_JUDGED;
-	return read_number(e, row, COLUMN_VALUE, "value", &row->value);
-}
-
-static enum outcome
-read_value(struct eval *e, struct row *row)
-{
-	enum outcome outcome = ROW_BAD;
-
-	switch (e->check->kind) {
-	case KIND_GAUGE:
-	case KIND_EVENT:
-		outcome = read_number(e, row, COLUMN_VALUE, "value", &row->value);
-		row->has_value = outcome == ROW_JUDGED;
-		break;
-	case KIND_RATE:
-		return e->ctx.again ? read_memory(e, row) : read_rate(e, row);
-	case KIND_RATIO:
-		return e->ctx.again ? read_memory(e, row) : read_ratio(e, row);
-	case KIND_FINDING:
-	case KIND_SCRUB:
-		return read_optional(e, row);
-	case KIND_SNAPSHOT: /* its rows are no samples */
-	case KIND_NONE:
-	case KIND_N:
-		break;
-	}
-	return outcome;
-}
-
 /* Kind snapshot: one more of what there is. */
 static void
 add_to_shape(struct eval *e, const struct row *row)
 {
 	size_t len;
-	const char *parts = label_cell(e, row, "parts", &len);
-	_cleanup_free_ char *sort = label_text(e, row, "sort", 60);
-	_cleanup_free_ char *slices = label_text(e, row, "slices", 20);
+	const char *parts = eval_label_cell(e, row, "parts", &len);
+	_cleanup_free_ char *sort = eval_label_text(e, row, "sort", 60);
+	_cleanup_free_ char *slices = eval_label_text(e, row, "slices", 20);
 	struct err err = { 0 };
 
 	if (shape_add(e->shape, sort, row->object, parts, len, &err) < 0)
-		note_bad(e, row, "parts", "is no JSON object");
+		eval_note_bad(e, row, "parts", "is no JSON object");
 	if (!e->home)
-		e->home = label_text(e, row, "home", 200);
+		e->home = eval_label_text(e, row, "home", 200);
 	if (!e->slices)
 		e->slices = (unsigned)strtoul(slices, NULL, 10);
 }
@@ -413,7 +140,7 @@ static bool
 judge(struct eval *e, struct row *row)
 {
 	size_t len;
-	const char *word = cell(e, row, COLUMN_SEVERITY, &len);
+	const char *word = eval_cell(e, row, COLUMN_SEVERITY, &len);
 	struct sql_token token = { .s = word, .len = len };
 
 	if (word) {
@@ -423,7 +150,7 @@ judge(struct eval *e, struct row *row)
 				row->holds = row->severity != SEVERITY_NONE;
 				return true;
 			}
-		note_bad(e, row, "severity", "is none of none, info, warning, critical");
+		eval_note_bad(e, row, "severity", "is none of none, info, warning, critical");
 		return false;
 	}
 	if (!check_severity_by_sql(e->check))
@@ -588,22 +315,22 @@ eval_row(struct eval *e, const char *const *cells, const size_t *lengths)
 
 	if (!e->has_columns || e->broken || e->truncated || !count_row(e, lengths, cells))
 		return false;
-	s = cell(e, &row, COLUMN_OBJECT, &len);
-	row.object = take_text(&e->object, s ? s : "", len);
-	s = cell(e, &row, COLUMN_KEY, &len);
-	row.key = s ? take_text(&e->key, s, len) : row.object;
+	s = eval_cell(e, &row, COLUMN_OBJECT, &len);
+	row.object = eval_take_text(&e->object, s ? s : "", len);
+	s = eval_cell(e, &row, COLUMN_KEY, &len);
+	row.key = s ? eval_take_text(&e->key, s, len) : row.object;
 	if (e->settings->ignore && str_glob_any(e->settings->ignore, row.object)) {
 		if (!e->growths) /* else its counter is not kept, and nothing to judge later */
 			remember(e, &row, ROW_JUDGED);
 		return true;
 	}
-	if (note_grant(e, &row))
+	if (eval_note_grant(e, &row))
 		return true;
 	if (e->shape) {
 		add_to_shape(e, &row);
 		return true;
 	}
-	outcome = read_value(e, &row);
+	outcome = eval_read_value(e, &row);
 	if (outcome == ROW_BAD)
 		return true;
 	if (outcome == ROW_JUDGED && !judge(e, &row))

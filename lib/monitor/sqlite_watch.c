@@ -37,8 +37,10 @@ enum { COL_KEY, COL_OBJECT, COL_SQL, COL_COST };
 
 struct sqlite_watch {
 	char *path;
-	json_t *facts;        /* of the last look, or NULL */
-	int64_t bytes;        /* of it; LANE_UNKNOWN before the first */
+	json_t *facts; /* of the last look, or NULL */
+	int64_t bytes; /* of it; LANE_UNKNOWN before the first */
+	/* Of the file as it is, and of the one before it while somebody may still be at that one. */
+	int64_t inode, former;
 	struct visit *visits; /* running */
 	struct sqlite_crashes crashes;
 };
@@ -151,6 +153,8 @@ job_text(const struct visit *v, int64_t deadline_us)
 	json_object_set_new(o, "slice_ms", json_integer(SLICE_MS));
 	json_object_set_new(o, "pre_read",
 	    json_boolean(v->scrubbing || v->wants[0].checkup->check->cost == COST_SCRUB));
+	if (v->db->sqlite->former > 0)
+		json_object_set_new(o, "former_inode", json_integer(v->db->sqlite->former));
 	json_object_set_new(o, "closed", json_boolean(v->closed));
 	for (size_t i = 0; i < v->n; i++)
 		if (!v->wants[i].done)
@@ -280,6 +284,25 @@ take_rows(struct want *w, const json_t *rows)
 	}
 }
 
+/* Once nobody is seen at the former file it is over: its number may be given to any other. */
+static void
+take_inode(struct sqlite_watch *w, const json_t *facts)
+{
+	int64_t inode = json_integer_value(json_object_get(facts, "inode"));
+	const char *holders = json_string_value(json_object_get(facts, "lock_holders"));
+
+	if (json_object_get(facts, "former_inode") &&
+	    !(holders && strstr(holders, "\"type\":\"former\"")))
+		w->former = 0;
+	if (inode == 0)
+		return;
+	if (w->inode != 0 && inode != w->inode)
+		w->former = w->inode;
+	w->inode = inode;
+	if (w->former == inode)
+		w->former = 0;
+}
+
 /* What people see of the file beside its findings. */
 static void
 take_facts(struct sqlite_watch *w, const json_t *facts)
@@ -289,6 +312,7 @@ take_facts(struct sqlite_watch *w, const json_t *facts)
 	} shown[] = { { "path", "path" }, { "size", "size_bytes" },
 		{ "journal_mode", "journal_mode" }, { "tables", "tables" } };
 
+	take_inode(w, facts);
 	json_decref(w->facts);
 	w->facts = json_object();
 	for (size_t i = 0; i < ARRAY_SIZE(shown); i++) {
@@ -694,6 +718,7 @@ sqlite_watch_move(struct database *d, struct err *err)
 		return r;
 	free(d->sqlite->path);
 	d->sqlite->path = path;
+	d->sqlite->inode = d->sqlite->former = 0;
 	sqlite_crashes_done(&d->sqlite->crashes);
 	json_decref(d->sqlite->facts);
 	d->sqlite->facts = NULL;

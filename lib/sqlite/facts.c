@@ -127,7 +127,8 @@ static const struct {
 	    "Who holds locks on the database, other than we: JSON array of "
 	    "{pid, type, mode, command, unit}, unit of systemd where the control "
 	    "group names one; type is shared, reserved, pending, exclusive, "
-	    "wal-read, wal-write, wal-checkpoint, wal-recover or wal-open; "
+	    "wal-read, wal-write, wal-checkpoint, wal-recover, wal-open or "
+	    "former; "
 	    "wal-read also has mark, its read mark, and frame, the last frame "
 	    "of the log that it may see" },
 	[FACT_LOCK_RESERVED] = { "lock_reserved",
@@ -135,6 +136,18 @@ static const struct {
 	[FACT_LOCK_PENDING] = { "lock_pending",
 	    "1 if a writer waits for readers to leave (rollback mode)" },
 	[FACT_LOCK_EXCLUSIVE] = { "lock_exclusive", "1 if a writer keeps readers out" },
+	[FACT_FORMER_INODE] = { "former_inode",
+	    "Inode that the file had when it was looked at before, if another; "
+	    "who still holds locks on that one is in lock_holders as former" },
+	[FACT_USERS_VISIBLE] = { "users_visible",
+	    "1 if we may see what the processes of the file's owner have open, "
+	    "which takes his user or CAP_SYS_PTRACE" },
+	[FACT_REPLACED_HOLDERS] = { "replaced_holders",
+	    "Who has the file open that was here before: JSON array of {pid, "
+	    "command, unit, how, fd, wal_fd}; how is deleted or moved" },
+	[FACT_MAPPED_HOLDERS] = { "mapped_holders",
+	    "Who has the file mapped into memory: JSON array of {pid, command, "
+	    "unit}" },
 	[FACT_FS_TYPE] = { "fs_type", "Type of the file system, as ext4, xfs, nfs4" },
 	[FACT_FS_NETWORK] = { "fs_network",
 	    "1 if it is a network or FUSE file system, where locks are not to "

@@ -50,14 +50,16 @@ read_ahead(int fd, int64_t size, int64_t until_us)
 }
 
 void
-gather_facts(const char *path, bool scan_wal, bool pre_read, int64_t until_us, struct file_facts *f)
+gather_facts(const char *path, const struct gather_how *how, int64_t until_us, struct file_facts *f)
 {
 	_cleanup_close_ int fd = gather_place(path, f);
 
 	file_facts_set_text(f, FACT_LIBRARY_VERSION, sqlite3_libversion());
 	gather_file_system(f);
 	if (!streq(file_facts_text(f, FACT_KIND), "file")) {
-		if (scan_wal && file_facts_int(f, FACT_WAL_EXISTS))
+		if (how->users && f->resolved)
+			gather_users(f);
+		if (how->scan_wal && file_facts_int(f, FACT_WAL_EXISTS))
 			gather_wal(until_us, f);
 		return;
 	}
@@ -65,10 +67,12 @@ gather_facts(const char *path, bool scan_wal, bool pre_read, int64_t until_us, s
 	if (fd < 0)
 		return;
 	gather_header(fd, f);
-	if (scan_wal || gather_is_short(f))
+	if (how->scan_wal || gather_is_short(f))
 		gather_wal(until_us, f);
 	gather_journal(f);
 	gather_wal_index(f);
-	if (pre_read)
+	if (how->users)
+		gather_users(f);
+	if (how->pre_read)
 		read_ahead(fd, file_facts_int(f, FACT_SIZE), until_us);
 }

@@ -6,9 +6,12 @@
  * it in the same process.
  */
 
+struct gather_how {
+	bool scan_wal, users, pre_read;
+};
 /* Everything; slow parts (pre-reading, WAL checksums) end at until_us. */
 void gather_facts(
-    const char *path, bool scan_wal, bool pre_read, int64_t until_us, struct file_facts *);
+    const char *path, const struct gather_how *, int64_t until_us, struct file_facts *);
 
 /* ---- its parts ---- */
 /* Path, kind, owner, folder, the files beside it.  Descriptor to read the file, or -1. */
@@ -16,6 +19,11 @@ int gather_place(const char *path, struct file_facts *);
 void gather_file_system(struct file_facts *);
 /* After gather_file_system: the kernel lists locks by its number of the device, not by stat's. */
 void gather_locks(struct file_facts *);
+/* Who has the file open or had the one before it, by what each process has open: not cheap. */
+void gather_users(struct file_facts *);
+/* pid, command and unit of a process, as JSON; NULL: it is one of our own workers. */
+struct json_t;
+struct json_t *gather_process(int pid);
 void gather_header(int fd, struct file_facts *);
 bool gather_is_short(const struct file_facts *); /* fewer pages than the header counts */
 /* As far as the files say without reading the log: cheap however long it is.  After gather_locks. */

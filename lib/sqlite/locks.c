@@ -87,63 +87,18 @@ shm_lock(const struct lock_line *l)
 	return "wal-open";
 }
 
-/* The first line of a small file of /proc, "" where it cannot be read. */
-static void
-proc_line(int pid, const char *name, char *buf, size_t size)
-{
-	char path[48];
-	FILE *file;
-
-	buf[0] = '\0';
-	if (pid <= 0)
-		return;
-	snprintf(path, sizeof(path), "/proc/%d/%s", pid, name);
-	file = fopen(path, "re");
-	if (!file)
-		return;
-	if (fgets(buf, (int)size, file))
-		buf[strcspn(buf, "\n")] = '\0';
-	fclose(file);
-}
-
-/* Of the path of a control group the last part that is a unit: /system.slice/app.service/worker. */
-static char *
-unit_of(int pid)
-{
-	char line[4096], *save = NULL, *found = NULL;
-
-	proc_line(pid, "cgroup", line, sizeof(line));
-	for (char *p = strtok_r(line, "/", &save); p; p = strtok_r(NULL, "/", &save)) {
-		size_t n = strlen(p);
-
-		if ((n > 8 && streq(p + n - 8, ".service")) ||
-		    (n > 6 && streq(p + n - 6, ".scope")))
-			found = p;
-	}
-	return text_from_peer(found ? found : "", found ? strlen(found) : 0, 256);
-}
-
 static void
 add_holder(json_t *holders, const struct lock_line *l, const char *type)
 {
-	_cleanup_free_ char *command = NULL, *unit = NULL;
-	char comm[32];
 	json_t *o;
 
 	if (json_array_size(holders) >= (streq(type, "wal-open") ? OPEN_MAX : HOLDERS_MAX))
 		return;
-	proc_line(l->pid, "comm", comm, sizeof(comm));
-	/* Another worker that reads, of this program or of one beside it. */
-	if (streq(comm, "dbh-sqlite"))
+	o = gather_process(l->pid);
+	if (!o)
 		return;
-	command = text_from_peer(comm, strlen(comm), sizeof(comm));
-	unit = unit_of(l->pid);
-	o = json_object();
-	json_object_set_new(o, "pid", json_integer(l->pid));
 	json_object_set_new(o, "type", json_string(type));
 	json_object_set_new(o, "mode", json_string(l->write ? "write" : "read"));
-	json_object_set_new(o, "command", json_string(command));
-	json_object_set_new(o, "unit", json_string(unit));
 	/* Of several marks that one process holds the lowest: it keeps the most. */
 	if (streq(type, "wal-read"))
 		json_object_set_new(o, "mark", json_integer(l->first - SHM_READ));
@@ -154,6 +109,7 @@ static void
 judge_line(const struct lock_line *l, const char *device, uint64_t inode, uint64_t shm,
     struct file_facts *f, json_t *holders)
 {
+	uint64_t former = (uint64_t)file_facts_int(f, FACT_FORMER_INODE);
 	const char *type;
 
 	if (!streq(l->device, device) || l->pid == getpid())
@@ -167,6 +123,8 @@ judge_line(const struct lock_line *l, const char *device, uint64_t inode, uint64
 		else if (streq(type, "exclusive"))
 			file_facts_set_int(f, FACT_LOCK_EXCLUSIVE, 1);
 		add_holder(holders, l, type);
+	} else if (former != 0 && l->inode == former) {
+		add_holder(holders, l, "former");
 	} else if (shm != 0 && l->inode == shm) {
 		add_holder(holders, l, shm_lock(l));
 	}

@@ -184,6 +184,16 @@ open_regular(struct file_facts *f, const char *resolved)
 	return fd;
 }
 
+/* Its folder may be there, by another name. */
+static char *
+resolve_absent(const char *path)
+{
+	_cleanup_free_ char *of_dir = xstrdup(path), *of_base = xstrdup(path), *dir = NULL;
+
+	dir = realpath(dirname(of_dir), NULL);
+	return dir ? xasprintf("%s/%s", dir, basename(of_base)) : xstrdup(path);
+}
+
 int
 gather_place(const char *path, struct file_facts *f)
 {
@@ -199,7 +209,7 @@ gather_place(const char *path, struct file_facts *f)
 		/* Who is gone may have left something behind; not at the end of a link, whose name is another. */
 		if (streq(file_facts_text(f, FACT_KIND), "absent") &&
 		    !file_facts_known(f, FACT_IS_SYMLINK)) {
-			f->resolved = xstrdup(path);
+			f->resolved = resolve_absent(path);
 			set_neighbours(f);
 		}
 		return -1;

@@ -80,23 +80,36 @@ get_statement(json_t *o)
 	};
 }
 
-/* Checksums of a long log are worth their time only for a check that asks for them. */
 static bool
-asks_for_log(json_t *statements)
+asks_for(json_t *statements, size_t n, const char *const *words)
 {
-	static const char *const words[] = { "wal_valid_", "wal_committed_", "wal_damage",
-		"wal_frames", "wal_foreign" };
 	json_t *o;
 	size_t i;
 
 	json_array_foreach (statements, i, o) {
 		const char *sql = json_string_value(json_object_get(o, "sql"));
 
-		for (size_t w = 0; sql && w < ARRAY_SIZE(words); w++)
+		for (size_t w = 0; sql && w < n; w++)
 			if (strstr(sql, words[w]))
 				return true;
 	}
 	return false;
+}
+
+/* Checksums of a long log, and all processes, are worth their time only for a check that asks. */
+static struct gather_how
+get_how(const struct job *j, json_t *statements)
+{
+	static const char *const log[] = { "wal_valid_", "wal_committed_", "wal_damage",
+		"wal_frames", "wal_foreign" };
+	static const char *const users[] = { "replaced_holders", "mapped_holders",
+		"users_visible" };
+
+	return (struct gather_how){
+		.scan_wal = asks_for(statements, ARRAY_SIZE(log), log),
+		.users = asks_for(statements, ARRAY_SIZE(users), users),
+		.pre_read = json_is_true(json_object_get(j->json, "pre_read")),
+	};
 }
 
 /* ---- one statement ---- */
@@ -388,13 +401,15 @@ static int
 serve_all(struct job *j)
 {
 	json_t *statements = json_object_get(j->json, "statements"), *o;
+	const struct gather_how how = get_how(j, statements);
 	_cleanup_free_ char *facts = NULL;
+	int64_t former = get_int(j->json, "former_inode", 0);
 	size_t i;
 	int r;
 
-	gather_facts(j->path, asks_for_log(statements),
-	    json_is_true(json_object_get(j->json, "pre_read")),
-	    clock_now_us() + (j->until_us - clock_now_us()) / 2, &j->facts);
+	if (former > 0)
+		file_facts_set_int(&j->facts, FACT_FORMER_INODE, former);
+	gather_facts(j->path, &how, clock_now_us() + (j->until_us - clock_now_us()) / 2, &j->facts);
 	open_file(j);
 	facts = file_facts_json(&j->facts);
 	r = facts ? worker_send(SQLITE_FACTS, facts, strlen(facts)) : -ENOMEM;

@@ -9,6 +9,7 @@
  * The job:
  *   {"path" or, where its bytes are no text, "path_written" as fleet_name() writes them,
  *    "copy_limit", "deadline_ms", "slice_ms", "pre_read": bool,
+ *    "former_inode"?: of the file that was here before,
  *    "closed": bool, a worker fell when it opened the file: what needs that is unknown,
  *    "temp_dir"?: folder for a private copy (default $STATE_DIRECTORY, $TMPDIR, /tmp),
  *    "statements": [{"n": 0, "sql", "source": "sql"|"file", "params": ["..."|null, ...],

@@ -263,7 +263,8 @@ struct look {
 	json_t *statements;
 	int64_t copy_limit, deadline_ms, slice_ms;
 	int64_t kill_after_us; /* the parent's deadline; 0: 20 s */
-	bool pre_read;
+	bool pre_read, closed;
+	int64_t former_inode;
 	const char *temp_dir;
 	void (*on_facts)(void *); /* while the worker is at its statements */
 	void *arg;
@@ -370,10 +371,13 @@ look_here(struct look *l, const char *path)
 	    (json_int_t)l->copy_limit, "deadline_ms", (json_int_t)l->deadline_ms, "slice_ms",
 	    (json_int_t)l->slice_ms, "pre_read", l->pre_read, "temp_dir", l->temp_dir ?: "/tmp",
 	    "statements", l->statements);
-	_cleanup_free_ char *text = json_dumps(job, 0);
+	_cleanup_free_ char *text = NULL;
 	struct worker_pool *pool;
 	struct err err;
 
+	json_object_set_new(job, "closed", json_boolean(l->closed));
+	json_object_set_new(job, "former_inode", json_integer(l->former_inode));
+	text = json_dumps(job, 0);
 	json_decref(job);
 	log_init(LOG_LEVEL_WARNING, on_warning, NULL);
 	l->columns = json_array();

@@ -184,6 +184,39 @@ test_live_wal(void **state)
 	assert_int_equal(app_run(APP_UID, in_stage("app.db"), "INSERT INTO t(v) VALUES ('x')"), 0);
 }
 
+/* Whoever may not look into processes still sees the locks on the inode that the file had before. */
+static void
+test_former_file(void **state)
+{
+	struct look l = look_new(), again = look_new();
+	struct app app;
+	struct stat st;
+
+	(void)state;
+	assert_int_equal(chown(stage_dir, APP_UID, APP_UID), 0);
+	app = app_start(APP_UID, in_stage("app.db"), "PRAGMA journal_mode = WAL;" SCHEMA);
+	assert_int_equal(stat(in_stage("app.db"), &st), 0);
+	assert_int_equal(rename(in_stage("app.db"), in_stage("old.db")), 0);
+	db_make(in_stage("app.db"), SCHEMA);
+	look_add(&l, "file",
+	    "SELECT count(*), max(x.value ->> 'pid'), file_fact('users_visible') "
+	    "FROM json_each(file_fact('lock_holders')) AS x "
+	    "WHERE x.value ->> 'type' = 'former' /* replaced_holders */",
+	    false, 1000);
+	json_decref(again.statements);
+	again.statements = json_incref(l.statements);
+	l.former_inode = (int64_t)st.st_ino;
+	look_as(&l, WATCHER_UID, in_stage("app.db"));
+	look_as(&again, WATCHER_UID, in_stage("app.db"));
+	assert_true(atoi(cell_of(&l, 0, 0, 0)) > 0);
+	assert_int_equal(atoi(cell_of(&l, 0, 0, 1)), app.pid);
+	assert_string_equal(cell_of(&l, 0, 0, 2), "0");
+	assert_string_equal(cell_of(&again, 0, 0, 0), "0");
+	look_done(&l);
+	look_done(&again);
+	app_kill(&app);
+}
+
 /* The application was killed: log and index lie there, nobody has them open. */
 static void
 test_killed_wal_application(void **state)
@@ -645,6 +678,7 @@ main(int argc, char **argv)
 		TEST(test_encodings),
 		TEST(test_idle_wal_of_another),
 		TEST(test_live_wal),
+		TEST(test_former_file),
 		TEST(test_killed_wal_application),
 		TEST(test_exclusive_lock),
 		TEST(test_reserved_lock_lets_readers_in),

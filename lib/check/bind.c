@@ -13,10 +13,10 @@
 const char *const bind_engine_names[] = { "first_seen", "baseline", "host", "interval",
 	"migrations", "not_covered", "sample_keys", "scrubs", "schemas_platform",
 	"databases_platform", "roles_platform", "slice", "slices", "accept_missing", "conventions",
-	"conventions_exclude", "copy_limit", "expect_application_id", "expect_encoding",
-	"expect_journal_mode", "expect_migration", "expect_role", "expect_standbys",
-	"expect_user_version", "known_migrations", "max_overflow", "migration_table",
-	"migration_tool", "pool_size", "require_columns", "require_extensions",
+	"conventions_exclude", "copy_limit", "data_role", "expect_application_id",
+	"expect_encoding", "expect_journal_mode", "expect_migration", "expect_role",
+	"expect_standbys", "expect_user_version", "known_migrations", "max_overflow",
+	"migration_table", "migration_tool", "pool_size", "require_columns", "require_extensions",
 	"require_relationships", "require_tables", "schemas_exclude", "server", "superuser",
 	"users_table", NULL };
 

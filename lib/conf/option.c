@@ -245,8 +245,9 @@ const struct conf_option conf_options[] = {
 	{ KIND_DATABASE, "admin_dsn", TYPE_DSN, OPT_LATER | OPT_SECRET, OPT_NO_FIELD,
 	  .help = "How to connect for what changes the database.",
 	  .example = "postgresql://owner@/orders" },
-	{ KIND_DATABASE, "data_role", TYPE_TEXT, OPT_LATER, OPT_NO_FIELD,
-	  .help = "The role that may read rows.", .example = "app_read" },
+	{ KIND_DATABASE, "data_role", TYPE_TEXT, 0, OPT_NO_FIELD,
+	  .help = "The role of a second login, for what runs code of the database itself: rules of CHECK "
+	          "constraints, operators that are no part of the server.", .example = "dbhealth_data" },
 	{ KIND_DATABASE, "same_schema_as", TYPE_NAME, 0, OPT_NO_FIELD,
 	  .help = "The database whose schema this one should have: schema-drift is critical "
 	          "when they differ for 15 minutes.", .example = "orders" },

@@ -297,6 +297,7 @@ run_end(struct pg_run *r)
 
 	pg_run_scrub_end(r);
 	facts_done(&r->fresh);
+	free(r->unfit);
 	free(r);
 	if (is_lost)
 		scope_part_end(job.part,
@@ -321,6 +322,9 @@ pg_run_pump(struct pg_run *r)
 			break;
 		}
 		switch (r->stage) {
+		case STAGE_FIT:
+			wait = pg_run_pump_fit(r);
+			break;
 		case STAGE_FACTS:
 			wait = pg_run_pump_facts(r);
 			break;
@@ -350,6 +354,9 @@ pg_run_new(const struct pg_run_job *job)
 	struct pg_run *r = xcalloc(1, sizeof(*r));
 
 	r->job = *job;
+	r->stage = job->data_role ? STAGE_FIT : STAGE_FACTS;
+	/* what was tried is not tried again by the same turn */
+	r->scrub_wall_us = clock_wall_us();
 	r->scrub_until_us = clock_now_us() + job->scrub_budget_us;
 	return r;
 }
@@ -372,5 +379,6 @@ pg_run_abort(struct pg_run *r, const char *why)
 	scope_part_end(r->job.part, REASON_CONNECTION, why);
 	pg_run_scrub_end(r);
 	facts_done(&r->fresh);
+	free(r->unfit);
 	free(r);
 }

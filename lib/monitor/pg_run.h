@@ -27,6 +27,12 @@ struct pg_run_job {
 	int64_t timeout_us;  /* of one statement */
 	int64_t scrub_budget_us, scrub_max_us; /* time for scrub items; longest for one */
 	struct scrub_keeper *keeper;           /* borrowed; NULL: nothing is spared */
+	/* The session is of the data role, in whose fitness we first look: the part's scrubs go on with
+	 * what is left for it. */
+	const char *data_role, *monitor_login; /* borrowed; NULL: ours */
+	/* Takes the part with what is left for the data role; NULL: nobody can, and why not. */
+	void (*hand_over)(struct part *, void *arg);
+	const char *no_data_role; /* borrowed */
 	/* Judges a check of source session. */
 	void (*session_check)(struct checkup *, void *arg);
 	/* Exactly once, last.  failure: why the session ended under us, or NULL. */

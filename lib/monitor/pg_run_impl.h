@@ -6,7 +6,7 @@
  * What the files of one run share: pg_run.c sends statements and takes their results, pg_facts.c
  * reads what the server is and has, pg_scrub.c goes through objects one by one.
  */
-enum stage { STAGE_FACTS, STAGE_CHANGE, STAGE_CHECKS, STAGE_SCRUB, STAGE_END };
+enum stage { STAGE_FIT, STAGE_FACTS, STAGE_CHANGE, STAGE_CHECKS, STAGE_SCRUB, STAGE_END };
 
 struct ask {
 	struct pg_run *run; /* borrowed */
@@ -28,12 +28,14 @@ struct pg_run {
 	struct ask *asks; /* in flight */
 	size_t in_flight;
 	struct checkup *scrubbing;
-	int64_t scrub_until_us, scrub_wall_us, scrub_spent_us;
+	int64_t scrub_until_us, scrub_wall_us, scrub_spent_us, data_until_us;
 	struct facts fresh; /* being read: what was known holds until all of it is here */
 	struct load load;   /* as last seen */
 	bool looked;
 	struct pg_failure lost, facts_failed;
 	bool is_lost, pumping;
+	bool fit_told; /* of the data role: `unfit` holds why not, or NULL */
+	char *unfit;
 	/* columns of the list of items */
 	int col[SCRUB_COLUMN_N];
 };
@@ -55,6 +57,9 @@ void pg_run_record_unknown(struct checkup *, enum reason, const char *text);
 
 /* pg_facts.c: false when nothing was sent and nothing is left */
 bool pg_run_pump_facts(struct pg_run *);
+
+/* pg_fit.c: likewise; whether the data role has as few rights as it should. */
+bool pg_run_pump_fit(struct pg_run *);
 
 /* pg_change.c: likewise; who rebuilds the schema, where a check of the part minds */
 bool pg_run_pump_change(struct pg_run *);

@@ -18,6 +18,9 @@
 #define BYTES_WITHOUT_DEEP (1024.0 * 1024 * 1024)
 /* How fast an object is read at worst, for the time that its one statement is given at first. */
 #define SLOW_BYTES_PER_SEC 25e6
+/* The data role does not see what others do: the look at the load that its turn began with holds so
+ * long, then the next turn begins with another. */
+#define DATA_TURN_US (5 * USEC_PER_SEC)
 
 static const char load_sql[] =
     "SELECT (SELECT count(*) FROM pg_catalog.pg_stat_activity AS a WHERE a.state = 'active'"
@@ -94,6 +97,8 @@ on_item(const char *const *cells, const size_t *lengths, void *arg)
 		scrub_get(s, v[SCRUB_KEY])->tried_wall_us = INT64_MAX; /* not in this run */
 	if (v[SCRUB_REMEDY])
 		scrub_list_remedy(s, v[SCRUB_KEY], v[SCRUB_REMEDY]);
+	if (v[SCRUB_LOGIN] && streq(v[SCRUB_LOGIN], "data"))
+		scrub_list_as_data(s, v[SCRUB_KEY]);
 	if (v[SCRUB_START] && v[SCRUB_SLICE])
 		scrub_list_slices(s, v[SCRUB_KEY], v[SCRUB_START], strtod(v[SCRUB_SLICE], NULL));
 	return true;
@@ -113,6 +118,11 @@ on_items_done(const struct pg_failure *f, int64_t duration_us, void *arg)
 		forget_scrubbing(r);
 	} else {
 		scope_scrub_listed(a->checkup);
+		if (!r->job.hand_over)
+			scope_scrub_stop_data(a->checkup,
+			    r->job.no_data_role ? r->job.no_data_role
+			                        : "only a data_role looks there",
+			    REASON_PRIVILEGE);
 		r->scrub_wall_us = clock_wall_us();
 	}
 	ask_free(a);
@@ -224,7 +234,7 @@ may_go_on(struct pg_run *r, bool *ret_asked, int *ret_error)
 		    r, "its share of the time is used up", allowance_wait_us(&k->allowance, now));
 		return false;
 	}
-	if (r->looked && now - r->load.at_us < LOOK_AGAIN_US) {
+	if (r->job.data_role || (r->looked && now - r->load.at_us < LOOK_AGAIN_US)) {
 		k->holder = r;
 		return true;
 	}
@@ -282,7 +292,8 @@ pg_run_item_failure(struct ask *a, const struct pg_failure *f)
 
 	if (!it)
 		return false;
-	if (is_gone(f) && scrub_item_gone(it))
+	/* Code of the target fails as if a table were gone when it does not find its own. */
+	if (!it->as_data && is_gone(f) && scrub_item_gone(it))
 		return false;
 	if (!it->remedy || !is_state(f, corrupted, ARRAY_SIZE(corrupted)))
 		return false;
@@ -366,7 +377,7 @@ ask_slice(struct pg_run *r, struct checkup *c, const struct scrub_item *it)
 		.params = params,
 		.nparams = ARRAY_SIZE(params),
 		.timeout_us = timeout,
-		.user = check_is_foreign(c->check) };
+		.user = it->as_data || check_is_foreign(c->check) };
 
 	a->item = xstrdup(it->key);
 	a->sliced = true;
@@ -383,7 +394,8 @@ ask_item(struct pg_run *r, struct checkup *c, const struct scrub_item *it)
 	struct ask *a;
 	int64_t timeout = MAX(it->timeout_us, r->job.timeout_us);
 	int64_t estimate = (int64_t)fmin(it->cost / SLOW_BYTES_PER_SEC * USEC_PER_SEC, 1e15);
-	struct pg_statement st = { .sql = it->sql, .user = check_is_foreign(c->check) };
+	struct pg_statement st = { .sql = it->sql,
+		.user = it->as_data || check_is_foreign(c->check) };
 	int e;
 
 	if (it->start)
@@ -426,6 +438,9 @@ has_time(const struct pg_run *r)
 {
 	if (!r->job.keeper)
 		return clock_now_us() < r->scrub_until_us;
+	if (r->job.data_role && !r->scrubbing->scope->tasks[r->scrubbing->check->probe].now &&
+	    clock_now_us() >= r->data_until_us)
+		return false;
 	return r->scrub_spent_us < r->job.scrub_budget_us;
 }
 
@@ -435,6 +450,12 @@ begin_scrub(struct pg_run *r, struct checkup *c)
 {
 	struct coverage cov = { .cover = COVER_NOT };
 
+	if (r->job.data_role) { /* listed by who monitors */
+		if (r->data_until_us == 0)
+			r->data_until_us = clock_now_us() + DATA_TURN_US;
+		r->scrubbing = c;
+		return 0;
+	}
 	if (*r->job.facts_us == 0) {
 		pg_run_record_unknown(
 		    c, pg_failure_reason(&r->facts_failed), r->facts_failed.err.msg);
@@ -455,18 +476,39 @@ begin_scrub(struct pg_run *r, struct checkup *c)
 	return ask_items(r, c, &cov) < 0 ? -1 : 1;
 }
 
+/* What is left of it is asked over another session, which its pass ends on. */
+static void
+hand_over(struct pg_run *r)
+{
+	struct part *p = part_take(r->job.part, r->scrubbing);
+
+	forget_scrubbing(r);
+	p->as_data = true;
+	r->job.hand_over(p, r->job.arg);
+}
+
+static struct scrub_item *
+next_item(const struct pg_run *r, enum scrub_login login)
+{
+	const struct checkup *c = r->scrubbing;
+	const struct scrub_pace pace = scope_scrub_pace(c);
+
+	return scrub_next(c->scrub, clock_wall_us(), &pace, r->scrub_wall_us, login);
+}
+
 static int
 go_on_scrubbing(struct pg_run *r)
 {
 	struct checkup *c = r->scrubbing;
-	struct scrub_pace pace = scope_scrub_pace(c);
 	struct scrub_item *it = NULL;
-	bool asked;
+	bool asked, is_left = false;
 	int e;
 
-	if (has_time(r) && !checkup_is_over(c))
-		it = scrub_next(c->scrub, clock_wall_us(), &pace, r->scrub_wall_us);
-	if (!it) {
+	if (!checkup_is_over(c) && has_time(r))
+		it = next_item(r, r->job.data_role ? SCRUB_BY_DATA : SCRUB_BY_MONITOR);
+	if (!it && !checkup_is_over(c) && r->job.hand_over)
+		is_left = next_item(r, SCRUB_BY_DATA) != NULL;
+	if (!it && !is_left) {
 		struct scrub_keeper *k = r->job.keeper;
 
 		end_pass(r, NULL,
@@ -475,6 +517,10 @@ go_on_scrubbing(struct pg_run *r)
 	}
 	if (!may_go_on(r, &asked, &e))
 		return asked ? (e < 0 ? -1 : 1) : 0;
+	if (!it) {
+		hand_over(r);
+		return 0;
+	}
 	return ask_item(r, c, it) < 0 ? -1 : 1;
 }
 

@@ -301,6 +301,21 @@ part_split(struct part *p, bool (*match)(const struct checkup *))
 	return q;
 }
 
+struct part *
+part_take(struct part *p, struct checkup *c)
+{
+	struct part *q = part_new(p->task, 1);
+	size_t kept = 0;
+
+	for (size_t i = 0; i < p->n; i++)
+		if (p->taken[i] != c)
+			p->taken[kept++] = p->taken[i];
+	assert(kept + 1 == p->n);
+	p->n = kept;
+	q->taken[q->n++] = c;
+	return q;
+}
+
 void
 scope_task_run(struct task *t)
 {

@@ -125,12 +125,15 @@ struct part {
 	struct checkup **taken; /* borrowed, array owned */
 	size_t n;
 	int64_t queued_us;
+	bool as_data;      /* scrubs with objects left that only the data role looks at */
 	struct part *next; /* of its owner's queue */
 };
 /* Begins the run of a task that is due: takes what is due and hands it to ops->run. */
 void scope_task_run(struct task *);
 /* Moves the checks that match into a part of their own; NULL when none does. */
 struct part *part_split(struct part *, bool (*match)(const struct checkup *)) _must_check_;
+/* Moves one check into a part of its own. */
+struct part *part_take(struct part *, struct checkup *) _must_check_;
 /* Computed anew when generation moved, and while it is not covered. */
 void checkup_coverage(
     struct checkup *, const struct facts *, uint64_t generation, struct coverage *ret);
@@ -163,6 +166,10 @@ void scope_scrub_listed(struct checkup *);
 void scope_scrub_record(const struct outcome *, int64_t timeout_us, int64_t max_timeout_us);
 /* waits: why it did not go on, for wait_us; NULL when it came to the end of its list or time. */
 void scope_scrub_pass_end(struct checkup *, const char *waits, int64_t wait_us);
+/* What only the data role looks at cannot be looked at; privilege: until somebody mends it.  Of a
+ * part that was handed over for it, the passes end. */
+void scope_scrub_stop_data(struct checkup *, const char *why, enum reason);
+void scope_part_stop_data(struct part *, const char *why, enum reason);
 json_t *scope_scrubs_json(const struct scope *) _must_check_;       /* what is late, by check */
 json_t *checkup_coverage_json(const struct checkup *) _must_check_; /* NULL: no scrub */
 /* How often items are due; at once when somebody asked for a run. */

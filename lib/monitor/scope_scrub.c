@@ -188,6 +188,11 @@ judge_pass(struct checkup *c, const struct scrub_summary *sum, bool more, enum r
 		c->unknown_runs = sum->lost > 0 ? unknown_runs + 1 : 0;
 		c->status = sum->lost > 0 ? CHECK_UNKNOWN : CHECK_NOT_COVERED;
 		*ret = REASON_PRIVILEGE;
+		if (sum->reason)
+			return sum->denied == 1
+			           ? xasprintf("%s: %s", sum->reason_object, sum->reason)
+			           : xasprintf("%s and %zu more of %zu: %s", sum->reason_object,
+			                 sum->denied - 1, sum->items, sum->reason);
 		return sum->denied == 1 ? xasprintf("a right is missing for %s", sum->denied_object)
 		                        : xasprintf("a right is missing for %s and %zu more of %zu",
 		                              sum->denied_object, sum->denied - 1, sum->items);
@@ -197,6 +202,15 @@ judge_pass(struct checkup *c, const struct scrub_summary *sum, bool more, enum r
 		return xstrdup("needs two looks with time between them: the daemon tells");
 	}
 	return scrub_text(c, sum, clock_wall_us());
+}
+
+void
+scope_scrub_stop_data(struct checkup *c, const char *why, enum reason reason)
+{
+	if (!c->scrub || !c->running)
+		return;
+	scrub_stop_data(c->scrub, clock_wall_us(), why, reason == REASON_PRIVILEGE);
+	c->reason = reason;
 }
 
 void
@@ -216,7 +230,7 @@ scope_scrub_pass_end(struct checkup *c, const char *waits, int64_t wait_us)
 		return;
 	scrub_summarise(c->scrub, &sum);
 	pace = scope_scrub_pace(c);
-	more = scrub_next(c->scrub, wall, &pace, wall) != NULL;
+	more = scrub_next(c->scrub, wall, &pace, wall, SCRUB_BY_ANY) != NULL;
 	c->scrub_waits = more && waits ? xstrdup(waits) : NULL;
 	c->tried = true;
 	c->last_us = now;
@@ -234,6 +248,17 @@ scope_scrub_pass_end(struct checkup *c, const char *waits, int64_t wait_us)
 		c->due_us = now + wait_us;
 	else
 		checkup_next(c, &c->scope->tasks[c->check->probe]);
+}
+
+void
+scope_part_stop_data(struct part *p, const char *why, enum reason reason)
+{
+	for (size_t i = 0; i < p->n; i++) {
+		if (!p->taken[i]->running)
+			continue;
+		scope_scrub_stop_data(p->taken[i], why, reason);
+		scope_scrub_pass_end(p->taken[i], NULL, 0);
+	}
 }
 
 json_t *

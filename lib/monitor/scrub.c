@@ -19,12 +19,14 @@
 #define SLICE_RANGE    1024
 #define LARGEST_LATE   5
 #define SCRUB_RETRY_US (86400 * USEC_PER_SEC)
+/* Each try of the data role is a login of its own. */
+#define DATA_RETRY_US (900 * USEC_PER_SEC)
 /* Tables that are dropped and made again under one name go on for ever; a statement that names what
  * never was does too, and must not pass for them. */
 #define GONE_MAX 8
 
 const char *const scrub_column_names[SCRUB_COLUMN_N] = { "key", "object", "sql", "cost", "grant",
-	"start", "slice", "remedy" };
+	"start", "slice", "remedy", "login" };
 
 struct scrub {
 	struct scrub_item **v;
@@ -40,6 +42,7 @@ item_free(struct scrub_item *it)
 	free(it->object);
 	free(it->sql);
 	free(it->grant);
+	free(it->reason);
 	free(it->why);
 	free(it->start);
 	free(it->remedy);
@@ -113,6 +116,8 @@ list_item(struct scrub *s, const char *key, const char *object)
 	free(TAKE_PTR(it->remedy));
 	free(TAKE_PTR(it->sql));
 	free(TAKE_PTR(it->grant));
+	free(TAKE_PTR(it->reason));
+	it->as_data = false;
 	it->object = xstrdup(object);
 	return it;
 }
@@ -171,6 +176,40 @@ scrub_list_deny(struct scrub *s, const char *key, const char *object, const char
 }
 
 void
+scrub_list_as_data(struct scrub *s, const char *key)
+{
+	struct scrub_item *it = map_get(s->by_key, key);
+
+	if (it)
+		it->as_data = true;
+}
+
+static bool
+is_denied(const struct scrub_item *it)
+{
+	return it->grant || it->reason;
+}
+
+void
+scrub_stop_data(struct scrub *s, int64_t wall_us, const char *why, bool denied)
+{
+	for (size_t i = 0; i < s->n; i++) {
+		struct scrub_item *it = s->v[i];
+
+		if (!it->listed || !it->as_data || is_denied(it))
+			continue;
+		if (!denied) {
+			scrub_item_failed(it, wall_us, why, false, 0, 0);
+			continue;
+		}
+		it->reason = xstrdup(why);
+		it->failed = it->confirm = false;
+		free(TAKE_PTR(it->why));
+		free(TAKE_PTR(it->sql));
+	}
+}
+
+void
 scrub_list_end(struct scrub *s)
 {
 	size_t kept = 0;
@@ -214,7 +253,8 @@ scrub_interval_us(const struct scrub_pace *p, int64_t duration_us)
 }
 
 struct scrub_item *
-scrub_next(struct scrub *s, int64_t wall_us, const struct scrub_pace *pace, int64_t since_wall_us)
+scrub_next(struct scrub *s, int64_t wall_us, const struct scrub_pace *pace, int64_t since_wall_us,
+    enum scrub_login login)
 {
 	struct scrub_item *best = NULL;
 
@@ -223,6 +263,8 @@ scrub_next(struct scrub *s, int64_t wall_us, const struct scrub_pace *pace, int6
 
 		if (!it->listed || !it->sql || it->tried_wall_us >= since_wall_us ||
 		    (it->retry_wall_us > wall_us && pace->longest_us > 0))
+			continue;
+		if (login != SCRUB_BY_ANY && it->as_data != (login == SCRUB_BY_DATA))
 			continue;
 		if (!it->confirm && !it->resume && it->done_wall_us > 0 &&
 		    wall_us - it->done_wall_us < scrub_interval_us(pace, it->duration_us))
@@ -256,6 +298,8 @@ scrub_item_failed(struct scrub_item *it, int64_t wall_us, const char *why, bool 
 	it->why = xstrdup(why);
 	if (timed_out && MAX(timeout_us, it->timeout_us) >= max_timeout_us)
 		it->retry_wall_us = wall_us + SCRUB_RETRY_US;
+	else if (it->as_data)
+		it->retry_wall_us = wall_us + DATA_RETRY_US;
 	if (timed_out)
 		it->timeout_us = MIN(MAX(timeout_us, it->timeout_us) * 2, max_timeout_us);
 }
@@ -324,10 +368,15 @@ scrub_summarise(const struct scrub *s, struct scrub_summary *ret)
 			continue;
 		ret->items++;
 		ret->confirm += it->confirm;
-		if (it->grant) {
+		if (is_denied(it)) {
 			ret->denied++;
 			ret->lost += it->done_wall_us > 0;
-			ret->denied_object = it->object;
+			if (it->reason) {
+				ret->reason = it->reason;
+				ret->reason_object = it->object;
+			} else {
+				ret->denied_object = it->object;
+			}
 			continue;
 		}
 		ret->bytes += it->cost;
@@ -372,7 +421,7 @@ verified_us(const struct scrub_item *it)
 static bool
 is_late(const struct scrub_item *it, int64_t wall_us, int64_t limit_us)
 {
-	return it->listed && !it->grant && wall_us - verified_us(it) > limit_us;
+	return it->listed && !is_denied(it) && wall_us - verified_us(it) > limit_us;
 }
 
 /* The largest that is smaller than all told before; of equals by their order. */
@@ -416,7 +465,7 @@ scrub_late(const struct scrub *s, int64_t wall_us, int64_t limit_us, const char 
 	int64_t oldest = wall_us;
 
 	for (size_t i = 0; i < s->n; i++) {
-		if (!s->v[i]->listed || s->v[i]->grant)
+		if (!s->v[i]->listed || is_denied(s->v[i]))
 			continue;
 		n++;
 		bytes += s->v[i]->cost;

@@ -11,8 +11,10 @@
  */
 struct scrub_item {
 	char *key, *object,
-	    *sql;    /* sql NULL: known from a former run, not listed now; or no right */
-	char *grant; /* what would give the right to look at it, or NULL */
+	    *sql;     /* sql NULL: known from a former run, not listed now; or no right */
+	char *grant;  /* what would give the right to look at it, or NULL */
+	char *reason; /* why else it may not be looked at, in words, or NULL */
+	bool as_data; /* its statement runs code of the target: by the data role alone */
 	double cost;
 	int64_t done_wall_us; /* last complete look; 0 never */
 	int64_t tried_wall_us;
@@ -48,6 +50,7 @@ enum scrub_column {
 	SCRUB_START,
 	SCRUB_SLICE,
 	SCRUB_REMEDY,
+	SCRUB_LOGIN, /* `data`: by the data role alone */
 	SCRUB_COLUMN_N
 };
 extern const char *const scrub_column_names[SCRUB_COLUMN_N];
@@ -67,7 +70,11 @@ void scrub_list_slices(struct scrub *, const char *key, const char *start, doubl
 void scrub_list_remedy(struct scrub *, const char *key, const char *remedy);
 /* An item that may not be looked at; grant is the statement that would allow it. */
 void scrub_list_deny(struct scrub *, const char *key, const char *object, const char *grant);
+/* Of the item just added: none but the data role runs its statement. */
+void scrub_list_as_data(struct scrub *, const char *key);
 void scrub_list_end(struct scrub *);
+/* No data role can look now: `denied` until somebody mends it, else a failure.  Of those listed. */
+void scrub_stop_data(struct scrub *, int64_t wall_us, const char *why, bool denied);
 /*
  * What one look costs decides how often it is worth it: at most a thousandth of the time goes into
  * one item, but none waits longer than longest_us or comes more often than shortest_us.
@@ -76,10 +83,11 @@ struct scrub_pace {
 	int64_t shortest_us, longest_us;
 };
 int64_t scrub_interval_us(const struct scrub_pace *, int64_t duration_us);
+enum scrub_login { SCRUB_BY_ANY = 0, SCRUB_BY_MONITOR, SCRUB_BY_DATA };
 /* The item to look at next: to be confirmed, never done (smallest first), then the oldest that is
  * due; not one tried since since_wall_us.  NULL: nothing due. */
-struct scrub_item *scrub_next(
-    struct scrub *, int64_t wall_us, const struct scrub_pace *, int64_t since_wall_us);
+struct scrub_item *scrub_next(struct scrub *, int64_t wall_us, const struct scrub_pace *,
+    int64_t since_wall_us, enum scrub_login);
 struct scrub_item *scrub_get(struct scrub *, const char *key); /* or NULL */
 void scrub_item_done(struct scrub_item *, int64_t wall_us, int64_t duration_us, bool confirm);
 void scrub_item_failed(struct scrub_item *, int64_t wall_us, const char *why, bool timed_out,
@@ -105,6 +113,8 @@ struct scrub_summary {
 	size_t waiting;
 	size_t denied, lost; /* without the right; of those, done before */
 	const char *denied_object;
+	const char *reason,
+	    *reason_object; /* of one that is denied for no want of a GRANT, or NULL */
 };
 /* The statements that would allow what is denied, joined, up to some length; owned; or NULL. */
 char *scrub_grants(const struct scrub *) _must_check_;

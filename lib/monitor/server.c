@@ -306,6 +306,7 @@ server_free(struct server *s)
 	scope_done(&s->scope);
 	facts_done(&s->facts);
 	pg_plan_unref(s->plan);
+	server_data_done(s);
 	strv_free(s->listed);
 	strv_free(s->list_tells);
 	free(s->visitors);
@@ -324,7 +325,7 @@ static bool
 is_idle(const struct server *s)
 {
 	if (s->home_run || s->home_queue || s->resolving || s->listing || s->nleaving > 0 ||
-	    server_host_is_busy(s) || pg_session_in_flight(s->home) > 0)
+	    server_data_is_busy(s) || server_host_is_busy(s) || pg_session_in_flight(s->home) > 0)
 		return false;
 	for (size_t i = 0; i < s->nvisitors; i++)
 		if (s->visitors[i].busy)

@@ -513,6 +513,8 @@ home_run_part(struct server *s)
 	s->home_queue = p->next;
 	p->next = NULL;
 	d = p->task->scope->is_server ? NULL : p->task->scope->owner;
+	/* Scrubs are here where the home session is the only one. */
+	job.no_data_role = server_no_data_role(s, d ? d : s->home_db);
 	job.part = p;
 	job.deadline_us = server_part_deadline_us(s, p);
 	job.facts = d ? &d->facts : &s->facts;

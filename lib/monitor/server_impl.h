@@ -22,6 +22,8 @@ struct visitor {
 	struct pg_run *run;
 	bool busy;
 	bool tainted; /* has run user SQL: closed after the visit */
+	const char
+	    *data_role; /* logged in as it: closed after the visit; borrowed; NULL: as ours */
 	int64_t used_us;
 };
 
@@ -33,6 +35,18 @@ struct server_host {
 	int64_t facts_us, looked_us;
 	bool asking;
 	bool holds; /* one-shot: the first run waits for the first look */
+};
+
+/* Another login to the same server, as the data role of some of its databases. */
+struct data_login {
+	struct server *server; /* borrowed */
+	char *role;
+	char *dsn, *resolving_dsn; /* may hold secrets: never logged */
+	struct pg_plan *plan;      /* of dsn, or NULL */
+	int64_t plan_us;
+	struct worker_job *resolving;
+	struct pg_failure failure; /* why there is no plan */
+	bool failed;
 };
 
 struct server {
@@ -57,6 +71,8 @@ struct server {
 	struct pg_plan *plan;
 	int64_t plan_us;
 	struct worker_job *resolving;
+	struct data_login **data_logins; /* by role, made when first wanted */
+	size_t ndata_logins;
 
 	enum link link;
 	struct pg_session *home;
@@ -166,6 +182,21 @@ void server_visits_pump(struct server *);
 void server_visits_tick(struct server *);     /* once a second */
 void server_visits_forget(struct database *); /* it leaves the server: no session is kept for it */
 void server_database_reached(struct database *);
+
+/* server_data.c */
+/* The role of the database's second login, or NULL. */
+const char *server_data_role(const struct database *);
+/* What is wrong where it says that only the data role can look; NULL: nothing yet. */
+const char *server_no_data_role(const struct server *, const struct database *);
+/* Whether the data role may be logged in with now: else its plan is being made and the visits are pumped
+ * then, or what waited for it has ended in words. */
+bool server_data_is_ready(struct server *, struct database *);
+/* Of one that is ready; both stay as long as the server. */
+struct pg_plan *server_data_plan(struct server *, const struct database *, const char **ret_role);
+/* The login of a visit failed: what waits for it ends in words. */
+void server_data_failed(struct database *, const struct pg_failure *);
+bool server_data_is_busy(const struct server *);
+void server_data_done(struct server *);
 
 /* server_host.c */
 void server_host_begin(struct server *); /* the home session is up */

@@ -194,7 +194,11 @@ server_refit(struct server *s)
 
 		while ((p = q)) {
 			q = p->next;
-			server_queue_add(&s->home_queue, p, false);
+			if (p->as_data)
+				scope_part_end(
+				    p, REASON_BUDGET, "no connection for data_role is left");
+			else
+				server_queue_add(&s->home_queue, p, false);
 		}
 		server_home_pump(s);
 	}
@@ -325,7 +329,7 @@ server_is_closed(struct server *s)
 	bool down = server_visitors_close(s);
 
 	if (s->home_run || s->resolving || s->nleaving > 0 || scope_is_busy(&s->scope) ||
-	    server_host_is_busy(s))
+	    server_data_is_busy(s) || server_host_is_busy(s))
 		return false;
 	if (s->home && pg_session_state(s->home) != PG_DOWN) {
 		if (pg_session_in_flight(s->home) == 0)

@@ -179,12 +179,37 @@ server_scrub_job(struct server *s, struct pg_run_job *job)
 	job->keeper = keeper_of(s);
 }
 
+/* What is left for the data role waits for a visit of its own. */
+static void
+on_hand_over(struct part *p, void *arg)
+{
+	struct visitor *v = arg;
+
+	server_queue_add(&v->db->visit_parts, p, false);
+}
+
+/* The first that this visit may run: what monitors and what the data role does share no session. */
+static struct part *
+take_part(const struct visitor *v)
+{
+	for (struct part **at = &v->db->visit_parts; *at; at = &(*at)->next) {
+		struct part *p = *at;
+
+		if (p->as_data != (v->data_role != NULL))
+			continue;
+		*at = p->next;
+		p->next = NULL;
+		return p;
+	}
+	return NULL;
+}
+
 static void
 visit_run(struct visitor *v)
 {
 	struct server *s = v->server;
 	struct database *d = v->db;
-	struct part *p = d->visit_parts;
+	struct part *p = s->refit ? NULL : take_part(v);
 	struct pg_run_job job = { .session = v->session,
 		.server_start = s->start,
 		.pooled = s->pooled,
@@ -194,12 +219,10 @@ visit_run(struct visitor *v)
 		.facts_sql = s->facts_sql };
 	bool server_part;
 
-	if (!p || s->refit) {
+	if (!p) {
 		visit_end(v, !v->tainted);
 		return;
 	}
-	d->visit_parts = p->next;
-	p->next = NULL;
 	server_part = p->task->scope == &s->scope;
 	v->tainted |= part_is_foreign(p);
 	job.part = p;
@@ -208,6 +231,10 @@ visit_run(struct visitor *v)
 	job.generation = server_part ? &s->facts_generation : &d->facts_generation;
 	job.facts_us = server_part ? &s->facts_us : &d->facts_us;
 	server_scrub_job(s, &job);
+	job.data_role = v->data_role;
+	job.monitor_login = s->facts.login;
+	job.no_data_role = server_no_data_role(s, d);
+	job.hand_over = v->data_role || job.no_data_role ? NULL : on_hand_over;
 	v->run = pg_run_new(&job);
 	pg_run_start(v->run);
 }
@@ -243,6 +270,12 @@ visit_failed(struct visitor *v, const struct pg_failure *f)
 
 	visitor_release(v);
 	reload_wake(s->m);
+	if (v->data_role) {
+		if (d && was_busy)
+			server_data_failed(d, f);
+		server_visits_pump(s);
+		return;
+	}
 	if (s->leaving || s->refit || (d && d->leaving)) {
 		server_visits_pump(s); /* what waits is asked over another session, or not at all */
 		return;
@@ -284,12 +317,13 @@ on_visit_connect(struct pg_session *session, const struct pg_failure *f, void *a
 		visit_failed(v, f);
 		return;
 	}
-	server_note_fresh(v->server, v->session);
+	if (!v->data_role)
+		server_note_fresh(v->server, v->session);
 	if (!v->busy) { /* the kept attempt: answered long after its visit was given up */
 		visitor_close(v);
 		return;
 	}
-	if (!v->db->leaving && (v->db->datname || v->db == v->server->home_db))
+	if (!v->data_role && !v->db->leaving && (v->db->datname || v->db == v->server->home_db))
 		server_database_reached(v->db);
 	visit_run(v);
 	server_visits_pump(v->server); /* the next attempt may begin */
@@ -340,11 +374,11 @@ any_connecting(const struct server *s)
 
 /* Without work only a new connection will do: it is to prove that the server takes one. */
 static struct visitor *
-visitor_for(struct server *s, const struct database *d)
+visitor_for(struct server *s, const struct database *d, bool as_data)
 {
 	struct visitor *oldest = NULL;
 
-	for (size_t i = 0; d->visit_parts && i < s->nvisitors; i++)
+	for (size_t i = 0; d->visit_parts && !as_data && i < s->nvisitors; i++)
 		if (!s->visitors[i].busy && s->visitors[i].db == d)
 			return &s->visitors[i];
 	if (any_connecting(s))
@@ -363,18 +397,25 @@ visitor_for(struct server *s, const struct database *d)
 }
 
 static void
-visit_begin(struct visitor *v, struct database *d)
+visit_begin(struct visitor *v, struct database *d, bool as_data)
 {
 	struct server *s = v->server;
+	const char *dbname = d->datname;
+	struct pg_plan *plan = s->plan;
 	struct pg_failure f = { .cause = PG_CAUSE_OTHER };
 
 	bool warm = v->db == d && v->session && pg_session_state(v->session) == PG_READY;
 
-	if (!warm)
+	v->data_role = NULL;
+	if (as_data) {
+		plan = server_data_plan(s, d, &v->data_role);
+		/* Its own default would be the name of the role. */
+		dbname = dbname ? dbname : pg_plan_dbname(s->plan);
+	} else if (!warm)
 		s->fresh_wanted = false;
 	s->m->visits++;
 	v->busy = true;
-	v->tainted = false;
+	v->tainted = as_data;
 	d->visiting = true;
 	if (warm) {
 		visit_run(v);
@@ -383,7 +424,7 @@ visit_begin(struct visitor *v, struct database *d)
 	v->db = d;
 	if (!v->session)
 		v->session = server_session_new(s, &visit_callbacks, false, v);
-	if (pg_session_connect(v->session, s->plan, d->datname, server_timeout_us(s)) >= 0)
+	if (pg_session_connect(v->session, plan, dbname, server_timeout_us(s)) >= 0)
 		return;
 	err_set(&f.err, -EBUSY, "the former session is still closing");
 	visit_failed(v, &f);
@@ -403,7 +444,7 @@ wanted_by(const struct part *parts)
 
 /* Who must be back first goes first: the schema of many databases keeps no look at locks waiting. */
 static struct database *
-next_to_visit(const struct server *s)
+next_to_visit(struct server *s)
 {
 	struct database *best = NULL;
 	int64_t best_us = INT64_MAX;
@@ -412,7 +453,8 @@ next_to_visit(const struct server *s)
 		struct database *d = s->dbs[i];
 		int64_t by_us;
 
-		if (!d->visit_parts || d->visiting)
+		if (!d->visit_parts || d->visiting ||
+		    (d->visit_parts->as_data && !server_data_is_ready(s, d)))
 			continue;
 		by_us = wanted_by(d->visit_parts);
 		if (!best || by_us < best_us) {
@@ -432,6 +474,7 @@ server_visits_pump(struct server *s)
 	for (;;) {
 		struct database *d = next_to_visit(s);
 		struct visitor *v;
+		bool as_data;
 
 		if (s->fresh_down && d && (!s->fresh_wanted || any_connecting(s))) {
 			fail_visits(s, s->fresh_failure.err.msg);
@@ -443,10 +486,11 @@ server_visits_pump(struct server *s)
 			d = s->home_db;
 		if (!d || s->m->visits >= MAX_VISITS)
 			break;
-		v = visitor_for(s, d);
+		as_data = d->visit_parts && d->visit_parts->as_data;
+		v = visitor_for(s, d, as_data);
 		if (!v)
 			break;
-		visit_begin(v, d);
+		visit_begin(v, d, as_data);
 	}
 	s->pumping = false;
 }

@@ -562,9 +562,10 @@ next_item(struct visit *v)
 {
 	struct checkup *c = v->scrubbing;
 	const struct scrub_pace pace = scope_scrub_pace(c);
-	struct scrub_item *it = clock_now_us() < v->scrub_until_us && !checkup_is_over(c)
-	                            ? scrub_next(c->scrub, clock_wall_us(), &pace, v->scrub_wall_us)
-	                            : NULL;
+	struct scrub_item *it =
+	    clock_now_us() < v->scrub_until_us && !checkup_is_over(c)
+	        ? scrub_next(c->scrub, clock_wall_us(), &pace, v->scrub_wall_us, SCRUB_BY_ANY)
+	        : NULL;
 	struct want *w;
 
 	if (!it) {

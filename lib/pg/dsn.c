@@ -204,6 +204,39 @@ dsn_split(const char *dsn, char **ret_endpoint, char **ret_dbname, struct err *e
 	return 0;
 }
 
+static void
+add_keyword(struct str *out, const char *keyword, const char *value)
+{
+	str_addf(out, "%s%s='", out->len > 0 ? " " : "", keyword);
+	for (; *value; value++) {
+		if (*value == '\\' || *value == '\'')
+			str_addc(out, '\\');
+		str_addc(out, *value);
+	}
+	str_addc(out, '\'');
+}
+
+/* An empty password keeps that of the service or the environment away: libpq looks into the password
+ * file for one. */
+int
+dsn_for_role(const char *dsn, const char *role, char **ret, struct err *e)
+{
+	_cleanup_secret_ char *text = dsn_for_libpq(dsn);
+	_cleanup_(pqmem_freep) char *message = NULL;
+	_cleanup_(conninfo_freep) PQconninfoOption *parsed = PQconninfoParse(text, &message);
+	struct str out = { 0 };
+
+	if (!parsed)
+		return syntax_error(message, e);
+	for (PQconninfoOption *o = parsed; o->keyword; o++)
+		if (o->val && !streq(o->keyword, "user") && !streq(o->keyword, "password"))
+			add_keyword(&out, o->keyword, o->val);
+	add_keyword(&out, "user", role);
+	add_keyword(&out, "password", "");
+	*ret = str_take(&out);
+	return 0;
+}
+
 /* SQLAlchemy: three slashes, then the path as it is; a fourth makes it absolute. */
 int
 dsn_sqlite_path(const char *dsn, char **ret, struct err *e)

@@ -39,6 +39,9 @@ int dsn_check(const char *dsn, struct err *);
 /* What a PostgreSQL DSN says beside the database's name (secrets too: for comparison only), and that
  * name or NULL.  Equal endpoints are one server. */
 int dsn_split(const char *dsn, char **ret_endpoint, char **ret_dbname, struct err *) _must_check_;
+/* The same DSN for another role, whose password is in the password file, if it has one: that of the
+ * DSN is not its.  Holds secrets. */
+int dsn_for_role(const char *dsn, const char *role, char **ret, struct err *) _must_check_;
 /* sqlite:PATH, sqlite:///relative, sqlite:////absolute, bare path: the path, owned. */
 int dsn_sqlite_path(const char *dsn, char **ret, struct err *);
 /* For people: password and other secrets as ***; owned. */

@@ -34,12 +34,12 @@ test_smallest_first_then_oldest(void **state)
 	for (int i = 2; i >= 0; i--) {
 		_cleanup_free_ char *key = xasprintf("item%d", i);
 
-		it = scrub_next(s, 1000 + i, &daily, 10);
+		it = scrub_next(s, 1000 + i, &daily, 10, SCRUB_BY_ANY);
 		assert_string_equal(it->key, key);
 		scrub_item_done(it, 1000 - i, 0, false);
 	}
-	assert_null(scrub_next(s, 1000, &daily, 10));
-	it = scrub_next(s, 2 * DAY, &daily, 2 * DAY);
+	assert_null(scrub_next(s, 1000, &daily, 10, SCRUB_BY_ANY));
+	it = scrub_next(s, 2 * DAY, &daily, 2 * DAY, SCRUB_BY_ANY);
 	assert_string_equal(it->key, "item2"); /* done at 998: longest ago */
 	scrub_free(s);
 }
@@ -75,7 +75,7 @@ test_what_was_dropped_is_no_failure(void **state)
 		struct scrub_item *it;
 
 		list(s, 1);
-		it = scrub_next(s, 100 + i, &daily, 50 + i);
+		it = scrub_next(s, 100 + i, &daily, 50 + i, SCRUB_BY_ANY);
 		assert_int_equal(
 		    scrub_item_gone(it), i < 8); /* listed so often, it should be there */
 		scrub_summarise(s, &sum);
@@ -96,19 +96,19 @@ test_a_failing_item_stops_nothing(void **state)
 
 	(void)state;
 	list(s, 2);
-	it = scrub_next(s, 100, &daily, 50);
+	it = scrub_next(s, 100, &daily, 50, SCRUB_BY_ANY);
 	scrub_item_failed(it, 100, "locked", false, 5, 100);
-	it = scrub_next(s, 101, &daily, 50);
+	it = scrub_next(s, 101, &daily, 50, SCRUB_BY_ANY);
 	assert_string_equal(it->key, "item0");
 	scrub_item_done(it, 101, 0, false);
-	assert_null(scrub_next(s, 102, &daily, 50)); /* this pass is over */
+	assert_null(scrub_next(s, 102, &daily, 50, SCRUB_BY_ANY)); /* this pass is over */
 	scrub_summarise(s, &sum);
 	assert_int_equal(sum.items, 2);
 	assert_int_equal(sum.done, 1);
 	assert_int_equal(sum.failed, 1);
 	assert_string_equal(sum.why, "locked");
-	assert_string_equal(
-	    scrub_next(s, 200, &daily, 150)->key, "item1"); /* the next pass tries it again */
+	assert_string_equal(scrub_next(s, 200, &daily, 150, SCRUB_BY_ANY)->key,
+	    "item1"); /* the next pass tries it again */
 	scrub_free(s);
 }
 
@@ -140,8 +140,8 @@ test_dear_items_come_rarely(void **state)
 	assert_int_equal(scrub_interval_us(&pace, 3600 * USEC_PER_SEC), DAY);
 	list(s, 1);
 	scrub_item_done(scrub_get(s, "item0"), 1000, 10 * USEC_PER_SEC, false);
-	assert_null(scrub_next(s, 1000 + 9999 * USEC_PER_SEC, &pace, DAY));
-	assert_non_null(scrub_next(s, 1000 + 10000 * USEC_PER_SEC, &pace, DAY));
+	assert_null(scrub_next(s, 1000 + 9999 * USEC_PER_SEC, &pace, DAY, SCRUB_BY_ANY));
+	assert_non_null(scrub_next(s, 1000 + 10000 * USEC_PER_SEC, &pace, DAY, SCRUB_BY_ANY));
 	scrub_free(s);
 }
 
@@ -170,7 +170,8 @@ test_progress_survives(void **state)
 	json = scrub_save(s);
 	scrub_load(t, json);
 	list(t, 2);
-	assert_string_equal(scrub_next(t, 5 * DAY + 1, &daily, 5 * DAY)->key, "item0");
+	assert_string_equal(
+	    scrub_next(t, 5 * DAY + 1, &daily, 5 * DAY, SCRUB_BY_ANY)->key, "item0");
 	assert_int_equal(scrub_get(t, "item1")->done_wall_us, 5 * DAY);
 	scrub_load(t, "[not an object");
 	scrub_free(s);
@@ -191,8 +192,9 @@ test_what_may_not_be_read_names_its_grants(void **state)
 	scrub_list_deny(s, "b", "public.b", "GRANT SELECT ON b TO us;");
 	scrub_list_deny(s, "b2", "public.b2", "GRANT SELECT ON b TO us;");
 	scrub_list_end(s);
-	scrub_item_done(scrub_next(s, 100, &daily, 50), 100, 0, false);
-	assert_null(scrub_next(s, 101, &daily, 50)); /* what is denied is never tried */
+	scrub_item_done(scrub_next(s, 100, &daily, 50, SCRUB_BY_ANY), 100, 0, false);
+	assert_null(
+	    scrub_next(s, 101, &daily, 50, SCRUB_BY_ANY)); /* what is denied is never tried */
 	scrub_summarise(s, &sum);
 	assert_int_equal(sum.items, 4);
 	assert_int_equal(sum.done, 1);
@@ -207,7 +209,7 @@ test_what_may_not_be_read_names_its_grants(void **state)
 	scrub_list_begin(s);
 	scrub_list_add(s, "a", "public.a", "SELECT 1", 1);
 	scrub_list_end(s);
-	scrub_item_done(scrub_next(s, 200, &daily, 150), 200, 0, false);
+	scrub_item_done(scrub_next(s, 200, &daily, 150, SCRUB_BY_ANY), 200, 0, false);
 	assert_null(scrub_grants(s));
 	scrub_list_begin(s);
 	scrub_list_deny(s, "a", "public.a", "GRANT SELECT ON a TO us;");
@@ -238,11 +240,12 @@ test_parts_go_on_over_a_restart(void **state)
 
 	(void)state;
 	list_one(s, "SELECT 1");
-	it = scrub_next(s, 100, &daily, 50);
+	it = scrub_next(s, 100, &daily, 50, SCRUB_BY_ANY);
 	assert_string_equal(it->start, "{}");
 	scrub_item_advance(it, "{\"at\":7}", 1000, 500);
 	it->told = 3;
-	assert_ptr_equal(scrub_next(s, 101, &daily, 50), it); /* the same pass goes on */
+	assert_ptr_equal(
+	    scrub_next(s, 101, &daily, 50, SCRUB_BY_ANY), it); /* the same pass goes on */
 	json = scrub_save(s);
 	scrub_load(t, json);
 	list_one(t, "SELECT 1");
@@ -253,7 +256,7 @@ test_parts_go_on_over_a_restart(void **state)
 	scrub_item_done(it, 5 * DAY, 500, false);
 	assert_null(it->resume);
 	assert_int_equal(it->duration_us, 1500); /* of the whole pass */
-	assert_null(scrub_next(t, 5 * DAY + 1, &daily, 5 * DAY + 1));
+	assert_null(scrub_next(t, 5 * DAY + 1, &daily, 5 * DAY + 1, SCRUB_BY_ANY));
 	scrub_free(s);
 	scrub_free(t);
 }
@@ -319,7 +322,7 @@ test_what_takes_days_and_the_rest_take_turns(void **state)
 		scrub_list_end(s);
 		if (i == 0)
 			scrub_item_advance(scrub_get(s, "big"), "x", 1, 1);
-		big += streq(scrub_next(s, 100, &daily, 50)->key, "big");
+		big += streq(scrub_next(s, 100, &daily, 50, SCRUB_BY_ANY)->key, "big");
 	}
 	assert_int_equal(big, 2);
 	scrub_free(s);
@@ -366,13 +369,13 @@ test_what_took_all_the_time_is_not_tried_at_each_turn(void **state)
 	(void)state;
 	list(s, 1);
 	scrub_item_failed(scrub_get(s, "item0"), 100, "timeout", true, 18, 18);
-	assert_null(scrub_next(s, 200, &daily, 150));
-	assert_non_null(scrub_next(s, 200, &asked, 150)); /* somebody wants to know */
+	assert_null(scrub_next(s, 200, &daily, 150, SCRUB_BY_ANY));
+	assert_non_null(scrub_next(s, 200, &asked, 150, SCRUB_BY_ANY)); /* somebody wants to know */
 	json = scrub_save(s);
 	scrub_load(t, json);
 	list(t, 1);
-	assert_null(scrub_next(t, 200, &daily, 150));
-	assert_non_null(scrub_next(t, 100 + DAY, &daily, 150));
+	assert_null(scrub_next(t, 200, &daily, 150, SCRUB_BY_ANY));
+	assert_non_null(scrub_next(t, 100 + DAY, &daily, 150, SCRUB_BY_ANY));
 	scrub_free(s);
 	scrub_free(t);
 }

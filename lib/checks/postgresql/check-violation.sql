@@ -17,24 +17,22 @@
 --   a dump cannot be restored.
 -- spares: rows for which the rule is NULL, which passes; rules that call a volatile function; tables that are
 --   locked just now, or whose rows may not be read. A rule is code that people of the database wrote: it is
---   never run by a role that is a superuser or has pg_monitor. Give the database a second section whose dsn
---   logs in as a role of its own, with SELECT on its tables and nothing else, and enable this check there.
+--   run by data_role alone, never with the rights of who monitors; without one this is not covered
+--   (dbhealth init --level data --data-role NAME prints what it needs).
 -- fix: Look at the rows and correct them or the rule, then VALIDATE the constraint.
 -- evidence: the rule over each row, in ranges of blocks, in a transaction that may only read
 -- remedy.1: look at the rows | look | load | | helps
 -- remedy.2: correct them, or the rule | manual | load | | closes
 -- @items
-WITH @locked, @user_schema, fit AS (
-	SELECT NOT (r.rolsuper OR pg_catalog.pg_has_role(r.oid, m.oid, 'MEMBER')) AS fit
-	FROM pg_catalog.pg_roles AS r, pg_catalog.pg_roles AS m WHERE r.rolname = current_user AND m.rolname = 'pg_monitor'
+WITH @locked, @user_schema, looker AS MATERIALIZED (
+	SELECT r.oid, r.rolname FROM pg_catalog.pg_roles AS r WHERE r.rolname = :data_role::text
 ), rule AS (
 	SELECT k.oid, k.conname, c.oid AS rel, n.oid AS nsp, n.nspname, c.relname, c.relpages, k.conbin
 	FROM pg_catalog.pg_constraint AS k
 	JOIN pg_catalog.pg_class AS c ON c.oid = k.conrelid AND c.relkind = 'r' AND c.relpersistence <> 't'
 	JOIN pg_catalog.pg_am AS m ON m.oid = c.relam AND m.amname = 'heap'
 	JOIN user_schema AS n ON n.oid = c.relnamespace
-	CROSS JOIN fit
-	WHERE k.contype = 'c' AND fit.fit
+	WHERE k.contype = 'c'
 	  AND NOT (c.relpersistence = 'u' AND pg_catalog.pg_is_in_recovery())
 	  AND NOT @extension_member(pg_class, c.oid)
 	  AND c.oid NOT IN (SELECT l.relation FROM locked AS l)
@@ -47,9 +45,8 @@ WITH @locked, @user_schema, fit AS (
 	SELECT rule.*, q, pg_catalog.format('%I.%I.%I', nspname, relname, conname) AS object,
 	    pg_catalog.format('SELECT * FROM ONLY %s.%s WHERE NOT (%s) LIMIT 100;', q[1], q[2], pg_catalog.pg_get_expr(conbin, rel)) AS look,
 	    pg_catalog.pg_get_expr(conbin, rel) AS expr, pg_catalog.concat_ws('; ',
-	    CASE WHEN NOT pg_catalog.has_schema_privilege(nsp, 'USAGE') THEN pg_catalog.format('GRANT USAGE ON SCHEMA %I TO %I', nspname, current_user) END,
-	    CASE WHEN NOT pg_catalog.has_table_privilege(rel, 'SELECT') THEN pg_catalog.format('GRANT SELECT ON %I.%I TO %I', nspname, relname, current_user) END) AS missing
-	FROM rule
+	    @looker_grants(l, nsp, nspname, rel, relname)) AS missing
+	FROM rule LEFT JOIN looker AS l ON true
 	CROSS JOIN LATERAL (
 		@idents(ARRAY[nspname::text, relname::text])
 	) AS quoted
@@ -69,8 +66,7 @@ SELECT object AS key, object,
         r.b, rel, pg_catalog.current_setting('block_size'), r.b, q[1], q[2], expr, r.b, r.b) END AS sql,
     relpages::bigint * pg_catalog.current_setting('block_size')::bigint AS cost,
     nullif(missing, '') || ';' AS "grant", '{}' AS start,
-    CASE WHEN pg_catalog.current_setting('server_version_num')::int >= 140000 THEN :slice_blocks::bigint ELSE 2147483648 END AS slice
+    CASE WHEN pg_catalog.current_setting('server_version_num')::int >= 140000 THEN :slice_blocks::bigint ELSE 2147483648 END AS slice,
+    'data' AS login
 FROM told CROSS JOIN range AS r
-UNION ALL
-SELECT '*', '*', NULL, 0, 'CREATE ROLE dbhealth_data LOGIN;', NULL, NULL FROM fit WHERE NOT fit.fit
 ORDER BY 1

@@ -46,17 +46,22 @@ WITH @users_table, named AS (
 	  OR a.attname ~ '^[a-z_\u0080-\uffff][a-z0-9_$\u0080-\uffff]*$'
 	     AND pg_catalog.lower(:superuser::text) ~ ('(^|[^[:alnum:]_$"\u0080-\uffff])' || pg_catalog.replace(a.attname, '$', '\$') || '($|[^[:alnum:]_$"\u0080-\uffff])')
 	  OR a.attnum = (SELECT x.attnum FROM active AS x)
+), looker AS (
+	-- The condition may call code of the database: the data role runs it where there is one.
+	SELECT r.oid, r.rolname, r.rolbypassrls FROM pg_catalog.pg_roles AS r WHERE r.rolname = coalesce(:data_role::text, current_user)
 ), rights AS (
 	SELECT pg_catalog.concat_ws('; ',
-	    CASE WHEN NOT pg_catalog.has_schema_privilege(u.nsp, 'USAGE')
-	        THEN pg_catalog.format('GRANT USAGE ON SCHEMA %I TO %I', u.nspname, current_user) END,
-	    CASE WHEN EXISTS (SELECT FROM asked AS a WHERE NOT pg_catalog.has_column_privilege(u.oid, a.attnum, 'SELECT'))
+	    CASE WHEN NOT pg_catalog.has_schema_privilege(l.oid, u.nsp, 'USAGE')
+	        THEN pg_catalog.format('GRANT USAGE ON SCHEMA %I TO %I', u.nspname, l.rolname) END,
+	    CASE WHEN EXISTS (SELECT FROM asked AS a WHERE NOT pg_catalog.has_column_privilege(l.oid, u.oid, a.attnum, 'SELECT'))
 	        THEN pg_catalog.format('GRANT SELECT (%s) ON %I.%I TO %I',
-	            (SELECT pg_catalog.string_agg(pg_catalog.quote_ident(a.attname), ', ' ORDER BY a.attnum) FROM asked AS a), u.nspname, u.relname, current_user)
-	    WHEN NOT pg_catalog.has_any_column_privilege(u.oid, 'SELECT')
-	        THEN pg_catalog.format('GRANT SELECT ON %I.%I TO %I', u.nspname, u.relname, current_user) END,
-	    @grant_past_policies(u.oid)) AS missing
-	FROM users AS u
+	            (SELECT pg_catalog.string_agg(pg_catalog.quote_ident(a.attname), ', ' ORDER BY a.attnum) FROM asked AS a), u.nspname, u.relname, l.rolname)
+	    WHEN NOT pg_catalog.has_any_column_privilege(l.oid, u.oid, 'SELECT')
+	        THEN pg_catalog.format('GRANT SELECT ON %I.%I TO %I', u.nspname, u.relname, l.rolname) END,
+	    CASE WHEN CASE WHEN l.rolname = current_user THEN pg_catalog.row_security_active(u.oid)
+	        ELSE NOT l.rolbypassrls AND EXISTS (SELECT FROM pg_catalog.pg_class AS c WHERE c.oid = u.oid AND c.relrowsecurity) END
+	        THEN pg_catalog.format('ALTER ROLE %I BYPASSRLS', l.rolname) END) AS missing
+	FROM users AS u LEFT JOIN looker AS l ON true
 ), built AS (
 	SELECT pg_catalog.format('%I.%I', u.nspname, u.relname) AS object, q[1] || '.' || q[2] AS rel, nullif(r.missing, '') AS missing,
 	    CASE WHEN EXISTS (SELECT FROM active) THEN ' AND ' || q[3] ELSE '' END AS active, q[3] AS column
@@ -75,7 +80,7 @@ SELECT object AS key, object,
         'WHERE NOT EXISTS (SELECT FROM %4$s WHERE (%5$s\n)%s)',
         object, '; there are some, but none with ' || "column",
         pg_catalog.format('SELECT * FROM %s WHERE %s LIMIT 100;', rel, :superuser::text), rel, :superuser::text, active) END AS sql,
-    0 AS cost, missing || ';' AS "grant"
+    0 AS cost, missing || ';' AS "grant", CASE WHEN :data_role::text IS NOT NULL THEN 'data' END AS login
 FROM built
 UNION ALL
 SELECT :users_table::text, :users_table::text, pg_catalog.format(
@@ -83,7 +88,7 @@ SELECT :users_table::text, :users_table::text, pg_catalog.format(
     :users_table::text,
     CASE WHEN EXISTS (SELECT FROM named) THEN 'warning' WHEN @no_table_yet AND @young(:users_table::text) THEN 'info' ELSE 'critical' END,
     CASE WHEN EXISTS (SELECT FROM named) THEN '; users_table is no table, so nobody looked' ELSE '; its table does not exist' END,
-    'Run the migrations that create ' || :users_table::text || ', or correct users_table.'), 0, NULL
+    'Run the migrations that create ' || :users_table::text || ', or correct users_table.'), 0, NULL, NULL
 WHERE NOT EXISTS (SELECT FROM users)
 ORDER BY key
 LIMIT 1

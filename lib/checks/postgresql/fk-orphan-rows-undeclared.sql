@@ -23,7 +23,8 @@
 --   key keeps it so: rows were deleted, or written in the wrong order. Joins lose these rows without a word,
 --   and the foreign key cannot be validated while they are there.
 -- spares: relationships that a foreign key holds (fk-orphan-rows reads those); NULL; where it is said so, 0
---   (param.spare_zero) and the empty text (param.spare_empty), which some programs write for "none".
+--   (param.spare_zero) and the empty text (param.spare_empty), which some programs write for "none". What is compared or cast by code of the
+--   database itself is read by data_role alone; without one it is told as not covered.
 -- fix: Look at the rows, put the parents back or correct the key, then declare the foreign key NOT VALID and
 --   validate it, so that it cannot come back.
 -- evidence: anti-join of both tables, range by range, with the equality that an index of the parent sorts by
@@ -32,7 +33,7 @@
 -- remedy.3: forget the reference | sql | data-loss | none: which parent they named is lost | closes
 -- remedy.4: delete the rows | sql | data-loss | none: the rows are lost | closes
 -- @items
-WITH RECURSIVE wanted AS (
+WITH RECURSIVE @their_functions, @code_of_users, wanted AS (
 	SELECT pg_catalog.regexp_split_to_array(w.text, '\s*->\s*') AS side, w.o
 	FROM pg_catalog.jsonb_array_elements_text(:require_relationships::jsonb) WITH ORDINALITY AS w (text, o)
 ), readable AS (
@@ -71,7 +72,8 @@ WITH RECURSIVE wanted AS (
 	    pg_catalog.format('%I.%I.%I', m.f[1], m.f[2], m.f[3]) AS object,
 	    m.rel AS conrelid, m.prel AS confrelid, ARRAY[m.attnum] AS conkey, ARRAY[m.pattnum] AS confkey, ARRAY[e.amopopr] AS ops, false AS match_full,
 	    nullif(CASE WHEN :spare_zero::bool THEN ARRAY['0'] ELSE ARRAY[]::text[] END || CASE WHEN :spare_empty::bool THEN ARRAY[''] ELSE ARRAY[]::text[] END, ARRAY[]::text[]) AS spared,
-	    pg_catalog.format(' a row of %I.%I that does not exist (no foreign key is declared)', m.t[1], m.t[2]) AS told
+	    pg_catalog.format(' a row of %I.%I that does not exist (no foreign key is declared)', m.t[1], m.t[2]) AS told,
+	    @runs_code(ARRAY[e.amopopr], m.rel, ARRAY[m.attnum], m.prel, ARRAY[m.pattnum]) AS by_data
 	FROM meant AS m
 	CROSS JOIN LATERAL (
 		-- What compares both: of their own types, else of what one or both are stored as.
@@ -86,6 +88,5 @@ WITH RECURSIVE wanted AS (
 		ORDER BY oc.opcintype = m.ptype DESC, o.amoprighttype = m.type DESC, o.oid
 		LIMIT 1
 	) AS e
-	WHERE NOT @ops_of_users(ARRAY[e.amopopr])
 ), @orphan_scan
 SELECT * FROM orphan_item

@@ -177,14 +177,14 @@ def test_rules_run_as_a_role_of_their_own(module_cluster):
         CREATE TABLE dice (a int); INSERT INTO dice VALUES (1); ALTER TABLE dice ADD CHECK (random() > a) NOT VALID;
         CREATE ROLE proof_data LOGIN; GRANT SELECT ON ALL TABLES IN SCHEMA public TO proof_data; GRANT SELECT ON ALL TABLES IN SCHEMA public TO dbhealth;""", db)
     mine = look(c, db, "check-violation", slice_blocks=2)
-    assert mine == [] and "a right is missing" in mine.missing[0]["reason"], "never with pg_monitor"
-    found = look(c, db, "check-violation", slice_blocks=2, keys={"dsn": c.dsn(db, user="proof_data")})
+    assert mine == [] and "only a data_role does" in mine.missing[0]["reason"], "never with pg_monitor"
+    found = look(c, db, "check-violation", slice_blocks=2, keys={"data_role": "proof_data"})
     assert {f["object"]: (f["severity"], f["value"]) for f in found} == {
         'public."R ""1"."le \'ss"': ("critical", 10), "public.written.written_a_check": ("critical", 1)}
     (rule,) = [f for f in found if f["value"] == 10]
     assert len(c.script(rule["remedies"][0]["text"], db).splitlines()) == 10
     c.script('DELETE FROM "R ""1" WHERE a > 2990; DELETE FROM written', db)
-    assert look(c, db, "check-violation", keys={"dsn": c.dsn(db, user="proof_data")}) == []
+    assert look(c, db, "check-violation", keys={"data_role": "proof_data"}) == []
 
 
 @proves("scrub-overdue")

@@ -221,7 +221,7 @@ class Cluster:
                         application)
 
     def connection_log(self, user="dbhealth"):
-        """(pid, from, to) of each session of user that the server admitted, from its own log.
+        """(pid, from, to) of each session of user (or of several) that the server admitted, from its own log.
 
         Seconds since the epoch; `to` is None while it lasts.  Of those that a kill ended the server
         says nothing: they are gone when it starts (again); of one that it refused after all (no slot is
@@ -229,6 +229,7 @@ class Cluster:
         line = re.compile(r"^([\d.]+) \[(\d+)\] LOG:  (connection authorized|disconnection): .*?user=(\S+)")
         anew = re.compile(r"^([\d.]+) \[\d+\] LOG:  (starting PostgreSQL|all server processes terminated)")
         fatal = re.compile(r"^([\d.]+) \[(\d+)\] FATAL:  ")
+        users = (user,) if isinstance(user, str) else user
         open_, done = {}, []
         for text in self.log.read_text(errors="replace").splitlines():
             if m := anew.match(text):
@@ -239,7 +240,7 @@ class Cluster:
                 done.append((int(m[2]), open_.pop(m[2]), float(m[1])))
                 continue
             m = line.match(text)
-            if not m or m[4] != user:
+            if not m or m[4] not in users:
                 continue
             if m[3] == "connection authorized":
                 open_[m[2]] = float(m[1])

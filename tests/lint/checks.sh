@@ -75,4 +75,18 @@ embeds() { # embeds FILE...
 }
 embeds || { echo "embed.awk: no file is not an empty table"; status=1; }
 embeds empty.sql 'odd "1".sql' || { echo "embed.awk: other bytes than the file's"; status=1; }
+
+# Parts of the file itself serve it alone and are not printed; what cannot be put in fails the build.
+printf -- '-- @part both(X)\n\t{X} AND @mine\n' >parts
+expands() { # expands WANTED TEXT
+	printf '%b' "$2" >check.sql
+	wanted=$(printf '%b' "$1")
+	seen=$(awk -f "$OLDPWD/lib/check/expand.awk" parts check.sql 2>/dev/null || echo refused)
+	[ "$seen" = "$wanted" ] || { echo "expand.awk: $2: $seen"; status=1; }
+}
+expands '-- @when x\nSELECT \t(1, 2) AND f(3)' '-- @part mine\nf(3)\n-- @end\n-- @when x\nSELECT @both((1, 2))\n'
+expands '-- as @mine\nSELECT b' '-- @part a(B)\n{B}\n-- @end\n-- as @mine\nSELECT @a(b)\n'
+expands 'SELECT b\nrefused' '-- @part a\nb\n-- @end\n-- @part c\nd\n-- @end\nSELECT @a\n' # c is idle
+expands refused '-- @part a\nSELECT @a\n'                                                 # without an end
+expands 'b\nrefused' '-- @part both\nb\n-- @end\n@both\n'                                 # is there already
 exit $status

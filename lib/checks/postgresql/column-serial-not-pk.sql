@@ -23,7 +23,4 @@ WITH @user_schema, @user_table, @fed, @serial_column, found AS (
 	WHERE NOT s.keyed
 	ORDER BY s.nspname, s.relname, s.attname
 	LIMIT 1000
-), @identity_remedy(found)
-SELECT object, detail, remedy, remedy_2
-FROM identity_remedy
-ORDER BY object
+), @identity_told(found)

@@ -28,5 +28,5 @@ WITH @user_schema, @user_index, @index_keyed_on(SELECT ty.oid FROM pg_catalog.pg
 	LIMIT 1000
 )
 @index_keyed_told,
-    @index_drop
+    @index_drop(remedy_2, remedy_3, named)
 ORDER BY relpages DESC, nspname, relname, index

@@ -87,10 +87,5 @@ SELECT pg_catalog.format('%I.%I.%I', nspname, relname, index) AS object,
     'warning' AS severity,
     pg_catalog.format('this one was used %s times', scans) AS detail,
     same_as,
-    CASE WHEN relkind = 'i' THEN pg_catalog.format('DROP INDEX CONCURRENTLY %s.%s;', q[1], q[2]) END AS remedy,
-    CASE WHEN relkind = 'I' THEN pg_catalog.format(E'SET lock_timeout = ''2s'';\nDROP INDEX %s.%s;', q[1], q[2]) END AS remedy_2
-FROM named
-CROSS JOIN LATERAL (
-	@idents(parts)
-) AS quoted
+    @index_drop(remedy, remedy_2, named)
 ORDER BY relpages DESC, nspname, relname, index

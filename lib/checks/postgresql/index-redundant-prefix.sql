@@ -70,5 +70,5 @@ SELECT pg_catalog.format('%I.%I.%I', nspname, relname, index) AS object,
     pg_catalog.format('this one was used %s times, the other %s', pg_catalog.pg_stat_get_numscans(indexrelid), pg_catalog.pg_stat_get_numscans(wide)) AS detail,
     wider,
     pg_catalog.format('SELECT indexrelname, idx_scan, idx_tup_read, idx_tup_fetch FROM pg_stat_all_indexes WHERE indexrelid IN (%s, %s);', indexrelid, wide) AS remedy,
-    @index_drop
+    @index_drop(remedy_2, remedy_3, named)
 ORDER BY relpages DESC, nspname, relname, index

@@ -46,10 +46,5 @@ SELECT pg_catalog.format('%I.%I.%I', nspname, relname, index) AS object,
     'warning' AS severity,
     CASE WHEN index ~ '_ccold[0-9]*$' THEN 'the old index, left by a REINDEX CONCURRENTLY that could not drop it'
         ELSE 'the copy, left by a REINDEX CONCURRENTLY that did not finish' END AS detail,
-    CASE WHEN relkind = 'i' THEN pg_catalog.format('DROP INDEX CONCURRENTLY %s.%s;', q[1], q[2]) END AS remedy,
-    CASE WHEN relkind = 'I' THEN pg_catalog.format(E'SET lock_timeout = ''2s'';\nDROP INDEX %s.%s;', q[1], q[2]) END AS remedy_2
-FROM found
-CROSS JOIN LATERAL (
-	@idents(parts)
-) AS quoted
+    @index_drop(remedy, remedy_2, found)
 ORDER BY relpages DESC, object

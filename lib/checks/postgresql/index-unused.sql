@@ -65,5 +65,5 @@ SELECT object, bytes AS value,
     CASE WHEN :interval::float8 IS NULL THEN 'none' ELSE 'info' END AS severity,
     pg_catalog.format('no scan counted, %s', pg_catalog.pg_size_pretty(bytes)) AS detail,
     pg_catalog.format('SELECT idx_scan, idx_tup_read FROM pg_stat_all_indexes WHERE indexrelid = %s;', oid) AS remedy,
-    @index_drop
+    @index_drop(remedy_2, remedy_3, named)
 ORDER BY bytes DESC, object

@@ -12,6 +12,7 @@ stats_target(const struct cli *cli, struct stats_target *ret)
 	_cleanup_free_ char *shown = NULL;
 	const struct conf_database *db;
 	struct err e = { 0 };
+	char *real;
 	int r = check_select(cli, &conf);
 
 	if (r != 0)
@@ -27,6 +28,12 @@ stats_target(const struct cli *cli, struct stats_target *ret)
 		    cli->command->name, shown);
 	if (dsn_sqlite_path(db->dsn, &ret->path, &e) < 0)
 		return cli_fail(cli, EXIT_USAGE, "%s: %s.", cli->command->name, e.msg);
+	/* Who writes opens no symbolic link. */
+	real = realpath(ret->path, NULL);
+	if (real) {
+		free(ret->path);
+		ret->path = real;
+	}
 	ret->name = xstrdup(db->name);
 	ret->copy_limit = db->copy_limit;
 	return 0;

@@ -500,7 +500,7 @@ sum_up(json_t *stats, const json_t *pragmas)
 			packed += stats_int(x, "packed_bytes");
 		}
 	}
-	if (stats_int(pragmas, "auto_vacuum") > 0 && size > 0) /* a map of 5 bytes a page */
+	if (stats_int(pragmas, "auto_vacuum") > 0 && size >= 512) /* a map of 5 bytes a page */
 		packed += (packed / size / (size / 5) + 1) * size;
 	json_object_set_new(stats, "bytes", json_integer(size * count));
 	json_object_set_new(

@@ -40,6 +40,11 @@ create_like(const char *path, const char *partial, struct err *err)
 	    open(partial, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	struct stat st;
 
+	if (fd < 0 && errno == EEXIST)
+		return err_set(err, -EEXIST,
+		    "%s: left by a backup that was killed, or one is under way. Remove it if none "
+		    "is",
+		    partial);
 	if (fd < 0 || stat(path, &st) < 0)
 		return err_set(err, -errno, "%s: %s", partial, strerror(errno));
 	if (geteuid() == 0 && fchown(fd, st.st_uid, st.st_gid) < 0)

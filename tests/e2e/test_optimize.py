@@ -10,12 +10,13 @@ import signal
 import sqlite3
 import stat
 import subprocess
+import sys
 import time
 
 import jsonschema
 import pytest
 
-from support.base import BUILD, TOP, end, wait_until
+from support.base import BUILD, TOP, as_user, end, wait_until
 
 SCRIPT = """
     CREATE TABLE a(id INTEGER PRIMARY KEY, x TEXT, n INT);
@@ -33,6 +34,15 @@ SCRIPT = """
     PRAGMA application_id = 77;
 """
 KEYLESS = "CREATE TABLE log(line); INSERT INTO log VALUES (1), (2), (3); DELETE FROM log WHERE rowid = 1;"
+
+APPLICATION = """
+import sqlite3, sys
+db = sqlite3.connect(sys.argv[1], isolation_level=None)
+for n in ("1", "2"):
+    db.execute("INSERT INTO keyed VALUES ('app', ?) ON CONFLICT DO UPDATE SET v = excluded.v", (n,))
+    print(db.execute("SELECT v FROM keyed WHERE k = 'app'").fetchone()[0], flush=True)
+    sys.stdin.readline()
+"""
 
 
 @pytest.fixture
@@ -101,6 +111,19 @@ def test_what_is_announced_is_what_is_got(optimize, sqlite, before):
     assert steps(optimize(db)) == []  # once is enough
 
 
+def test_a_name_of_the_configuration_and_a_link(cli, sqlite, folder):
+    db = sqlite("app.db", SCRIPT)
+    link = folder.path / "link.db"
+    link.symlink_to(db.path)
+    conf = folder.path / "d.conf"
+    conf.write_text(f"[database shop]\ndsn = sqlite:{link}\n")
+    done = cli("optimize", "-c", conf, "shop")
+    assert done.status == 0 and done.out.startswith("ok        shop: ") and link.is_symlink(), done
+    assert cli("stats", "-c", conf, "shop").out.startswith("ok        shop: ")
+    assert cli("stats", "-c", conf, "none").status == 64
+    assert cli("stats", env={"DATABASE_URL": db.dsn}).out.startswith("ok        app.db: ")
+
+
 def test_words(cli, sqlite):
     db = sqlite("app.db", SCRIPT)
     before = db.digest()
@@ -128,6 +151,10 @@ def test_a_backup_comes_first_and_opens(optimize, cli, sqlite, folder):
         assert is_whole(copy.path) and dump(copy)[:2] == seen[:2]
         again = cli("optimize", db.dsn, "--backup", to)
         assert again.status == 64 and "such a file already" in again.err, again
+    partial = folder.path / "more.db.dbhealth-partial"
+    partial.write_bytes(b"half")
+    again = cli("optimize", db.dsn, "--backup", folder.path / "more.db")
+    assert again.status == 1 and "left by a backup that was killed" in again.err and partial.read_bytes() == b"half"
     missing = cli("optimize", db.dsn, "--vacuum=always", "--backup", folder.path / "none" / "copy.db")
     assert missing.status in (1, 69) and "nothing was changed" in missing.err, missing
 
@@ -197,6 +224,30 @@ def test_a_reader_of_the_log_is_spared_the_whole_file(optimize, sqlite):
     done = optimize(db)
     assert {s["state"] for s in steps(done)} == {"done"} and db.neighbours() == []
     assert db.sql("PRAGMA journal_mode") == [("wal",)]
+
+
+def test_an_application_that_has_it_open_goes_on(optimize, sqlite):
+    """The trap: files beside the database that belong to us lock its owner out."""
+    if os.geteuid() != 0:
+        pytest.skip("needs root")
+    for mode in ("wal", "delete"):
+        db = sqlite(f"{mode}.db", f"PRAGMA journal_mode = {mode};" + SCRIPT, user="nobody")
+        os.chmod(db.path.parent, 0o777)
+        app = subprocess.Popen([sys.executable, "-c", APPLICATION, db.path], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                               text=True, cwd="/", **as_user("nobody"))
+        try:
+            assert app.stdout.readline() == "1\n"
+            done = optimize(db)
+            assert {s["state"] for s in steps(done)} == {"done"} and steps(done, "vacuum")
+            assert abs(done["expected_gain_bytes"] - done["gained_bytes"]) <= done["before"]["disk_bytes"] * 0.05, done
+            app.stdin.write("\n")
+            app.stdin.flush()
+            assert app.stdout.readline() == "2\n"
+        finally:
+            app.stdin.close()
+            app.wait(20)
+            app.stdout.close()
+        assert app.returncode == 0 and is_whole(db.path) and db.path.stat().st_uid == 65534
 
 
 def test_a_log_is_emptied_beside_its_application(optimize, sqlite):

@@ -46,6 +46,7 @@ enum option_id {
 	OPT_ONLY_CHECK,
 	OPT_YES,
 	OPT_ROLE,
+	OPT_DATA_ROLE,
 	OPT_CONNECTION_LIMIT,
 	OPT_READ_ALL,
 	OPT_EXTENSIONS,
@@ -70,7 +71,7 @@ struct options {
 	bool apply, only_check, yes, read_all, extensions, dry_run;
 	const char *backup;
 	int vacuum; /* 0 auto, 1 always, 2 never */
-	const char *role;
+	const char *role, *data_role;
 	int connection_limit; /* 0: not given */
 };
 

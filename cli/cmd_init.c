@@ -257,7 +257,9 @@ apply_asked(struct visit *v)
 		cli_print(v->cli, "\nConfiguration (/etc/dbhealthd/conf.d):\n");
 		cli_print(v->cli, conf);
 	}
-	return init_missing(&v->plan) > (v->plan.hba == 0) ? EXIT_WARNING : EXIT_OK;
+	return init_missing(&v->plan) > (size_t)(v->plan.hba == 0) + (v->plan.data_hba == 0)
+	           ? EXIT_WARNING
+	           : EXIT_OK;
 }
 
 /* ---- the command ---- */
@@ -308,6 +310,9 @@ run(struct cli *cli)
 	struct visit v = { .cli = cli,
 		.dsn = cli->nargs > 0 ? cli->args[0] : env,
 		.plan = { .role = o->role ? o->role : "dbhealth",
+		    .data_role = o->data_role,
+		    .hba = -1,
+		    .data_hba = -1,
 		    .level = (enum init_level)o->level,
 		    .limit = o->connection_limit > 0 ? o->connection_limit : LIMIT_DEFAULT,
 		    .limit_given = o->connection_limit > 0,
@@ -329,6 +334,13 @@ run(struct cli *cli)
 		return cli_fail(cli, EXIT_USAGE,
 		    "init: --role: a name of up to %d bytes, without control characters.",
 		    ROLE_MAX_BYTES);
+	if (o->data_role && v.plan.level != INIT_DATA)
+		return cli_fail(cli, EXIT_USAGE, "init: --data-role is of --level data.");
+	if (o->data_role && (!is_good_role(o->data_role) || streq(o->data_role, v.plan.role)))
+		return cli_fail(cli, EXIT_USAGE,
+		    "init: --data-role: a name of up to %d bytes, without control characters, and "
+		    "not that of the monitoring role.",
+		    ROLE_MAX_BYTES);
 	if (o->apply && o->only_check)
 		return cli_fail(cli, EXIT_USAGE, "init: --apply or --check, not both.");
 	if (o->output == OUTPUT_NAGIOS)
@@ -343,18 +355,20 @@ const struct command command_init = {
 	.name = "init",
 	.args = "[DSN]",
 	.summary = "prints, compares or grants our rights",
-	.help = "The DSN is yours, with rights to grant (a superuser, or the owner). Printed is a\n"
-	        "script for psql: role, grants, line for pg_hba.conf, extensions worth having,\n"
-	        "section for the configuration. Levels, each with the one before:\n"
-	        "  monitor  pg_monitor and CONNECT (default)\n"
-	        "  schema   reading sequences, also later ones, and the state of migrations\n"
-	        "  data     reading tables with foreign keys, verifying by amcheck\n"
-	        "With --database '*' each database of the server, else the one of the DSN.\n"
-	        "Exit with --check: 0 nothing is missing, 1 something is. Examples:\n"
-	        "  sudo -u postgres dbhealth init postgresql:///orders --level schema\n"
-	        "  sudo -u postgres dbhealth init postgresql:///orders --apply",
-	.options = { OPT_LEVEL, OPT_APPLY, OPT_ONLY_CHECK, OPT_YES, OPT_ROLE, OPT_CONNECTION_LIMIT,
-	    OPT_DATABASE, OPT_READ_ALL, OPT_EXTENSIONS },
+	.help =
+	    "The DSN is yours, with rights to grant (a superuser, or the owner). Printed is a\n"
+	    "script for psql: role, grants, line for pg_hba.conf, extensions worth having,\n"
+	    "section for the configuration. Levels, each with the one before:\n"
+	    "  monitor  pg_monitor and CONNECT (default)\n"
+	    "  schema   reading sequences, also later ones, and the state of migrations\n"
+	    "  data     reading tables with foreign keys, verifying by amcheck; --data-role: the\n"
+	    "           role of a second login, which runs code of the database\n"
+	    "With --database '*' each database of the server, else the one of the DSN.\n"
+	    "Exit with --check: 0 nothing is missing, 1 something is. Examples:\n"
+	    "  sudo -u postgres dbhealth init postgresql:///orders --level schema\n"
+	    "  sudo -u postgres dbhealth init postgresql:///orders --apply",
+	.options = { OPT_LEVEL, OPT_APPLY, OPT_ONLY_CHECK, OPT_YES, OPT_ROLE, OPT_DATA_ROLE,
+	    OPT_CONNECTION_LIMIT, OPT_DATABASE, OPT_READ_ALL, OPT_EXTENSIONS },
 	.max_args = 1,
 	.run = run,
 };

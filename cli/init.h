@@ -17,7 +17,7 @@ struct init_item {
 	bool there;
 };
 struct init_plan {
-	const char *role;
+	const char *role, *data_role; /* data_role: of the second login, or NULL */
 	enum init_level level;
 	int limit;
 	bool limit_given, read_all, extensions;
@@ -37,6 +37,9 @@ struct init_plan {
 	bool wants_all; /* databases = * */
 	int hba;        /* 1: a line lets the role in, 0: none does, -1: not known */
 	char *hba_text;
+	int data_hba; /* likewise of the data role */
+	char *data_hba_text;
+	size_t unfit; /* what the data role may and should not */
 };
 void init_plan_done(struct init_plan *);
 /* What the server says of itself and of the person's rights: first. */
@@ -48,6 +51,8 @@ int init_ask_databases(
 int init_ask_role(struct init_plan *, struct pg_direct *, struct err *) _must_check_;
 int init_ask_database(
     struct init_plan *, struct pg_direct *, const char *name, struct err *) _must_check_;
+/* Whether the data role may do more than it should: as notes. */
+int init_ask_fitness(struct init_plan *, struct pg_direct *, struct err *) _must_check_;
 int init_ask_hba(struct init_plan *, struct pg_direct *, struct err *) _must_check_;
 size_t init_missing(const struct init_plan *);
 /* Items of this database (NULL: the server's) are forgotten, to be asked anew. */

@@ -3,6 +3,7 @@
  * statements are those that the checks print where a right is missing.
  */
 #include "base/str.h"
+#include "base/text.h"
 #include "check/bind.h"
 #include "cli/init_sql.h"
 #include "pg/flavour.h"
@@ -54,6 +55,7 @@ init_plan_done(struct init_plan *p)
 	free(p->hba_file);
 	free(p->client);
 	free(p->hba_text);
+	free(p->data_hba_text);
 }
 
 void
@@ -75,7 +77,7 @@ init_forget(struct init_plan *p, const char *database)
 size_t
 init_missing(const struct init_plan *p)
 {
-	size_t n = p->unseen + (p->hba == 0);
+	size_t n = p->unseen + p->unfit + (p->hba == 0) + (p->data_hba == 0);
 
 	for (size_t i = 0; i < p->nitems; i++)
 		n += !p->items[i].there && (!p->items[i].is_extension || p->extensions);
@@ -287,11 +289,56 @@ init_ask_role(struct init_plan *p, struct pg_direct *d, struct err *e)
 		{ "limit_given", p->limit_given ? "t" : "f" },
 		{ "read_all", p->read_all ? "t" : "f" },
 		{ "databases", names },
+		{ "data_role", p->data_role },
 	};
+	int r;
 
 	if (p->read_all && p->version_num < 140000)
 		init_note(p, "pg_read_all_data is of PostgreSQL 14: --read-all does nothing here");
-	return init_ask(p, d, "role", values, ARRAY_SIZE(values), NULL, e);
+	r = init_ask(p, d, "role", values, ARRAY_SIZE(values), NULL, e);
+	if (r >= 0 && !p->data_role && p->level == INIT_DATA)
+		init_note(p,
+		    "rules of CHECK constraints and operators written in SQL or PL are code "
+		    "of the database, which a second login runs: --data-role NAME says what "
+		    "it needs");
+	if (r < 0 || !p->data_role)
+		return r;
+	r = init_ask(p, d, "data_role", values, ARRAY_SIZE(values), NULL, e);
+	return r < 0 ? r : init_ask_fitness(p, d, e);
+}
+
+/* What makes dbhealthd refuse it, as far as the server as a whole shows. */
+static const char fitness_sql[] =
+    "SELECT 'is a superuser' FROM pg_catalog.pg_roles AS r WHERE r.rolname = $1 AND r.rolsuper"
+    " UNION ALL SELECT 'may make roles (CREATEROLE)' FROM pg_catalog.pg_roles AS r"
+    " WHERE r.rolname = $1 AND r.rolcreaterole"
+    " UNION ALL SELECT 'may replicate (REPLICATION)' FROM pg_catalog.pg_roles AS r"
+    " WHERE r.rolname = $1 AND r.rolreplication"
+    " UNION ALL SELECT pg_catalog.format('is a member of %I', g.rolname) FROM pg_catalog.pg_roles "
+    "AS r"
+    " JOIN pg_catalog.pg_roles AS g ON g.oid <> r.oid AND (g.rolname = $2 OR g.oid < 16384"
+    " AND g.rolname ~ '^pg_' AND g.rolname <> 'pg_database_owner')"
+    " AND pg_catalog.pg_has_role(r.oid, g.oid, 'MEMBER') WHERE r.rolname = $1 AND NOT r.rolsuper";
+
+int
+init_ask_fitness(struct init_plan *p, struct pg_direct *d, struct err *e)
+{
+	const char *params[] = { p->data_role, p->role };
+	_cleanup_(pg_rows_freep) struct pg_rows *rows = NULL;
+	int r = pg_direct_query(d, fitness_sql, params, ARRAY_SIZE(params), &rows, e);
+
+	if (r < 0)
+		return r;
+	p->unfit = pg_rows_count(rows);
+	for (size_t i = 0; i < p->unfit; i++) {
+		_cleanup_free_ char *why = show_text(pg_rows_get(rows, i, 0));
+
+		init_note(p,
+		    "the data role %s: dbhealthd does not use it. Name a role that is for this "
+		    "alone",
+		    why);
+	}
+	return 0;
 }
 
 /* ---- pg_hba.conf ---- */
@@ -316,37 +363,50 @@ static const char hba_sql[] =
     " THEN false ELSE (address::inet & netmask::inet) = ($3::inet & netmask::inet) END"
     " ORDER BY line_number LIMIT 1";
 
-int
-init_ask_hba(struct init_plan *p, struct pg_direct *d, struct err *e)
+static int
+ask_hba_of(const struct init_plan *p, struct pg_direct *d, const char *role, const char *who,
+    int *ret, char **ret_text, struct err *e)
 {
-	const char *params[] = { p->role, p->databases[0], p->is_socket ? NULL : p->client };
+	const char *params[] = { role, p->databases[0], p->is_socket ? NULL : p->client };
 	_cleanup_(pg_rows_freep) struct pg_rows *rows = NULL;
 	int r = -EACCES;
 
-	p->hba = -1;
-	free(TAKE_PTR(p->hba_text));
-	if (p->is_managed)
+	*ret = -1;
+	free(TAKE_PTR(*ret_text));
+	if (p->is_managed || !role)
 		return 0;
 	if (p->is_superuser)
 		r = pg_direct_query(d, hba_sql, params, ARRAY_SIZE(params), &rows, e);
 	if (r == -EACCES) {
-		p->hba_text = xstrdup("whether a line of pg_hba.conf lets the role in is not "
-		                      "known: reading its rules wants a superuser");
+		*ret_text = xasprintf("whether a line of pg_hba.conf lets %s in is not "
+		                      "known: reading its rules wants a superuser",
+		    who);
 		return 0;
 	}
 	if (r < 0)
 		return err_prefix(e, "pg_hba_file_rules");
 	if (pg_rows_count(rows) == 0) {
-		p->hba = 0;
-		p->hba_text = xstrdup("no line of pg_hba.conf lets the role in");
+		*ret = 0;
+		*ret_text = xasprintf("no line of pg_hba.conf lets %s in", who);
 	} else if (pg_rows_true(rows, 0, 2)) {
-		p->hba_text = xasprintf("whether the role is let in depends on a group, a pattern "
-		                        "or a host name in line %s of pg_hba.conf",
-		    pg_rows_get(rows, 0, 0));
+		*ret_text = xasprintf("whether %s is let in depends on a group, a pattern "
+		                      "or a host name in line %s of pg_hba.conf",
+		    who, pg_rows_get(rows, 0, 0));
 	} else {
-		p->hba = !streq(pg_rows_get(rows, 0, 1), "reject");
-		p->hba_text = xasprintf("line %s of pg_hba.conf %s (%s)", pg_rows_get(rows, 0, 0),
-		    p->hba ? "lets the role in" : "turns the role away", pg_rows_get(rows, 0, 1));
+		*ret = !streq(pg_rows_get(rows, 0, 1), "reject");
+		*ret_text = xasprintf("line %s of pg_hba.conf %s %s %s (%s)",
+		    pg_rows_get(rows, 0, 0), *ret ? "lets" : "turns", who, *ret ? "in" : "away",
+		    pg_rows_get(rows, 0, 1));
 	}
 	return 0;
+}
+
+int
+init_ask_hba(struct init_plan *p, struct pg_direct *d, struct err *e)
+{
+	int r = ask_hba_of(p, d, p->role, "the role", &p->hba, &p->hba_text, e);
+
+	return r < 0 ? r
+	             : ask_hba_of(
+	                   p, d, p->data_role, "the data role", &p->data_hba, &p->data_hba_text, e);
 }

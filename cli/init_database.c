@@ -54,8 +54,12 @@ init_ask_database(struct init_plan *p, struct pg_direct *d, const char *name, st
 	for (size_t i = 0; i < pg_rows_count(tells); i++)
 		strv_add(&told, pg_rows_get(tells, i, 1));
 	schemas = pg_platform_json(told, PG_PLATFORM_SCHEMAS);
-	return init_ask(p, d, "database",
-	    (const struct init_value[]){ { "role", p->role }, { "schemas_platform", schemas },
-	        { "functions", wanted }, { "is_home", streq(name, p->home) ? "t" : "f" } },
-	    4, name, e);
+	const struct init_value values[] = { { "role", p->role }, { "data_role", p->data_role },
+		{ "schemas_platform", schemas }, { "functions", wanted },
+		{ "is_home", streq(name, p->home) ? "t" : "f" } };
+
+	r = init_ask(p, d, "database", values, ARRAY_SIZE(values), name, e);
+	if (r >= 0 && p->data_role)
+		r = init_ask(p, d, "data", values, ARRAY_SIZE(values), name, e);
+	return r;
 }

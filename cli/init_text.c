@@ -37,21 +37,20 @@ hba_name(const char *s)
 	return str_take(&out);
 }
 
-char *
-init_hba_lines(const struct init_plan *p)
+static void
+add_hba_lines(struct str *out, const struct init_plan *p, const char *name)
 {
-	_cleanup_free_ char *role = hba_name(p->role);
-	bool same = streq(p->role, DAEMON_USER);
-	struct str out = { 0 };
+	_cleanup_free_ char *role = hba_name(name);
+	bool same = streq(name, DAEMON_USER);
 
 	for (size_t i = 0; p->databases[i] && (i == 0 || !p->wants_all); i++) {
 		_cleanup_free_ char *db = p->wants_all ? xstrdup("all") : hba_name(p->databases[i]);
 
 		if (p->is_socket)
 			str_addf(
-			    &out, "local  %s  %s  peer%s\n", db, role, same ? "" : " map=dbhealth");
+			    out, "local  %s  %s  peer%s\n", db, role, same ? "" : " map=dbhealth");
 		else
-			str_addf(&out, "%s  %s  %s  %s%s  scram-sha-256\n",
+			str_addf(out, "%s  %s  %s  %s%s  scram-sha-256\n",
 			    p->has_ssl ? "hostssl" : "host", db, role,
 			    p->client ? p->client : "ADDRESS",
 			    !p->client               ? "/32"
@@ -59,7 +58,17 @@ init_hba_lines(const struct init_plan *p)
 			                             : "/32");
 	}
 	if (p->is_socket && !same)
-		str_addf(&out, "# in pg_ident.conf:\ndbhealth  " DAEMON_USER "  %s\n", role);
+		str_addf(out, "# in pg_ident.conf:\ndbhealth  " DAEMON_USER "  %s\n", role);
+}
+
+char *
+init_hba_lines(const struct init_plan *p)
+{
+	struct str out = { 0 };
+
+	add_hba_lines(&out, p, p->role);
+	if (p->data_role)
+		add_hba_lines(&out, p, p->data_role);
 	return str_take(&out);
 }
 
@@ -122,6 +131,8 @@ init_configuration(const struct init_plan *p)
 	add_dsn(&out, p, section);
 	if (p->wants_all)
 		str_add(&out, "databases = *\n");
+	if (p->data_role)
+		str_addf(&out, "data_role = %s\n", p->data_role);
 	for (size_t i = 1; !p->wants_all && p->databases[i]; i++) {
 		struct init_plan one = *p;
 		char *only[] = { p->databases[i], NULL };
@@ -260,6 +271,8 @@ add_access(struct str *out, const struct init_plan *p)
 		    hba);
 		if (p->hba_text)
 			str_addf(out, "-- now: %s\n", p->hba_text);
+		if (p->data_hba_text)
+			str_addf(out, "-- now: %s\n", p->data_hba_text);
 	}
 	if (!p->is_socket)
 		str_addf(out,
@@ -272,6 +285,15 @@ add_access(struct str *out, const struct init_plan *p)
 	else if (streq(p->role, DAEMON_USER) && !getpwnam(DAEMON_USER))
 		str_add(out, "-- peer wants the system user " DAEMON_USER
 		             ", which the installation makes (systemd-sysusers)\n");
+	if (p->data_role && !p->is_socket) {
+		_cleanup_free_ char *data = hba_name(p->data_role);
+
+		str_addf(out,
+		    "/* The password of data_role stands in a password file alone (0600, of the "
+		    "user of dbhealthd),\n   which passfile= in dsn names: in psql\n"
+		    "\\password %s\n   and there\n%s:%s:*:%s:PASSWORD\n*/\n",
+		    data, p->host, p->port, data);
+	}
 	str_addf(out, "/* /etc/dbhealthd/conf.d/%s.conf\n%s*/\n", section, conf);
 }
 
@@ -324,9 +346,11 @@ init_missing_text(const struct init_plan *p)
 		str_addf(&out, "  %s\n    %s\n", it->what, it->sql);
 	}
 	if (p->hba_text) {
-		_cleanup_free_ char *lines = p->hba == 0 ? init_hba_lines(p) : NULL;
+		bool is_missing = p->hba == 0 || p->data_hba == 0;
+		_cleanup_free_ char *lines = is_missing ? init_hba_lines(p) : NULL;
 
-		str_addf(&out, "\n%s%s\n", p->hba_text, lines ? ". Put in:" : "");
+		str_addf(&out, "\n%s%s%s%s\n", p->hba_text, p->data_hba_text ? "; " : "",
+		    p->data_hba_text ? p->data_hba_text : "", lines ? ". Put in:" : "");
 		if (lines)
 			str_add(&out, lines);
 	}
@@ -372,6 +396,7 @@ init_json(const struct init_plan *p)
 	json_object_set_new(access, "there", p->hba < 0 ? json_null() : json_boolean(p->hba));
 	json_object_set_new(access, "text", report_string(p->hba_text));
 	json_object_set_new(o, "role", report_string(p->role));
+	json_object_set_new(o, "data_role", report_string(p->data_role));
 	json_object_set_new(o, "level", report_string(init_level_names[p->level]));
 	json_object_set_new(o, "server_version", report_string(p->version));
 	json_object_set_new(o, "flavour", report_string(p->flavour));

@@ -221,3 +221,36 @@ def test_the_daemon_looks_within_its_budget_and_tells_what_changes(cluster, daem
     d.stop()
     assert ran(c, 0) == {(what, "dbhealth_data", "dbhealth_data") for what in ("rule", "cmp", "cast")}
     assert c.connection_log("dbhealth_data") and c.max_connections_seen(("dbhealth", "dbhealth_data")) <= BUDGET
+
+
+def test_init_gives_it_what_it_needs_and_says_what_is_missing(cluster, folder):
+    c = cluster(role=False)
+    c.script(CODE.split("CREATE ROLE")[0])
+
+    def init(*argv):
+        return Cli(folder, "init", c.dsn(user="postgres"), "--level", "data", "--data-role", "dbhealth_data", *argv)
+
+    before = init("--check")
+    assert before.status == 1 and "GRANT SELECT ON public.ruled TO dbhealth_data;" in before.out
+    printed = init().out
+    for _ in range(2):
+        c.script(printed)
+    assert "data_role = dbhealth_data" in printed and "local  postgres  dbhealth_data  peer" in printed
+    assert "dbhealth_data" not in Cli(folder, "init", c.dsn(user="postgres"), "--level", "data").out
+    after = init("--check")
+    assert (after.status, after.out.splitlines()[0]) == (0, "ok: nothing is missing for level data"), after
+    found, lacks = look(c, "dbhealth_data", require_relationships=[])
+    assert set(found) == {f for f in FOUND if f[0] != "fk-orphan-rows-undeclared"}
+    assert not [why for _, why, grant in lacks.values() if grant], lacks
+    # what it reads is what it needs: rules, and keys that are compared by code of theirs
+    read = {t for t, in c.sql("SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'"
+                              " AND has_table_privilege('dbhealth_data', oid, 'SELECT')")}
+    assert read == {"ruled", "parents", "children", "coded", "plain"}
+    # what is refused is said
+    c.sql("GRANT pg_monitor TO dbhealth_data; REVOKE SELECT ON ruled FROM dbhealth_data")
+    (c.data / "pg_hba.conf").write_text("local all postgres trust\nlocal all dbhealth trust\n")
+    c.reload()
+    said = init("--check")
+    assert said.status == 1 and said.out.count("\n    GRANT SELECT ON public.ruled TO dbhealth_data;") == 1
+    assert "the data role is a member of pg_monitor: dbhealthd does not use it" in said.out
+    assert "no line of pg_hba.conf lets the data role in" in said.out

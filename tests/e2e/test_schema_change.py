@@ -86,8 +86,8 @@ class Load:
         self.source = os.fdopen(reader, "rb")
         self.thread = threading.Thread(target=lambda: self.session.cursor().copy_expert(f"COPY {table} FROM STDIN", self.source), daemon=True)
         self.thread.start()
-        wait_until(lambda: cluster.sql("SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE 'COPY %'") == [(1,)], 30,
-                   "the COPY runs")
+        asked = f"SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query = 'COPY {table} FROM STDIN'"
+        wait_until(lambda: cluster.sql(asked) == [(1,)], 30, "the COPY runs")
 
     def end(self):
         os.close(self.writer)
@@ -106,15 +106,16 @@ def test_a_copy_into_a_new_table_counts_and_one_into_an_old_table_does_not(clust
     c.sql("CREATE TABLE parts (id int) PARTITION BY RANGE (id)")
     c.sql("CREATE TABLE part PARTITION OF parts DEFAULT")
     d = watch(c, daemon)
-    load = Load(c, "bare")
+    # None ends before the next has begun: no look is between them.
+    bare = Load(c, "bare")
     waits(d, "COPY fills the new table public.bare")
-    load.end()
-    load = Load(c, "parts")
+    parts = Load(c, "parts")
+    bare.end()
     waits(d, "COPY fills the new table public.parts")
-    load.end()
-    load = Load(c, "old")
+    old = Load(c, "old")
+    parts.end()
     opens(d, "public.bare")
-    load.end()
+    old.end()
 
 
 def go_number(name):

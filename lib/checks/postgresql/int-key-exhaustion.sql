@@ -29,14 +29,13 @@
 -- remedy.1: widen it and what refers to it; rewrites the tables under a strong lock | sql | lock | ALTER TABLE ... TYPE integer | closes
 -- remedy.2: widen it by way of a second column | manual | load | | closes
 -- @items
-WITH RECURSIVE @user_schema, @user_table, @base_type, @fed, @locked, key AS (
+WITH RECURSIVE @user_schema, @user_table, @fed, @locked, key AS (
 	-- Integer columns of primary keys that are not taken from another table.
 	SELECT c.oid, c.nspname, c.relname, a.attname, a.attnum, b.base, i.indnkeyatts = 1 AS alone
 	FROM pg_catalog.pg_index AS i
 	JOIN user_table AS c ON c.oid = i.indrelid
 	JOIN pg_catalog.pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0 AND a.atttypid <> 20 AND a.attnum = ANY ((i.indkey::int2[])[0 : i.indnkeyatts - 1])
-	LEFT JOIN base_type AS d ON d.oid = a.atttypid
-	CROSS JOIN LATERAL (SELECT coalesce(d.base, a.atttypid) AS base) AS b
+	CROSS JOIN LATERAL (SELECT @type_below(a.atttypid) AS base) AS b
 	WHERE i.indisprimary AND b.base IN (21, 23) AND NOT @migration_table(c.relname)
 	  AND NOT EXISTS (SELECT FROM pg_catalog.pg_constraint AS k
 	      WHERE k.contype = 'f' AND k.conrelid = c.oid AND k.conkey @> ARRAY[a.attnum])
@@ -51,9 +50,7 @@ WITH RECURSIVE @user_schema, @user_table, @base_type, @fed, @locked, key AS (
 	CROSS JOIN LATERAL ROWS FROM (pg_catalog.unnest(k.conkey), pg_catalog.unnest(k.confkey)) AS u (attnum, target)
 	JOIN pg_catalog.pg_attribute AS a ON a.attrelid = k.conrelid AND a.attnum = u.attnum AND a.attnum > 0 AND a.atttypid <> 20
 	JOIN pg_catalog.pg_attribute AS pa ON pa.attrelid = k.confrelid AND pa.attnum = u.target AND pa.attnum > 0
-	LEFT JOIN base_type AS d ON d.oid = a.atttypid
-	LEFT JOIN base_type AS pd ON pd.oid = pa.atttypid
-	CROSS JOIN LATERAL (SELECT coalesce(d.base, a.atttypid) AS base, coalesce(pd.base, pa.atttypid) AS pbase) AS b
+	CROSS JOIN LATERAL (SELECT @type_below(a.atttypid) AS base, @type_below(pa.atttypid) AS pbase) AS b
 	WHERE k.contype = 'f' AND k.conparentid = 0 AND (b.base, b.pbase) IN ((21, 23), (21, 20), (23, 20))
 	ORDER BY c.oid, a.attnum, k.oid
 	LIMIT 3000
@@ -63,23 +60,23 @@ WITH RECURSIVE @user_schema, @user_table, @base_type, @fed, @locked, key AS (
 	SELECT n.oid, n.nspname, n.relname, n.attname, n.attnum, n.base, false, n.source, n.target, pg_catalog.format('%I.%I', pn.nspname, p.relname)
 	FROM narrower AS n JOIN pg_catalog.pg_class AS p ON p.oid = n.source JOIN pg_catalog.pg_namespace AS pn ON pn.oid = p.relnamespace
 ), giver AS (
-	SELECT DISTINCT ON (f.rel, f.attnum) f.rel, f.attnum, s.seqrelid, q.relname, n.nspname, n.oid AS nsp, s.seqincrement > 0 AS up, s.seqtypid
+	SELECT DISTINCT ON (f.rel, f.attnum) f.rel, f.attnum, s.seqrelid, s.seqincrement > 0 AS up, s.seqtypid
 	FROM fed AS f
 	JOIN pg_catalog.pg_sequence AS s ON s.seqrelid = f.seq AND NOT s.seqcycle
-	JOIN pg_catalog.pg_class AS q ON q.oid = s.seqrelid
-	JOIN pg_catalog.pg_namespace AS n ON n.oid = q.relnamespace
 	WHERE f.feeds
 	ORDER BY f.rel, f.attnum, s.seqrelid
 ), placed AS (
-	SELECT s.*, g.seqrelid, g.relname AS srelname, g.nspname AS snspname, g.up, g.seqtypid, p.relname AS frelname, n.nspname AS fnspname, fa.attname AS fattname, p.relkind AS frelkind,
+	SELECT s.*, g.seqrelid, q.relname AS srelname, qn.nspname AS snspname, g.up, g.seqtypid, p.relname AS frelname, n.nspname AS fnspname, fa.attname AS fattname, p.relkind AS frelkind,
 	    CASE s.base WHEN 21 THEN 32767 ELSE 2147483647 END::bigint AS ends,
-	    g.seqrelid IS NOT NULL AND pg_catalog.has_schema_privilege(g.nsp, 'USAGE') AND pg_catalog.has_sequence_privilege(g.seqrelid, 'SELECT') AS by_sequence,
+	    g.seqrelid IS NOT NULL AND pg_catalog.has_schema_privilege(qn.oid, 'USAGE') AND pg_catalog.has_sequence_privilege(g.seqrelid, 'SELECT') AS by_sequence,
 	    pg_catalog.has_schema_privilege(n.oid, 'USAGE') AND pg_catalog.has_column_privilege(s.source, s.target, 'SELECT') AS by_index
 	FROM subject AS s
 	JOIN pg_catalog.pg_class AS p ON p.oid = s.source
 	JOIN pg_catalog.pg_namespace AS n ON n.oid = p.relnamespace
 	JOIN pg_catalog.pg_attribute AS fa ON fa.attrelid = s.source AND fa.attnum = s.target
 	LEFT JOIN giver AS g ON g.rel = s.source AND g.attnum = s.target
+	LEFT JOIN pg_catalog.pg_class AS q ON q.oid = g.seqrelid
+	LEFT JOIN pg_catalog.pg_namespace AS qn ON qn.oid = q.relnamespace
 	WHERE (g.seqrelid IS NOT NULL OR EXISTS (
 		SELECT FROM pg_catalog.pg_index AS i
 		JOIN pg_catalog.pg_class AS x ON x.oid = i.indexrelid

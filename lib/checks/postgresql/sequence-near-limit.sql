@@ -13,13 +13,13 @@
 -- critical: >= 0.9
 -- for: 0s
 -- param.max_rows: 1000000
--- param.max_read: 4000
+-- param.max_read: 3000
 -- metric: dbhealth_sequence_used_ratio
 -- message: used up to {value}: {detail}
 -- why: At its end the sequence, or the column it feeds, refuses the next row: inserts fail, mostly of the
 --   largest table there is. Widening the column of a large table takes hours; begin early.
 -- spares: sequences that start again at their end (CYCLE) and whose column holds every value;
---   sequences never used; temporary ones. Of more than max_read (4,000) the narrow ones of large tables are
+--   sequences never used; temporary ones. Of more than max_read (3,000) the narrow ones of large tables are
 --   read each time, the others in turn. The limit is the smaller of the sequence's and of the
 --   column's type, also for descending sequences.
 -- fix: ALTER SEQUENCE ... AS bigint takes an instant. Changing the column's type rewrites the table under
@@ -34,7 +34,7 @@ WITH RECURSIVE busy AS MATERIALIZED (
 	SELECT l.relation FROM pg_catalog.pg_locks AS l
 	WHERE l.locktype = 'relation' AND l.granted AND l.mode IN ('ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')
 	  AND l.database = (SELECT d.oid FROM pg_catalog.pg_database AS d WHERE d.datname = pg_catalog.current_database())
-), sequence AS MATERIALIZED (
+), sequence AS (
 	SELECT c.oid, n.nspname, c.relname, s.seqtypid, s.seqmin, s.seqmax, s.seqincrement, s.seqcycle
 	FROM pg_catalog.pg_sequence AS s
 	JOIN pg_catalog.pg_class AS c ON c.oid = s.seqrelid
@@ -45,27 +45,28 @@ WITH RECURSIVE busy AS MATERIALIZED (
 	  AND c.oid NOT IN (SELECT b.relation FROM busy AS b)
 	  AND @schema_is_ours(n.nspname)
 	  AND NOT @extension_member(pg_class, c.oid)
-), @fed, @base_type, narrow AS (
-	-- The narrowest integer column of each sequence, domains taken to their base.
-	SELECT DISTINCT ON (f.seq) f.seq, n.nspname, c.relname, a.attname, t.base, c.relkind, f.rel, f.attnum,
-	    CASE t.base WHEN 21 THEN -32768 WHEN 23 THEN -2147483648 ELSE -9223372036854775808 END::numeric AS low,
-	    CASE t.base WHEN 21 THEN 32767 WHEN 23 THEN 2147483647 ELSE 9223372036854775807 END::numeric AS high
-	FROM fed AS f
-	JOIN sequence AS s ON s.oid = f.seq
-	JOIN pg_catalog.pg_class AS c ON c.oid = f.rel
-	JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
-	JOIN pg_catalog.pg_attribute AS a ON a.attrelid = f.rel AND a.attnum = f.attnum AND NOT a.attisdropped
-	LEFT JOIN base_type AS d ON d.oid = a.atttypid
-	CROSS JOIN LATERAL (SELECT coalesce(d.base, a.atttypid)::int AS base) AS t
-	WHERE t.base IN (21, 23, 20)
-	ORDER BY f.seq, pg_catalog.array_position(ARRAY[21, 23, 20], t.base), c.relispartition, f.rel, f.attnum
-), limited AS (
-	SELECT s.*, w.nspname AS tnspname, w.relname AS trelname, w.attname, w.base, w.relkind, w.rel, w.attnum,
+), @fed, limited AS (
+	-- With the narrowest integer column that each feeds, domains taken to their base. One join, and no
+	-- condition on the type in it: planners think that next to nothing is left, and go through all for each.
+	SELECT DISTINCT ON (s.oid) s.*, w.nspname AS tnspname, w.relname AS trelname, w.attname, w.base, w.relkind, w.rel, w.attnum,
 	    least(s.seqmax, w.high) AS high, greatest(s.seqmin, w.low) AS low,
 	    coalesce(w.high < s.seqmax AND s.seqincrement > 0 OR w.low > s.seqmin AND s.seqincrement < 0, false) AS by_column
-	FROM sequence AS s LEFT JOIN narrow AS w ON w.seq = s.oid
+	FROM sequence AS s
+	LEFT JOIN (
+		SELECT f.seq, n.nspname, c.relname, a.attname, t.base, c.relkind, f.rel, f.attnum, c.relispartition,
+		    CASE t.base WHEN 21 THEN -32768 WHEN 23 THEN -2147483648 WHEN 20 THEN -9223372036854775808 END::numeric AS low,
+		    CASE t.base WHEN 21 THEN 32767 WHEN 23 THEN 2147483647 WHEN 20 THEN 9223372036854775807 END::numeric AS high
+		FROM fed AS f
+		JOIN pg_catalog.pg_class AS c ON c.oid = f.rel
+		JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+		JOIN pg_catalog.pg_attribute AS a ON a.attrelid = f.rel AND a.attnum = f.attnum AND NOT a.attisdropped
+		CROSS JOIN LATERAL (SELECT @type_below(a.atttypid)::bigint AS type OFFSET 0) AS y
+		CROSS JOIN LATERAL (SELECT CASE WHEN y.type IN (21, 23, 20) THEN y.type::int END AS base) AS t
+	) AS w ON w.seq = s.oid
+	ORDER BY s.oid, pg_catalog.array_position(ARRAY[21, 23, 20], w.base), w.relispartition, w.rel, w.attnum
 ), placed AS MATERIALIZED (
-	SELECT l.*, coalesce(:first_seen::jsonb, '{}') ? pg_catalog.format('%I.%I', l.nspname, l.relname) AS known,
+	SELECT l.*, CASE WHEN coalesce(:first_seen::jsonb, '{}') = '{}' THEN false
+	        ELSE :first_seen::jsonb ? pg_catalog.format('%I.%I', l.nspname, l.relname) END AS known,
 	    pg_catalog.row_number() OVER (ORDER BY l.high - l.low, c.reltuples DESC NULLS LAST, l.oid) AS place,
 	    count(*) OVER () AS n,
 	    least(:max_read::bigint, pg_catalog.current_setting('max_locks_per_transaction')::bigint * pg_catalog.current_setting('max_connections')::bigint / 2) AS most

@@ -6,8 +6,9 @@
 /*
  * Reading numbers and ranges out of files that other processes write.
  */
-#define WAL_HEAD   32
-#define FRAME_HEAD 24
+#define WAL_HEAD      32
+#define FRAME_HEAD    24
+#define JOURNAL_MAGIC "\xd9\xd5\x05\xf9\x20\xa1\x63\xd7"
 
 static inline uint32_t
 get_be32(const unsigned char *p)

@@ -136,6 +136,10 @@ static const struct {
 	[FACT_LOCK_PENDING] = { "lock_pending",
 	    "1 if a writer waits for readers to leave (rollback mode)" },
 	[FACT_LOCK_EXCLUSIVE] = { "lock_exclusive", "1 if a writer keeps readers out" },
+	[FACT_MISPLACED] = { "misplaced",
+	    "Logs and journals in the folder whose own database is gone and that "
+	    "may be this one's, which has the most similar name: JSON array of "
+	    "{name, base, size}; NULL where the folder is too large" },
 	[FACT_FORMER_INODE] = { "former_inode",
 	    "Inode that the file had when it was looked at before, if another; "
 	    "who still holds locks on that one is in lock_holders as former" },

@@ -73,6 +73,8 @@ gather_facts(const char *path, const struct gather_how *how, int64_t until_us, s
 	gather_wal_index(f);
 	if (how->users)
 		gather_users(f);
+	if (how->strays)
+		gather_strays(f);
 	if (how->pre_read)
 		read_ahead(fd, file_facts_int(f, FACT_SIZE), until_us);
 }

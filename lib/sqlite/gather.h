@@ -7,7 +7,7 @@
  */
 
 struct gather_how {
-	bool scan_wal, users, pre_read;
+	bool scan_wal, users, strays, pre_read;
 };
 /* Everything; slow parts (pre-reading, WAL checksums) end at until_us. */
 void gather_facts(
@@ -21,6 +21,8 @@ void gather_file_system(struct file_facts *);
 void gather_locks(struct file_facts *);
 /* Who has the file open or had the one before it, by what each process has open: not cheap. */
 void gather_users(struct file_facts *);
+/* Logs and journals without their database, for the database of the most similar name. */
+void gather_strays(struct file_facts *);
 /* pid, command and unit of a process, as JSON; NULL: it is one of our own workers. */
 struct json_t;
 struct json_t *gather_process(int pid);

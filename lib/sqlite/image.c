@@ -227,8 +227,6 @@ gather_header(int fd, struct file_facts *f)
 
 /* ---- rollback journal ---- */
 
-static const unsigned char journal_magic[8] = { 0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7 };
-
 /* The name that a transaction over several databases leaves at the end of each journal. */
 static void
 set_super_journal(int fd, int64_t size, struct file_facts *f)
@@ -238,7 +236,7 @@ set_super_journal(int fd, int64_t size, struct file_facts *f)
 	uint32_t len;
 
 	if (size < 16 || bytes_pread(fd, tail, 16, size - 16) != 16 ||
-	    memcmp(tail + 8, journal_magic, 8) != 0)
+	    memcmp(tail + 8, JOURNAL_MAGIC, 8) != 0)
 		return;
 	len = get_be32(tail);
 	if (len == 0 || len >= sizeof(name) || len > size - 16 ||
@@ -263,7 +261,7 @@ journal_is_hot(const char *path, struct file_facts *f)
 		struct stat st;
 
 		if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size == 0 ||
-		    bytes_pread(fd, magic, 8, 0) != 8 || memcmp(magic, journal_magic, 8) != 0)
+		    bytes_pread(fd, magic, 8, 0) != 8 || memcmp(magic, JOURNAL_MAGIC, 8) != 0)
 			return false;
 		if (i > 0 && (st.st_ino != first.st_ino || st.st_size != first.st_size ||
 		                 memcmp(&st.st_mtim, &first.st_mtim, sizeof(st.st_mtim)) != 0))

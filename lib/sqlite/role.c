@@ -96,7 +96,7 @@ asks_for(json_t *statements, size_t n, const char *const *words)
 	return false;
 }
 
-/* Checksums of a long log, and all processes, are worth their time only for a check that asks. */
+/* Checksums of a long log, all processes and the whole folder are worth their time only for a check that asks. */
 static struct gather_how
 get_how(const struct job *j, json_t *statements)
 {
@@ -104,10 +104,12 @@ get_how(const struct job *j, json_t *statements)
 		"wal_frames", "wal_foreign" };
 	static const char *const users[] = { "replaced_holders", "mapped_holders",
 		"users_visible" };
+	static const char *const strays[] = { "misplaced" };
 
 	return (struct gather_how){
 		.scan_wal = asks_for(statements, ARRAY_SIZE(log), log),
 		.users = asks_for(statements, ARRAY_SIZE(users), users),
+		.strays = asks_for(statements, ARRAY_SIZE(strays), strays),
 		.pre_read = json_is_true(json_object_get(j->json, "pre_read")),
 	};
 }

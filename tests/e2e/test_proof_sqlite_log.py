@@ -283,3 +283,39 @@ def test_kind_of_file_system(folder, sqlite, how, severity):
     answer = json.loads(done.stdout)
     assert answer["unknown"] == [], answer
     assert [x["severity"] for x in answer["findings"]] == ([severity] if severity else []), answer["findings"]
+
+
+# ---- companions of a database that went elsewhere ----
+STRAYS = {
+    "renamed without its log": (lambda f: (left_log(f), f.path.rename(f.path.with_name("app's new.db"))), {"app's.db-wal": "warning"}),
+    "renamed without its journal": (lambda f: (f.hot_journal(), f.path.rename(f.path.with_name("app's new.db"))), {"app's.db-journal": "warning"}),
+    "no: pages of another size": (lambda f: (left_log(f), other_database(f, 4096), f.path.rename(f.path.with_name("app's new.db"))), {}),
+    "no: nearer to another": (lambda f: (left_log(f), shutil.copy(f.path, f.path.with_name("app's n")), shutil.copy(f.path, f.path.with_name("app's.d")),
+                                         f.path.rename(f.path.with_name("app's new.db"))), {}),
+    "no: zeroed": (lambda f: (f.hot_journal(), poke(pathlib.Path(f"{f.path}-journal"), 0, bytes(28)), f.path.rename(f.path.with_name("app's new.db"))), {}),
+    "no: no log at all": (lambda f: (pathlib.Path(f.path.with_name("notes-wal")).write_text("x" * 1000), f.path.rename(f.path.with_name("app's new.db"))), {}),
+    "no: of another that is there": (lambda f: (left_log(f), shutil.copy(f.path, f.path.with_name("app's new.db"))), {}),
+}
+
+
+@proves("sqlite-journal-misplaced", engine="sqlite")
+@pytest.mark.parametrize("name", STRAYS)
+def test_companion_of_a_database_that_is_gone(folder, sqlite, name):
+    change, expect = STRAYS[name]
+    f = sqlite("app's.db", SCRIPT)
+    change(f)
+    now = f.path.with_name("app's new.db")
+    found = look(folder, f"sqlite:{now}", "sqlite-journal-misplaced")
+    assert severities(found) == expect, found
+    for stray, finding in found.items():
+        assert finding["value"] == f.path.with_name(stray).stat().st_size and "app's.db that is not here" in finding["message"]
+        kept = f.path.with_name(stray).read_bytes()
+        for remedy in finding["remedies"]:
+            if remedy["kind"] == "command":
+                run(remedy, now)
+        assert look(folder, f"sqlite:{now}", "sqlite-journal-misplaced") == {}
+        assert f.path.with_name(f"{stray}.left").read_bytes() == kept
+        # "rename the journal to the name of its database": what it held is there again
+        f.path.with_name(f"{stray}.left").rename(now.with_name(now.name + stray[len("app's.db"):]))
+        rows = subprocess.run(["sqlite3", now, "SELECT count(*) FROM t"], text=True, capture_output=True, check=True).stdout
+        assert int(rows) == (1400 if stray.endswith("-wal") else 500)

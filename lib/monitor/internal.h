@@ -118,6 +118,9 @@ void monitor_leave(struct monitor *, struct database *);
 void monitor_forget_database(struct monitor *, struct database *);
 /* The loop came late: what it saw meanwhile opens nothing. */
 bool monitor_is_late(const struct monitor *);
+/* In the list of the monitor, not started. */
+struct database *database_new(struct monitor *, struct rules *, const struct conf_database *,
+    struct conf_database *take_own, const char *place, struct err *) _must_check_;
 struct database *database_free(struct database *);
 void own_conf_free(struct conf_database *);
 void monitor_start_servers(struct monitor *); /* those that were made since */

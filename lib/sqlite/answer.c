@@ -11,6 +11,8 @@
 #include <stdio.h>
 
 #define FRAME_BYTES ((size_t)256 << 10)
+/* A statement that was built for a wide table; cut, it would be another one. */
+#define SQL_MAX_BYTES ((size_t)128 << 10)
 
 void
 answer_reset(struct answer *a)
@@ -47,6 +49,14 @@ answer_columns(struct answer *a, struct sqlite3_stmt *st)
 	str_addf(&a->columns, "{\"n\":%u,\"columns\":%s}", a->n, text);
 }
 
+static size_t
+most_bytes(struct sqlite3_stmt *st, int i)
+{
+	const char *name = sqlite3_column_name(st, i);
+
+	return name && streq(name, "sql") ? SQL_MAX_BYTES : TEXT_MAX_BYTES;
+}
+
 static json_t *
 cell(struct sqlite3_stmt *st, int i)
 {
@@ -77,7 +87,7 @@ cell(struct sqlite3_stmt *st, int i)
 	}
 	/* After the conversion, of which it tells the length. */
 	n = sqlite3_column_bytes(st, i);
-	clean = text_from_peer(p ? p : "", p ? (size_t)n : 0, TEXT_MAX_BYTES);
+	clean = text_from_peer(p ? p : "", p ? (size_t)n : 0, most_bytes(st, i));
 	return json_string(clean);
 }
 

@@ -400,5 +400,7 @@ file_facts_register(struct sqlite3 *db, const struct file_facts *f)
 		    db, "lines", 1, SQLITE_UTF8 | SQLITE_DIRECTONLY, NULL, on_lines, NULL, NULL);
 	if (r == SQLITE_OK)
 		r = tokens_register(db);
+	if (r == SQLITE_OK)
+		r = badtext_register(db);
 	return r == SQLITE_OK ? 0 : -ENOMEM;
 }

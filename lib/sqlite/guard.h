@@ -11,3 +11,5 @@ int guard_connection(struct sqlite3 *);
 void guard_authorize(struct sqlite3 *, bool user);
 /* tokens.c: makes tokens() known to the connection.  0 or an SQLite code. */
 int tokens_register(struct sqlite3 *);
+/* badtext.c: likewise bad_text(). */
+int badtext_register(struct sqlite3 *);

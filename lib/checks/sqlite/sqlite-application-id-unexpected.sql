@@ -1,0 +1,21 @@
+-- id: sqlite-application-id-unexpected
+-- title: another application_id than configured
+-- engine: sqlite
+-- probe: schema
+-- topic: migrations
+-- scope: database
+-- kind: finding
+-- default: on
+-- cost: cheap
+-- unit: count
+-- severity: warning
+-- needs: configured expect_application_id
+-- message: application_id is {value}, not {expected}
+-- why: The configuration says whose file this is (expect_application_id). With another number it is a file of another program, or one
+--   that was made anew without it.
+-- spares: databases for which nothing is configured.
+-- fix: Look whether the path is right; a file that was made anew gets the number with PRAGMA application_id.
+-- evidence: PRAGMA application_id
+-- remedy.1: give the file the number, if it is the right one | sql | lock | PRAGMA application_id = the old one | closes
+SELECT '' AS object, v.application_id AS value, :expect_application_id AS expected, 'PRAGMA application_id = ' || CAST(:expect_application_id AS INTEGER) || ';' AS remedy
+FROM pragma_application_id AS v WHERE v.application_id <> CAST(:expect_application_id AS INTEGER)

@@ -1,0 +1,21 @@
+-- id: sqlite-user-version-unexpected
+-- title: another user_version than configured
+-- engine: sqlite
+-- probe: schema
+-- topic: migrations
+-- scope: database
+-- kind: finding
+-- default: on
+-- cost: cheap
+-- unit: count
+-- severity: warning
+-- needs: configured expect_user_version
+-- message: user_version is {value}, not {expected}
+-- why: The configuration says at which version the schema should be (expect_user_version): a migration did not run, or ran further
+--   than the program that is deployed.
+-- spares: databases for which nothing is configured.
+-- fix: Run the application's migrations, or correct expect_user_version after a deployment.
+-- evidence: PRAGMA user_version
+-- remedy.1: run the migrations of the application, or correct expect_user_version | manual | lock | | closes
+SELECT '' AS object, v.user_version AS value, :expect_user_version AS expected, 'Run the migrations of the application, or correct expect_user_version.' AS remedy
+FROM pragma_user_version AS v WHERE v.user_version <> CAST(:expect_user_version AS INTEGER)

@@ -65,6 +65,15 @@ is_far(int64_t a, int64_t b)
 	return a > b + b / 2 + 100 || b > a + a / 2 + 100;
 }
 
+/* For certain: what was not measured may have any number of rows. */
+static bool
+is_empty(const json_t *tree)
+{
+	const json_t *rows = json_object_get(tree, "rows");
+
+	return json_is_integer(rows) && json_integer_value(rows) == 0;
+}
+
 /* Why a table is to be analyzed, or NULL. */
 static char *
 why_analyze(const json_t *t)
@@ -73,13 +82,12 @@ why_analyze(const json_t *t)
 	const json_t *indexes = json_object_get(t, "indexes"), *x;
 	size_t i, missing = 0;
 
-	if (!streq(stats_get(t, "kind"), "table") || rows == 0)
+	if (!streq(stats_get(t, "kind"), "table") || is_empty(t))
 		return NULL;
 	if (json_array_size(indexes) == 0 && !json_is_true(json_object_get(t, "without_rowid")))
 		return NULL;
 	json_array_foreach (indexes, i, x)
-		missing +=
-		    stats_int(x, "rows") > 0 && json_is_null(json_object_get(x, "analyzed_rows"));
+		missing += !is_empty(x) && json_is_null(json_object_get(x, "analyzed_rows"));
 	if (json_is_null(json_object_get(t, "analyzed_rows")))
 		return xstrdup("no statistics");
 	if (missing > 0)
@@ -92,6 +100,12 @@ why_analyze(const json_t *t)
 		return xasprintf("%s rows, statistics of %s", now, was);
 	}
 	return NULL;
+}
+
+static bool
+is_large(const json_t *t)
+{
+	return json_is_null(json_object_get(t, "bytes")) || stats_int(t, "bytes") > LARGE_BYTES;
 }
 
 static void
@@ -112,8 +126,7 @@ plan_analyze(struct planning *p)
 		}
 		o = add_step(p, "analyze", why);
 		json_object_set(o, "table", json_object_get(t, "name"));
-		json_object_set_new(o, "limit",
-		    json_integer(stats_int(t, "bytes") > LARGE_BYTES ? LARGE_LIMIT : 0));
+		json_object_set_new(o, "limit", json_integer(is_large(t) ? LARGE_LIMIT : 0));
 	}
 	if (more > 0) {
 		_cleanup_free_ char *what = xasprintf("ANALYZE of %zu more tables", more);
@@ -346,7 +359,8 @@ plan_vacuum(struct planning *p)
 	if (is_worth_it(p, &why) && plan_incremental(p))
 		return;
 	if (why.len > 0 || has_reader(p, &why) || would_renumber(p, &why) || has_no_room(p, &why)) {
-		if (p->gain > 0 || p->cli->o.vacuum == VACUUM_ALWAYS)
+		if (p->gain > 0 || p->cli->o.vacuum == VACUUM_ALWAYS ||
+		    json_is_null(json_object_get(p->stats, "reclaimable_bytes")))
 			leave_out(p, "VACUUM", str_text(&why));
 		p->gain = 0;
 		return;

@@ -11,6 +11,11 @@
 #include "report/report.h"
 #include <math.h>
 
+/* What is not in the file itself (disk, locks, folders) is looked at so often all the same. */
+#define OUTSIDE_US   (15 * 60 * USEC_PER_SEC)
+#define LIST_US      (10 * USEC_PER_SEC) /* more than the list of what there is to scrub takes */
+#define CONTENT_US   (86400 * USEC_PER_SEC)
+#define SWEEPS_LATE  3 /* the worker that looks for changes may be stuck: nothing is spared then */
 #define AGAIN_US     (10 * USEC_PER_SEC) /* after a worker that failed */
 #define RESCAN_TIMES 6                   /* of connectivity_interval: 60 s */
 
@@ -23,10 +28,17 @@ struct fleet {
 	bool listed;    /* by any job */
 	bool complete;  /* by this one */
 	size_t members;
-	json_t *state; /* as the worker said last, or NULL */
+	int64_t swept_us; /* when all files were last compared with what they were; 0: never */
+	json_t *state;    /* as the worker said last, or NULL */
 };
 
 static void fleet_begin(struct fleet *);
+
+static int64_t
+sweep_us(const struct fleet *f)
+{
+	return MAX(USEC_PER_SEC, f->section->conf->interval_us[PROBE_CONNECTIVITY]);
+}
 
 /* ---- members ---- */
 
@@ -40,6 +52,13 @@ static bool
 is_member(const struct fleet *f, const struct database *d)
 {
 	return d->fleet_of == f->section;
+}
+
+static void
+note_changed(struct database *d)
+{
+	d->fleet_changed_us = clock_now_us();
+	d->fleet_changed_wall_us = clock_wall_us();
 }
 
 static void
@@ -57,8 +76,10 @@ member_come(struct fleet *f, const char *file)
 		if (d)
 			d->fleet_of = t;
 	}
-	if (d)
-		d->fleet_round = f->round;
+	if (!d)
+		return;
+	d->fleet_round = f->round;
+	note_changed(d);
 }
 
 static void
@@ -75,8 +96,92 @@ member_replaced(const struct fleet *f, const char *file)
 	_cleanup_free_ char *name = member_name(f, file);
 	struct database *d = monitor_find(f->section->monitor, name);
 
+	if (!d)
+		return;
+	note_changed(d);
+	scope_ask_soon(&d->scope);
+}
+
+static void
+member_changed(const struct fleet *f, const char *file)
+{
+	_cleanup_free_ char *name = member_name(f, file);
+	struct database *d = monitor_find(f->section->monitor, name);
+
 	if (d)
-		scope_ask_soon(&d->scope);
+		note_changed(d);
+}
+
+static int64_t
+spare_us(const struct checkup *c)
+{
+	if (c->check->source == SOURCE_FILE)
+		return OUTSIDE_US;
+	/* Bit rot changes nothing that can be seen: what reads everything comes round all the same. */
+	if (c->check->cost == COST_SCRUB || c->check->kind == KIND_SCRUB)
+		return c->interval_us / 2;
+	return CONTENT_US;
+}
+
+/* What is said of other things than the file's content and state now. */
+static bool
+stands_on_more(const struct checkup *c)
+{
+	return c->check->user || c->check->source == SOURCE_SESSION ||
+	       c->check->kind == KIND_RATE || c->check->kind == KIND_RATIO ||
+	       c->check->kind == KIND_EVENT;
+}
+
+/* All that the check looks at was looked at after the last change, and not too long ago. */
+static bool
+is_known(const struct database *d, const struct checkup *c)
+{
+	struct scrub_summary sum;
+
+	if (clock_now_us() - c->last_us >= spare_us(c))
+		return false;
+	if (!c->scrub)
+		return c->asked_us > d->fleet_changed_us;
+	scrub_summarise(c->scrub, &sum);
+	return sum.done == sum.items && sum.failed == 0 && sum.denied == 0 &&
+	       sum.oldest_wall_us > d->fleet_changed_wall_us &&
+	       sum.oldest_wall_us <= clock_wall_us();
+}
+
+/* Its list is that of now, and nothing on it has its turn. */
+static bool
+has_nothing_due(const struct database *d, const struct checkup *c)
+{
+	const struct scrub_pace pace = scope_scrub_pace(c);
+
+	return c->scrub && c->last_us - LIST_US > d->fleet_changed_us &&
+	       !scrub_next(c->scrub, clock_wall_us(), &pace, INT64_MAX, SCRUB_BY_ANY);
+}
+
+/* What is about to open, or to go, needs its next run. */
+static bool
+has_findings(const struct database *d, const struct checkup *c)
+{
+	const struct finding *f;
+	size_t iter = 0;
+
+	while ((f = findings_next_of(d->monitor->findings, d->scope.name, c->check->id, &iter)))
+		if (f->state != FINDING_RESOLVED)
+			return true;
+	return false;
+}
+
+bool
+fleet_may_spare(const struct database *d, const struct checkup *c)
+{
+	const struct fleet *f = d->fleet_of ? d->fleet_of->fleet : NULL;
+
+	if (!f || f->swept_us == 0 || clock_now_us() - f->swept_us > SWEEPS_LATE * sweep_us(f))
+		return false;
+	if (c->scope->tasks[c->check->probe].now || stands_on_more(c) || !c->tried ||
+	    c->status != CHECK_OK || has_findings(d, c))
+		return false;
+	return is_known(d, c) || has_nothing_due(d, c);
 }
 
 /* All of them, or those that the job which has listed all did not name. */
@@ -198,13 +303,12 @@ left_out_json(const struct fleet *f)
 }
 
 json_t *
-fleet_json(const struct fleet *f, const size_t n[static STATUS_N])
+fleet_json(const struct fleet *f, const size_t n[static STATUS_N], size_t attention)
 {
 	json_t *o = json_object(), *sum = json_object();
 	_cleanup_free_ char *note = note_text(f), *lost = lost_text(f);
 	_cleanup_free_ char *path =
 	    xasprintf("%s/%s", streq(f->folder, "/") ? "" : f->folder, f->pattern);
-	size_t bad = n[STATUS_WARNING] + n[STATUS_CRITICAL] + n[STATUS_UNKNOWN];
 
 	for (enum status s = STATUS_UNKNOWN; s < STATUS_N; s++)
 		json_object_set_new(sum, status_names[s], json_integer((json_int_t)n[s]));
@@ -212,7 +316,7 @@ fleet_json(const struct fleet *f, const size_t n[static STATUS_N])
 	json_object_set_new(o, "pattern", report_string(path));
 	json_object_set_new(o, "listed", json_boolean(f->listed));
 	json_object_set_new(o, "files", json_integer((json_int_t)f->members));
-	json_object_set_new(o, "attention", json_integer((json_int_t)bad));
+	json_object_set_new(o, "attention", json_integer((json_int_t)attention));
 	json_object_set_new(o, "summary", sum);
 	json_object_set_new(o, "left_out", left_out_json(f));
 	json_object_set_new(
@@ -263,6 +367,8 @@ take_files(struct fleet *f, const json_t *o)
 	}
 	json_array_foreach (json_object_get(o, "replaced"), i, v)
 		member_replaced(f, json_string_value(v) ?: "");
+	json_array_foreach (json_object_get(o, "changed"), i, v)
+		member_changed(f, json_string_value(v) ?: "");
 	json_array_foreach (json_object_get(o, "came"), i, v)
 		if (json_is_string(v) && f->members < (size_t)f->section->conf->max_files)
 			member_come(f, json_string_value(v));
@@ -279,6 +385,8 @@ on_message(uint32_t type, const char *payload, size_t len, void *arg)
 		take_files(f, o);
 	else if (json_is_object(o) && type == FLEET_STATE && !f->section->leaving)
 		take_state(f, o);
+	else if (json_is_object(o) && type == FLEET_SWEPT)
+		f->swept_us = clock_now_us();
 	json_decref(o);
 }
 
@@ -323,11 +431,13 @@ fleet_begin(struct fleet *f)
 	json_object_set_new(job, "pattern", report_string(f->pattern));
 	json_object_set_new(job, "exclude", exclude);
 	json_object_set_new(job, "max_files", json_integer(c->max_files));
+	json_object_set_new(job, "sweep_ms", json_integer(sweep_us(f) / USEC_PER_MSEC));
 	json_object_set_new(job, "rescan_ms", json_integer(rescan_us / USEC_PER_MSEC));
 	text = report_dump(job);
 	json_decref(job);
 	f->round++;
 	f->complete = false;
+	f->swept_us = 0;
 	if (worker_submit(
 	        m->fleets, FLEET_JOB, text, strlen(text), 0, 0, on_message, on_end, f, &f->job) < 0)
 		log_error("%s: more fleets of files than can be followed", f->section->scope.name);

@@ -5,6 +5,7 @@
 #include "monitor/rules.h"
 #include "monitor/sched.h"
 #include "monitor/scope.h"
+#include "monitor/sqlite_queue.h"
 #include "worker/worker.h"
 /*
  * What the files of lib/monitor share: the monitor and its databases.  Nobody outside includes it.
@@ -48,6 +49,7 @@ struct database {
 	/* Of a fleet's file: its section, borrowed, and when it was named last. */
 	const struct database *fleet_of;
 	uint64_t fleet_round;
+	int64_t fleet_changed_us, fleet_changed_wall_us; /* when it was last seen to be different */
 	struct migrations migrations;
 };
 
@@ -81,9 +83,10 @@ struct monitor {
 	size_t nservers;
 	struct map *server_names; /* restored: "sysid:port" -> name */
 	struct worker_pool *resolve, *sqlite, *scrub, *host, *migration, *fleets;
-	struct lane *scrub_lane; /* before the one process of scrub */
-	bool retain_due;         /* restored findings may be of what is not watched any more */
-	struct map *restored;    /* "KIND s:SCOPE/CHECK" -> JSON, until the scope appears */
+	struct sqlite_queue sqlite_queue; /* before the pool of sqlite */
+	struct lane *scrub_lane;          /* before the one process of scrub */
+	bool retain_due;      /* restored findings may be of what is not watched any more */
+	struct map *restored; /* "KIND s:SCOPE/CHECK" -> JSON, until the scope appears */
 	int64_t started_us, started_wall_us;
 	int64_t heartbeat_due_us;
 	int64_t timer_due_us; /* when the loop was asked to look at the schedule */
@@ -176,10 +179,13 @@ void fleet_start(struct database *);
 void fleet_stop(struct database *);          /* it leaves */
 bool fleet_is_idle(const struct database *); /* nothing of it is on its way */
 void fleet_take_rules(struct database *);
+/* Its file is as it was when the check last looked: what it said then holds. */
+bool fleet_may_spare(const struct database *, const struct checkup *);
 bool fleet_is_listed(const struct database *);
 size_t fleet_members(const struct database *);
-/* n: its members by their status. */
-json_t *fleet_json(const struct fleet *, const size_t n[static STATUS_N]) _must_check_;
+/* n: its members by their status; attention: those that are not ok, once all is looked at. */
+json_t *fleet_json(
+    const struct fleet *, const size_t n[static STATUS_N], size_t attention) _must_check_;
 
 /* sqlite_watch.c */
 bool sqlite_watch_is_idle(const struct database *);

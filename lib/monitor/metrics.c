@@ -35,6 +35,7 @@ enum fixed {
 	FIXED_LABELS,
 	FIXED_CONNECTIONS,
 	FIXED_QUERY,
+	FIXED_FLEET,
 	FIXED_N
 };
 static const struct {
@@ -65,6 +66,8 @@ static const struct {
 	    "Connections of the daemon to the server, also those being made." },
 	[FIXED_QUERY] = { FAMILY_GAUGE, "dbhealth_query_value",
 	    "Values of the configuration's [query] sections." },
+	[FIXED_FLEET] = { FAMILY_GAUGE, "dbhealth_fleet_files",
+	    "Files of a fleet by their worst status; one that is ok has no series of its own." },
 };
 
 struct metrics_walk {
@@ -167,7 +170,8 @@ labels_with(struct metrics_walk *w, const char *name, const char *value)
 static bool
 is_fresh(const struct checkup *c, int64_t now)
 {
-	return now - c->last_us <= VALUE_INTERVALS * c->interval_us + VALUE_SPARE_US;
+	return now - MAX(c->last_us, c->kept_us) <=
+	       VALUE_INTERVALS * c->interval_us + VALUE_SPARE_US;
 }
 
 /* Worst first.  Sessions have no label of their own: the worst stands for all of them. */
@@ -503,6 +507,29 @@ add_database(struct metrics_walk *w, const struct database *d)
 }
 
 static void
+add_fleet(struct metrics_walk *w, const struct database *t)
+{
+	size_t n[STATUS_N] = { 0 }, begin;
+
+	for (size_t i = 0; i < w->m->ndatabases; i++)
+		if (w->m->databases[i]->fleet_of == t)
+			n[database_status(w->m->databases[i])]++;
+	begin = labels_begin(w, &t->scope);
+	for (enum status s = STATUS_UNKNOWN; s < STATUS_N; s++) {
+		family_add(
+		    w->fixed[FIXED_FLEET], labels_with(w, "status", status_names[s]), (double)n[s]);
+		labels_back(w, begin);
+	}
+}
+
+/* Of thousands of files only those have series of their own that need somebody. */
+static bool
+is_folded(const struct database *d)
+{
+	return d->fleet_of && database_status(d) == STATUS_OK;
+}
+
+static void
 add_server(struct metrics_walk *w, struct server *s)
 {
 	add_scope(w, server_scope(s), server_settled(s) && !server_is_down(s));
@@ -562,6 +589,7 @@ metrics_walk_new(const struct monitor *m, struct exposition *out)
 static bool
 walk_one(struct metrics_walk *w)
 {
+	const char *name;
 	struct database *d;
 	struct server *s;
 
@@ -573,8 +601,12 @@ walk_one(struct metrics_walk *w)
 	}
 	if (!w->databases[w->next_database])
 		return false;
-	d = monitor_find_shown(w->m, w->databases[w->next_database++]);
-	if (d)
+	name = w->databases[w->next_database++];
+	d = monitor_find(w->m, name);
+	if (d && d->fleet)
+		add_fleet(w, d);
+	d = monitor_find_shown(w->m, name);
+	if (d && !is_folded(d))
 		add_database(w, d);
 	return true;
 }

@@ -30,6 +30,8 @@ struct checkup {
 	int64_t interval_us, due_us;     /* due SCHED_NEVER: disabled */
 	size_t slot, nslots;             /* place in the spread */
 	int64_t last_us, last_wall_us, duration_us;
+	int64_t asked_us; /* when its last run began */
+	int64_t kept_us;  /* since then: when it was last known to hold still */
 	struct series *series;
 	int64_t series_saved_us;
 	const struct check_body *body, *items; /* while covered, by the facts of body_generation */
@@ -177,6 +179,8 @@ struct scrub_pace scope_scrub_pace(const struct checkup *);
 bool scope_scrub_is_rare(const struct checkup *); /* it takes days to go round */
 /* A check that cannot be asked: not covered or unknown by its coverage. */
 void scope_record_uncovered(struct scope *, struct checkup *, const struct coverage *);
+/* What it said last is known to hold still. */
+void scope_record_kept(struct checkup *);
 /* There was nothing new to judge: the check just waits for its next turn. */
 void scope_record_nothing(struct checkup *);
 /* A part is over: its checks without a result are unknown for that reason; the last part ends the

@@ -270,6 +270,7 @@ scope_record(struct scope *s, const struct outcome *o)
 	}
 	c->last_us = clock_now_us();
 	c->last_wall_us = o->started_wall_us;
+	c->asked_us = o->started_us;
 	c->duration_us = o->duration_us;
 	c->tried = true;
 	take_rows(c, r);
@@ -315,6 +316,13 @@ scope_record(struct scope *s, const struct outcome *o)
 		checkup_next(c, &s->tasks[c->check->probe]);
 	c->due_us = MIN(c->due_us, look_us);
 	checkup_save_series(c, false);
+}
+
+void
+scope_record_kept(struct checkup *c)
+{
+	c->running = false;
+	c->kept_us = clock_now_us();
 }
 
 void

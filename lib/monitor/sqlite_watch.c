@@ -19,6 +19,8 @@
 #define SLICE_MS  250
 #define LONG_US   (600 * USEC_PER_SEC) /* scrub statements read the whole file */
 #define MAX_CELLS 1024
+/* Jobs that wait in the pool, so that no worker does. */
+#define AHEAD 16
 /* Workers that one run over a file may cost. */
 #define CRASHES_MAX  4
 #define JOB_SPARE_US (1 * USEC_PER_SEC)
@@ -58,6 +60,7 @@ struct visit {
 	bool came_through; /* a job has ended well */
 	/* scrub */
 	bool in_lane;
+	struct sqlite_turn turn;
 	struct lane_ticket ticket;
 	size_t scrub_next;
 	struct checkup *scrubbing;
@@ -66,6 +69,7 @@ struct visit {
 };
 
 static void visit_continue(struct visit *);
+static void serve_queue(struct monitor *);
 static void visit_submit(struct visit *);
 static void visit_end(struct visit *, enum reason, const char *error);
 
@@ -429,6 +433,7 @@ on_end(enum worker_end end, const struct err *err, void *arg)
 		[WORKER_CANCELLED] = REASON_CONNECTION,
 	};
 	struct visit *v = arg;
+	struct monitor *m = v->db->monitor;
 
 	v->job = NULL;
 	if (end == WORKER_CRASHED && survive_crash(v, err))
@@ -442,6 +447,7 @@ on_end(enum worker_end end, const struct err *err, void *arg)
 		visit_end(v, REASON_CONNECTION, NULL);
 	else if (end != WORKER_CANCELLED)
 		visit_continue(v);
+	serve_queue(m);
 }
 
 /* ---- the visit ---- */
@@ -470,6 +476,7 @@ visit_end(struct visit *v, enum reason why, const char *error)
 		sqlite_crash_over(&v->db->sqlite->crashes, part->task->probe, v->in_lane);
 	if (v->in_lane)
 		leave_lane(v);
+	sqlite_queue_leave(&v->db->monitor->sqlite_queue, &v->turn);
 	wants_free(v);
 	free(v);
 	scope_part_end(part, why, error);
@@ -522,7 +529,7 @@ add_statements(struct visit *v)
 		const struct check_body *body;
 		struct want *w;
 
-		if (c->check->kind == KIND_SCRUB)
+		if (c->check->kind == KIND_SCRUB || !c->running)
 			continue;
 		if (c->check->source == SOURCE_SESSION) {
 			sqlite_crash_judge(c, &v->db->sqlite->crashes);
@@ -620,6 +627,38 @@ visit_begin(struct visit *v)
 		visit_continue(v);
 }
 
+static bool
+is_crowded(const struct monitor *m)
+{
+	return worker_pool_queued(m->sqlite) >= AHEAD;
+}
+
+static void
+serve_queue(struct monitor *m)
+{
+	struct sqlite_turn *t;
+
+	while (m->started && !is_crowded(m) && (t = sqlite_queue_take(&m->sqlite_queue))) {
+		struct visit *v = (struct visit *)((char *)t - offsetof(struct visit, turn));
+
+		visit_begin(v);
+	}
+}
+
+/* What holds by what is known of the file needs no worker; false: nothing else is left. */
+static bool
+spare(const struct database *d, struct part *p)
+{
+	size_t left = 0;
+
+	for (size_t i = 0; i < p->n; i++) {
+		if (fleet_may_spare(d, p->taken[i]))
+			scope_record_kept(p->taken[i]);
+		left += p->taken[i]->running;
+	}
+	return left > 0;
+}
+
 void
 sqlite_watch_turn(struct lane_ticket *t)
 {
@@ -637,15 +676,25 @@ sqlite_run(struct scope *s, struct part *p)
 	struct database *d = s->owner;
 	/* What reads the whole file has a lane of its own, so that nothing cheap waits behind it.
 	 */
-	struct part *slow = part_split(p, is_long);
+	struct part *slow;
+	struct visit *v;
 
+	if (!spare(d, p)) {
+		scope_part_end(p, REASON_BUDGET, NULL);
+		return;
+	}
+	slow = part_split(p, is_long);
 	if (slow) {
-		struct visit *v = visit_new(d, slow);
+		v = visit_new(d, slow);
 
 		v->in_lane = true;
 		lane_join(d->monitor->scrub_lane, &v->ticket, clock_now_us(), d->sqlite->bytes);
 	}
-	visit_begin(visit_new(d, p));
+	v = visit_new(d, p);
+	if (is_crowded(d->monitor))
+		sqlite_queue_join(&d->monitor->sqlite_queue, &v->turn);
+	else
+		visit_begin(v);
 }
 
 static const struct scope_ops sqlite_ops = { sqlite_run };
@@ -702,11 +751,15 @@ sqlite_watch_is_idle(const struct database *d)
 void
 sqlite_watch_cancel(struct database *d)
 {
-	for (struct visit *v = d->sqlite->visits; v; v = v->next)
+	for (struct visit *v = d->sqlite->visits, *next; v; v = next) {
+		next = v->next;
 		if (v->job)
 			worker_cancel(v->job);
+		else if (v->turn.waits)
+			visit_end(v, REASON_CONNECTION, NULL);
 		else if (v->in_lane)
 			lane_quit(d->monitor->scrub_lane, &v->ticket);
+	}
 }
 
 int

@@ -235,6 +235,16 @@ daemon_json(const struct monitor *m)
 	return o;
 }
 
+/* Whether somebody should look at it; not while that is unknown for want of a first look alone. */
+static bool
+count_member(const struct database *d, size_t n[static STATUS_N])
+{
+	enum status s = database_status(d);
+
+	n[s]++;
+	return s != STATUS_OK && (s != STATUS_UNKNOWN || scope_round_done(&d->scope));
+}
+
 static json_t *
 fleets_json(const struct monitor *m)
 {
@@ -242,14 +252,14 @@ fleets_json(const struct monitor *m)
 
 	for (size_t i = 0; i < m->ndatabases; i++) {
 		const struct database *t = m->databases[i];
-		size_t n[STATUS_N] = { 0 };
+		size_t n[STATUS_N] = { 0 }, attention = 0;
 
 		if (!t->fleet)
 			continue;
 		for (size_t k = 0; k < m->ndatabases; k++)
 			if (m->databases[k]->fleet_of == t)
-				n[database_status(m->databases[k])]++;
-		json_array_append_new(a, fleet_json(t->fleet, n));
+				attention += count_member(m->databases[k], n);
+		json_array_append_new(a, fleet_json(t->fleet, n, attention));
 	}
 	return a;
 }

@@ -12,17 +12,19 @@
 #include <poll.h>
 #include <stdio.h>
 #include <sys/inotify.h>
+#include <sys/stat.h>
 
 #define NAMES_A_FRAME 50 /* the loop makes a database of each in one turn */
 #define SETTLE_US     (100 * USEC_PER_MSEC)
 /* Listing takes at most this part of the time, however much changes. */
 #define REST_TIMES  50
 #define REST_MAX_US (30 * USEC_PER_SEC)
+#define FRESH_US    (2 * USEC_PER_SEC)
 #define LOST_FROM   10 /* files: where there were fewer, all may go without a word */
 #define EVENTS      (IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE_SELF | IN_MOVE_SELF)
 
 struct frame {
-	json_t *came, *gone, *replaced;
+	json_t *came, *gone, *replaced, *changed;
 	size_t n;
 	int r;
 };
@@ -31,7 +33,7 @@ struct watcher {
 	const char *folder; /* borrowed from the job */
 	char **parts, **exclude;
 	size_t max_files;
-	int64_t rescan_us;
+	int64_t rescan_us, sweep_us, swept_us;
 	struct fleet_file *known; /* what was told, by name */
 	size_t nknown;
 	bool lost;
@@ -49,7 +51,8 @@ frame_done(struct frame *f)
 	json_decref(f->came);
 	json_decref(f->gone);
 	json_decref(f->replaced);
-	f->came = f->gone = f->replaced = NULL;
+	json_decref(f->changed);
+	f->came = f->gone = f->replaced = f->changed = NULL;
 	f->n = 0;
 }
 
@@ -60,8 +63,8 @@ frame_send(struct frame *f)
 	char *text;
 
 	if (f->n > 0 && f->r == 0) {
-		o = json_pack(
-		    "{s:O, s:O, s:O}", "came", f->came, "gone", f->gone, "replaced", f->replaced);
+		o = json_pack("{s:O, s:O, s:O, s:O}", "came", f->came, "gone", f->gone, "replaced",
+		    f->replaced, "changed", f->changed);
 		text = json_dumps(o, JSON_COMPACT);
 		json_decref(o);
 		f->r = text ? worker_send(FLEET_FILES, text, strlen(text)) : -ENOMEM;
@@ -76,6 +79,7 @@ frame_begin(struct frame *f)
 	f->came = json_array();
 	f->gone = json_array();
 	f->replaced = json_array();
+	f->changed = json_array();
 }
 
 static void
@@ -128,7 +132,7 @@ is_hidden(const struct fleet_scan *s, const char *name)
 static void
 keep(struct fleet_file *v, size_t *n, struct fleet_file *f)
 {
-	v[(*n)++] = (struct fleet_file){ TAKE_PTR(f->name), f->inode };
+	v[(*n)++] = (struct fleet_file){ TAKE_PTR(f->name), f->inode, f->stamp };
 }
 
 /* What was known of those that are still there; the rest is told to be gone. */
@@ -184,6 +188,74 @@ compare(struct watcher *w, struct fleet_scan *s, size_t *ret_over)
 	w->nknown = n;
 	*ret_over = over;
 	return f.r;
+}
+
+/* ---- what changed in them ---- */
+
+static uint64_t
+mix(uint64_t h, uint64_t v)
+{
+	h ^= v + 0x9e3779b97f4a7c15U + (h << 6) + (h >> 2);
+	return h * 0xff51afd7ed558ccdU;
+}
+
+/* Clocks of file systems tick slowly: a change right after the look may leave the same time. */
+static bool
+is_fresh(const struct timespec *t, int64_t wall_us)
+{
+	int64_t at_us = (int64_t)t->tv_sec * USEC_PER_SEC + t->tv_nsec / 1000;
+
+	return wall_us - at_us < FRESH_US;
+}
+
+static uint64_t
+add_stat(uint64_t h, const char *path, int64_t wall_us, bool *ret_fresh)
+{
+	struct stat st;
+
+	if (stat(path, &st) < 0)
+		return mix(h, (uint64_t)errno);
+	*ret_fresh = *ret_fresh || is_fresh(&st.st_mtim, wall_us) || is_fresh(&st.st_ctim, wall_us);
+	h = mix(mix(h, st.st_dev), st.st_ino);
+	h = mix(mix(h, (uint64_t)st.st_size), (uint64_t)st.st_mtim.tv_sec);
+	h = mix(mix(h, (uint64_t)st.st_mtim.tv_nsec), (uint64_t)st.st_ctim.tv_sec);
+	return mix(h, (uint64_t)st.st_ctim.tv_nsec);
+}
+
+/* 0: it is, or may be, in the middle of a change. */
+static uint64_t
+stamp_of(const struct watcher *w, const char *name, int64_t wall_us)
+{
+	_cleanup_free_ char *path = fleet_path(w->folder, name);
+	_cleanup_free_ char *wal = xasprintf("%s-wal", path),
+	                    *journal = xasprintf("%s-journal", path);
+	bool fresh = false;
+	uint64_t h;
+
+	/* Whether it is hot depends on a process, not on the file. */
+	if (access(journal, F_OK) == 0)
+		return 0;
+	h = add_stat(add_stat(1, path, wall_us, &fresh), wal, wall_us, &fresh);
+	return fresh || h == 0 ? 0 : h;
+}
+
+static int
+sweep(struct watcher *w)
+{
+	int64_t wall_us = clock_wall_us();
+	struct frame f = { 0 };
+
+	w->swept_us = clock_now_us();
+	frame_begin(&f);
+	for (size_t i = 0; i < w->nknown; i++) {
+		uint64_t stamp = stamp_of(w, w->known[i].name, wall_us);
+
+		if (stamp == 0 || stamp != w->known[i].stamp)
+			frame_add(&f, f.changed, w->known[i].name);
+		w->known[i].stamp = stamp;
+	}
+	frame_send(&f);
+	return f.r != 0 ? f.r : worker_send(FLEET_SWEPT, "{}", 2);
 }
 
 /* ---- following ---- */
@@ -247,31 +319,41 @@ sleep_us(int64_t us)
 		nanosleep(&ts, NULL);
 }
 
-/* Until it is worth looking again. */
-static void
+/* Sleeps until something may have changed; false: nothing did so far. */
+static bool
+sleep_for_change(struct watcher *w, int64_t us)
+{
+	struct pollfd p = { .fd = w->inotify, .events = POLLIN };
+
+	if (w->inotify < 0) {
+		sleep_us(us);
+		return false;
+	}
+	if (poll(&p, 1, (int)MIN(us / USEC_PER_MSEC + 1, INT64_C(3600000))) <= 0)
+		return false;
+	sleep_us(SETTLE_US); /* files that are copied come in crowds */
+	return read_events(w);
+}
+
+/* Until it is worth listing again; sweeps meanwhile. */
+static int
 wait_for_change(struct watcher *w, int64_t began_us)
 {
 	int64_t ended_us = clock_now_us();
 	int64_t rest_us = MIN(REST_MAX_US, REST_TIMES * (ended_us - began_us));
-	struct pollfd p = { .fd = w->inotify, .events = POLLIN };
 
 	for (;;) {
-		int64_t left_us = ended_us + w->rescan_us - clock_now_us();
+		int64_t now_us = clock_now_us(), left_us = ended_us + w->rescan_us - now_us;
+		int64_t sweep_us = w->swept_us + w->sweep_us - now_us;
+		int r = sweep_us <= 0 ? sweep(w) : 0;
 
-		if (left_us <= 0)
-			return;
-		if (w->inotify < 0) {
-			sleep_us(left_us);
-			return;
-		}
-		if (poll(&p, 1, (int)MIN(left_us / USEC_PER_MSEC + 1, INT64_C(3600000))) <= 0)
-			continue;
-		sleep_us(SETTLE_US); /* files that are copied come in crowds */
-		if (!read_events(w))
+		if (r < 0 || left_us <= 0)
+			return r;
+		if (sweep_us <= 0 || !sleep_for_change(w, MIN(left_us, sweep_us)))
 			continue;
 		sleep_us(ended_us + rest_us - clock_now_us());
 		read_events(w);
-		return;
+		return 0;
 	}
 }
 
@@ -327,17 +409,19 @@ fleet_serve(uint32_t type, const char *payload, size_t len)
 	json_t *job = json_loadb(payload, len, 0, NULL), *exclude = NULL, *v;
 	struct watcher w = { .inotify = -1, .anew = true };
 	const char *pattern;
-	json_int_t max_files, rescan_ms;
+	json_int_t max_files, rescan_ms, sweep_ms;
 	size_t i;
 	int r = 0;
 
 	if (type != FLEET_JOB ||
-	    json_unpack(job, "{s:s, s:s, s:o, s:I, s:I}", "folder", &w.folder, "pattern", &pattern,
-	        "exclude", &exclude, "max_files", &max_files, "rescan_ms", &rescan_ms) < 0) {
+	    json_unpack(job, "{s:s, s:s, s:o, s:I, s:I, s:I}", "folder", &w.folder, "pattern",
+	        &pattern, "exclude", &exclude, "max_files", &max_files, "rescan_ms", &rescan_ms,
+	        "sweep_ms", &sweep_ms) < 0) {
 		json_decref(job);
 		return -EBADMSG;
 	}
 	w.max_files = (size_t)MAX(max_files, 1);
+	w.sweep_us = MAX(sweep_ms, 1) * USEC_PER_MSEC;
 	w.rescan_us = MAX(rescan_ms, 1) * USEC_PER_MSEC;
 	split_parts(&w, pattern);
 	json_array_foreach (exclude, i, v)
@@ -348,7 +432,7 @@ fleet_serve(uint32_t type, const char *payload, size_t len)
 
 		r = look(&w);
 		if (r == 0)
-			wait_for_change(&w, began_us);
+			r = wait_for_change(&w, began_us);
 	}
 	watcher_done(&w);
 	json_decref(job);

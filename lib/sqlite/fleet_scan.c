@@ -76,7 +76,7 @@ add_file(struct fleet_scan *s, const struct level *l, const char *name, uint64_t
 		s->cap = s->cap ? 2 * s->cap : 256;
 		s->v = xreallocarray(s->v, s->cap, sizeof(*s->v));
 	}
-	s->v[s->n++] = (struct fleet_file){ TAKE_PTR(text), inode };
+	s->v[s->n++] = (struct fleet_file){ TAKE_PTR(text), inode, 0 };
 }
 
 /* The type that the folder tells, or the file itself where file systems leave it out. */

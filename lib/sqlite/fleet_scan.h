@@ -6,6 +6,7 @@
 struct fleet_file {
 	char *name; /* as fleet_name() writes it */
 	uint64_t inode;
+	uint64_t stamp; /* of what a change of its content moves; 0: to be told in any case */
 };
 struct fleet_scan {
 	/* given */

@@ -1,12 +1,16 @@
 """A section whose path has wildcards: a fleet of SQLite files that come and go."""
+import contextlib
+import ctypes
 import os
 import shutil
 import signal
 import socket
+import sys
+import time
 
 import pytest
 
-from support import wait_until
+from support import SqliteFile, wait_until
 
 FAST = {"connectivity_interval": "1s", "schema_interval": "1s", "integrity_interval": "1s"}
 NO_KEY = "CREATE TABLE no_key(a)"
@@ -66,6 +70,10 @@ def test_one_corrupt_file_of_two_hundred_is_named(daemon, tenants, model):
     assert "SQLite x200" in text and "tenants/t117.db" in text
     assert d.database("tenants/t117.db")["status"] == "critical"
     assert {f["database"] for f in d.findings(severity="critical")} == {"tenants/t117.db"}
+    lines = d.request("GET", "/metrics").body.decode().splitlines()
+    assert 'dbhealth_fleet_files{database="tenants",status="ok"} 199' in lines
+    assert 'dbhealth_database_status{database="tenants/t117.db"} 2' in lines
+    assert not any('"tenants/t116.db"' in x for x in lines), "files that are ok are counted only"
 
 
 def test_files_come_go_and_are_replaced(daemon, tenants, model, sqlite):
@@ -238,3 +246,65 @@ def test_without_inotify_files_are_seen_by_listing(daemon, tenants, model):
     assert "max_user_instances is used up: new files are seen within 6 s" in fleet(d)["note"]
     fill(tenants, model, ["b.db"])
     wait_names(d, "tenants/a.db", "tenants/b.db")
+
+
+class Opened:
+    """Names of the files in a folder that anybody opens."""
+
+    def __init__(self, path):
+        libc = ctypes.CDLL(None, use_errno=True)
+        self.fd = libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC)
+        assert self.fd >= 0 and libc.inotify_add_watch(self.fd, os.fsencode(path), 0x20) > 0
+
+    def take(self):
+        seen = set()
+        while True:
+            try:
+                data = os.read(self.fd, 65536)
+            except BlockingIOError:
+                return seen - {""}  # the folder itself
+            while data:
+                n = int.from_bytes(data[12:16], sys.byteorder)
+                seen.add(os.fsdecode(data[16:16 + n].rstrip(b"\0")))
+                data = data[16 + n:]
+
+    def close(self):
+        os.close(self.fd)
+
+
+def test_a_file_that_did_not_change_is_not_read_again(daemon, tenants, model):
+    files = [f"t{i}.db" for i in range(20)]
+    fill(tenants, model, files)
+    d = daemon(databases={"tenants": f"sqlite:{tenants}/*.db"}, defaults={**FAST, "performance_interval": "1s"})
+    wait_ok(d, 20)
+    with contextlib.closing(Opened(tenants)) as opened:
+        def quiet():
+            opened.take()
+            time.sleep(3)  # three rounds of every probe
+            return not opened.take()
+        wait_until(quiet, 60 * d.slack, "nothing is opened while nothing changes")
+        runs = d.database("tenants/t7.db")["probes"]["schema"]["last_run"]
+        wait_until(lambda: d.database("tenants/t7.db")["probes"]["schema"]["last_run"] > runs,
+                   10 * d.slack, "its turn comes all the same")
+        SqliteFile(tenants / "t7.db").sql(NO_KEY)
+        opened.take()
+        d.wait_finding("table-no-primary-key", database="tenants/t7.db")
+        assert opened.take() - {"t7.db-journal"} == {"t7.db"}
+        # asked for by a person it is read, changed or not
+        d.run("tenants/t3.db", "schema")
+        assert "t3.db" in opened.take()
+
+
+def test_a_change_in_the_log_alone_is_seen(daemon, tenants, model):
+    fill(tenants, model, ["a.db", "b.db"])
+    file = SqliteFile(tenants / "a.db")
+    with contextlib.closing(file.connect()) as db:
+        db.execute("PRAGMA journal_mode = wal")
+        db.execute("PRAGMA wal_autocheckpoint = 0")
+        db.execute("INSERT INTO t(b) VALUES ('z')")
+        d = daemon(databases={"tenants": f"sqlite:{tenants}/*.db"}, defaults=FAST)
+        wait_ok(d, 2)
+        before = (tenants / "a.db").stat()
+        db.execute(NO_KEY)
+        d.wait_finding("table-no-primary-key", database="tenants/a.db")
+        assert (tenants / "a.db").stat() == before, "the file itself is as it was"

@@ -46,7 +46,7 @@ def test_both_formats_say_the_same(cluster, daemon, sqlite):
     c.sql("CREATE TABLE no_key AS SELECT generate_series(1, 2000) AS a", dbname="app")
     file = sqlite("a.db", "CREATE TABLE t(a INTEGER PRIMARY KEY)")
     d = daemon(databases={"app": {"dsn": c.dsn("app"), "labels": 'env=prod, team=it\'s "ours"'},
-                          "main": c.dsn(), "file": file.dsn},
+                          "main": c.dsn(), "file": file.dsn, "tenants": f"{file.dsn}*"},
                defaults=FAST, sections={
                    "query answer": {"databases": "app", "probe": "performance",
                                     "sql": "SELECT 42 AS value", "warning": "> 50"},

@@ -233,6 +233,16 @@ vfs_last_error(sqlite3_vfs *vfs, int n, char *ret)
 	return system_vfs(vfs)->xGetLastError(system_vfs(vfs), n, ret);
 }
 
+/* As root SQLite gives -wal and -shm to the owner of the database: not ours to do, we only read. */
+static int
+give_nothing(int fd, uid_t uid, gid_t gid)
+{
+	(void)fd;
+	(void)uid;
+	(void)gid;
+	return 0;
+}
+
 int
 reader_vfs_register(void)
 {
@@ -253,6 +263,10 @@ reader_vfs_register(void)
 	sqlite3_vfs *real = sqlite3_vfs_find("unix");
 
 	if (!real || !real->xCurrentTimeInt64)
+		return -ENOSYS;
+	if (real->iVersion < 3 ||
+	    real->xSetSystemCall(
+	        real, "fchown", (sqlite3_syscall_ptr)(void (*)(void))give_nothing) != SQLITE_OK)
 		return -ENOSYS;
 	reader.szOsFile = (int)sizeof(struct reader_file) + real->szOsFile;
 	reader.mxPathname = real->mxPathname;

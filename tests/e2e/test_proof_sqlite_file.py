@@ -428,6 +428,26 @@ def test_permissions_of_companions(folder, sqlite):
     assert look(folder, f.dsn, "sqlite-file-permissions") == {}
 
 
+@pytest.mark.skipif(not ROOT, reason="two users need root")
+def test_companions_of_another_owner(folder, sqlite):
+    """The database was given to its user, what lies beside it was forgotten."""
+    f = sqlite("it's app.db", SCRIPT)
+    f.sql("PRAGMA journal_mode = wal")
+    f.end_writer(f.writer("UPDATE t SET b = 1 WHERE id = 1"))
+    assert found_by(folder, f, "sqlite-file-permissions") == {}
+    give(f.path, "postgres")
+    for name in f.neighbours():
+        (f.path.parent / name).chmod(0o664)
+    assert found_by(folder, f, "sqlite-file-permissions") == {}, "a group may be theirs"
+    for name in f.neighbours():
+        (f.path.parent / name).chmod(0o644)
+    found = found_by(folder, f, "sqlite-file-permissions")
+    assert severities(found) == {"-wal (owner)": "warning", "-shm (owner)": "warning"}, found
+    for finding in found.values():
+        run(closing(finding)[0], f.path)
+    assert look(folder, f.dsn, "sqlite-file-permissions") == {}
+
+
 # ---- the disk ----
 def disk(folder, options, fill, argv, settings=None):
     """The answer on a file system of its own in a namespace of its own: options of mount, bytes and

@@ -99,6 +99,21 @@ PROOFS = {
         CREATE TABLE thing(a INT, b INT, PRIMARY KEY (a, b)); CREATE TABLE django_migrations(user_id INTEGER); CREATE TABLE twice(dup_id INT); CREATE TABLE dup(id INTEGER PRIMARY KEY); CREATE TABLE dups(id INTEGER PRIMARY KEY);
         """, {"o.user_id": ("info", None), "o.CITY_ID": ("info", None), "o.category_id": ("info", None), "o.box_id": ("info", None)}, closes=set(),
         mend="DROP TABLE o; CREATE TABLE o(user_id BIGINT REFERENCES users);"),
+    "orphans that no key forbids": Proof("fk-orphan-rows-undeclared", """
+        CREATE TABLE users(id INTEGER PRIMARY KEY); INSERT INTO users VALUES (1); CREATE TABLE "o ""x"(u INT, held REFERENCES users(id), fine INT);
+        INSERT INTO "o ""x" VALUES (1, 9, 1), (2, 9, NULL), (3, 9, '1');
+        """, {'o "x.u': ("warning", 2)}, closes=set(), keys={"require_relationships": ['o "x.u -> users.id', 'o "x.held -> users.id', 'o "x.fine -> USERS.id', "gone.x -> users.id"]},
+        mend="INSERT INTO users VALUES (2), (3);"),
+    "a single column": Proof("table-single-column", "CREATE TABLE t(a); CREATE TABLE ok(a, b AS (a)); CREATE TABLE alembic_version(version_num); CREATE VIEW v AS SELECT 1; CREATE VIRTUAL TABLE f USING fts5(x);",
+        {"t": ("info", None)}, closes=set(), mend="ALTER TABLE t ADD COLUMN b;"),
+    "nothing need be given": Proof("table-all-nullable", "CREATE TABLE t(id INTEGER PRIMARY KEY, a, b); CREATE TABLE ok(a, b NOT NULL); CREATE TABLE one(a); CREATE TABLE k(a, b, PRIMARY KEY (a, b));",
+        {"t": ("info", 2)}, closes=set(), mend="ALTER TABLE t ADD COLUMN c NOT NULL DEFAULT 1;"),
+    "on its own": Proof("table-not-linked", "CREATE TABLE t(a); CREATE TABLE p(id INTEGER PRIMARY KEY); CREATE TABLE c(p REFERENCES P); CREATE TABLE goose_db_version(a);", {"t": ("info", None)}, closes=set(), mend="DROP TABLE t;"),
+    "the only table": Proof("table-not-linked", "CREATE TABLE t(a);", {}),
+    "no rows": Proof("table-empty", """CREATE TABLE "t 'x"(a); CREATE TABLE ok(a); INSERT INTO ok VALUES (NULL); CREATE TABLE once(id INTEGER PRIMARY KEY AUTOINCREMENT); INSERT INTO once VALUES (3); DELETE FROM once;
+        CREATE TABLE schema_migrations(v);""", {"t 'x": ("info", None)}, closes=set(), mend="""DROP TABLE "t 'x";"""),
+    "secrets": Proof("column-sensitive-plaintext", "CREATE TABLE t(password TEXT, api_key, userPassword_hash TEXT, user_Secret VARCHAR(9), password_id INT, secretary TEXT, n_secret INT);",
+        {"t.password": ("info", None), "t.api_key": ("info", None), "t.user_Secret": ("info", None)}, closes=set(), mend="DROP TABLE t;"),
 }
 
 

@@ -33,6 +33,12 @@ struct scrub {
 	size_t n;
 	struct map *by_key;
 	unsigned lists;
+	/* Of the pass that scrub_next was last asked for; NULL: to be made anew. */
+	struct scrub_item **queue;
+	size_t nqueue;
+	int64_t queue_since_us;
+	struct scrub_pace queue_pace;
+	enum scrub_login queue_login;
 };
 
 static void
@@ -49,6 +55,13 @@ item_free(struct scrub_item *it)
 	free(it->resume);
 	free(it->kept);
 	free(it);
+}
+
+static void
+queue_drop(struct scrub *s)
+{
+	free(TAKE_PTR(s->queue));
+	s->nqueue = 0;
 }
 
 struct scrub *
@@ -68,6 +81,7 @@ scrub_free(struct scrub *s)
 	for (size_t i = 0; i < s->n; i++)
 		item_free(s->v[i]);
 	free(s->v);
+	free(s->queue);
 	map_free(s->by_key, NULL);
 	free(s);
 	return NULL;
@@ -193,6 +207,7 @@ is_denied(const struct scrub_item *it)
 void
 scrub_stop_data(struct scrub *s, int64_t wall_us, const char *why, bool denied)
 {
+	queue_drop(s);
 	for (size_t i = 0; i < s->n; i++) {
 		struct scrub_item *it = s->v[i];
 
@@ -214,6 +229,7 @@ scrub_list_end(struct scrub *s)
 {
 	size_t kept = 0;
 
+	queue_drop(s);
 	for (size_t i = 0; i < s->n; i++) {
 		if (s->v[i]->in_new_list) {
 			if (!s->v[i]->start)
@@ -241,9 +257,14 @@ comes_before(const struct scrub *s, const struct scrub_item *a, const struct scr
 		return (a->resume != NULL) == (s->lists % 2 == 1);
 	if ((a->done_wall_us == 0) != (b->done_wall_us == 0))
 		return a->done_wall_us == 0;
-	if (a->done_wall_us == 0)
-		return a->failed != b->failed ? !a->failed : a->cost < b->cost;
-	return a->done_wall_us < b->done_wall_us;
+	if (a->done_wall_us == 0) {
+		if (a->failed != b->failed)
+			return !a->failed;
+		return a->cost < b->cost || (!(b->cost < a->cost) && a->place < b->place);
+	}
+	if (a->done_wall_us != b->done_wall_us)
+		return a->done_wall_us < b->done_wall_us;
+	return a->place < b->place;
 }
 
 int64_t
@@ -252,27 +273,84 @@ scrub_interval_us(const struct scrub_pace *p, int64_t duration_us)
 	return MIN(p->longest_us, MAX(p->shortest_us, SCRUB_SHARE * duration_us));
 }
 
+static bool
+is_wanted(const struct scrub_item *it, int64_t wall_us, const struct scrub_pace *pace,
+    int64_t since_wall_us, enum scrub_login login)
+{
+	if (!it->listed || !it->sql || it->tried_wall_us >= since_wall_us ||
+	    (it->retry_wall_us > wall_us && pace->longest_us > 0))
+		return false;
+	if (login != SCRUB_BY_ANY && it->as_data != (login == SCRUB_BY_DATA))
+		return false;
+	return it->confirm || it->resume || it->done_wall_us == 0 ||
+	       wall_us - it->done_wall_us >= scrub_interval_us(pace, it->duration_us);
+}
+
+/* ---- the queue of a pass: a heap, so that a long list is not gone through for each of its items ---- */
+
+static void
+queue_sink(const struct scrub *s, size_t i)
+{
+	struct scrub_item **q = s->queue;
+
+	for (size_t child; (child = 2 * i + 1) < s->nqueue; i = child) {
+		struct scrub_item *it = q[i];
+
+		if (child + 1 < s->nqueue && comes_before(s, q[child + 1], q[child]))
+			child++;
+		if (!comes_before(s, q[child], it))
+			return;
+		q[i] = q[child];
+		q[child] = it;
+	}
+}
+
+static void
+queue_make(struct scrub *s, int64_t wall_us, const struct scrub_pace *pace, int64_t since_wall_us,
+    enum scrub_login login)
+{
+	queue_drop(s);
+	s->queue = xcalloc(s->n + 1, sizeof(struct scrub_item *));
+	s->queue_since_us = since_wall_us;
+	s->queue_pace = *pace;
+	s->queue_login = login;
+	for (size_t i = 0; i < s->n; i++) {
+		s->v[i]->place = i;
+		if (is_wanted(s->v[i], wall_us, pace, since_wall_us, login))
+			s->queue[s->nqueue++] = s->v[i];
+	}
+	for (size_t i = s->nqueue / 2; i-- > 0;)
+		queue_sink(s, i);
+}
+
+static struct scrub_item *
+queue_first(struct scrub *s, int64_t wall_us, const struct scrub_pace *pace)
+{
+	while (s->nqueue > 0 &&
+	       !is_wanted(s->queue[0], wall_us, pace, s->queue_since_us, s->queue_login)) {
+		s->queue[0] = s->queue[--s->nqueue];
+		queue_sink(s, 0);
+	}
+	return s->nqueue > 0 ? s->queue[0] : NULL;
+}
+
 struct scrub_item *
 scrub_next(struct scrub *s, int64_t wall_us, const struct scrub_pace *pace, int64_t since_wall_us,
     enum scrub_login login)
 {
-	struct scrub_item *best = NULL;
+	struct scrub_item *it = NULL;
 
-	for (size_t i = 0; i < s->n; i++) {
-		struct scrub_item *it = s->v[i];
-
-		if (!it->listed || !it->sql || it->tried_wall_us >= since_wall_us ||
-		    (it->retry_wall_us > wall_us && pace->longest_us > 0))
-			continue;
-		if (login != SCRUB_BY_ANY && it->as_data != (login == SCRUB_BY_DATA))
-			continue;
-		if (!it->confirm && !it->resume && it->done_wall_us > 0 &&
-		    wall_us - it->done_wall_us < scrub_interval_us(pace, it->duration_us))
-			continue;
-		if (!best || comes_before(s, it, best))
-			best = it;
+	if (s->queue && s->queue_since_us == since_wall_us && s->queue_login == login &&
+	    s->queue_pace.shortest_us == pace->shortest_us &&
+	    s->queue_pace.longest_us == pace->longest_us) {
+		queue_sink(
+		    s, 0); /* what was done with the one given last may have changed its turn */
+		it = queue_first(s, wall_us, pace);
 	}
-	return best;
+	if (it)
+		return it;
+	queue_make(s, wall_us, pace, since_wall_us, login);
+	return queue_first(s, wall_us, pace);
 }
 
 void

@@ -24,6 +24,7 @@ struct scrub_item {
 	bool confirm;           /* to be looked at again soon */
 	bool listed;            /* in the current list */
 	bool in_new_list;       /* that is on its way */
+	size_t place;           /* in the list: of equals, the first is first */
 	char *why;              /* of a failure */
 	int gone;               /* so often in a row it was listed and not there */
 	int64_t listed_wall_us; /* since when it is known */

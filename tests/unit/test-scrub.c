@@ -329,6 +329,46 @@ test_what_takes_days_and_the_rest_take_turns(void **state)
 }
 
 static void
+test_each_of_many_has_its_turn(void **state)
+{
+	struct scrub *s = scrub_new();
+	struct scrub_item *it;
+	double last = 0;
+	size_t n = 0, parts = 0;
+
+	(void)state;
+	for (int pass = 0; pass < 2; pass++) {
+		scrub_list_begin(s);
+		scrub_list_add(s, "small", "small", "SELECT 1", 0);
+		scrub_list_slices(s, "small", "{}", 1);
+		for (size_t i = 0; i < 3000; i++) {
+			_cleanup_free_ char *key = xasprintf("item%zu", i);
+
+			scrub_list_add(s, key, key, "SELECT 1", (double)(1 + i * 7919 % 3000));
+		}
+		scrub_list_end(s);
+	}
+	/* In this pass what was begun comes after the others: it steps aside after its first part. */
+	while ((it = scrub_next(s, 100, &daily, 50, SCRUB_BY_ANY))) {
+		if (streq(it->key, "small")) {
+			assert_int_equal(n, parts == 0 ? 0 : 3000);
+			if (++parts < 3)
+				scrub_item_advance(it, parts == 1 ? "a" : "b", 1, 1);
+			else
+				scrub_item_done(it, 100, 1, false);
+			continue;
+		}
+		assert_true(it->cost >= last);
+		last = it->cost;
+		scrub_item_done(it, 100, 1, false);
+		n++;
+	}
+	assert_int_equal(n, 3000);
+	assert_int_equal(parts, 3);
+	scrub_free(s);
+}
+
+static void
 test_what_a_pass_keeps_begins_the_next(void **state)
 {
 	struct scrub *s = scrub_new(), *t = scrub_new();
@@ -448,6 +488,7 @@ main(void)
 		cmocka_unit_test(test_another_statement_begins_anew),
 		cmocka_unit_test(test_parts_take_as_long_as_wanted),
 		cmocka_unit_test(test_what_takes_days_and_the_rest_take_turns),
+		cmocka_unit_test(test_each_of_many_has_its_turn),
 		cmocka_unit_test(test_what_a_pass_keeps_begins_the_next),
 		cmocka_unit_test(test_what_took_all_the_time_is_not_tried_at_each_turn),
 		cmocka_unit_test(test_what_is_late_is_named_largest_first),

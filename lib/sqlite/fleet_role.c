@@ -159,6 +159,8 @@ keep_known(struct watcher *w, const struct fleet_scan *s, bool *taken, struct fl
 	}
 }
 
+static uint64_t stamp_of(const struct watcher *, const char *name, int64_t wall_us);
+
 /* Those that are known keep their place; free places go by name. */
 static int
 compare(struct watcher *w, struct fleet_scan *s, size_t *ret_over)
@@ -177,6 +179,8 @@ compare(struct watcher *w, struct fleet_scan *s, size_t *ret_over)
 			over++;
 			continue;
 		}
+		/* before anybody looks into it: a change from then on is one */
+		s->v[i].stamp = stamp_of(w, s->v[i].name, clock_wall_us());
 		frame_add(&f, f.came, s->v[i].name);
 		keep(now, &n, &s->v[i]);
 	}

@@ -4,7 +4,6 @@ import pytest
 
 from proof_sqlite import FILL, Proof, cases, look, prove, report, run
 
-
 PROOFS = {
     "orphan rows": Proof("fk-orphan-rows", """
         CREATE TABLE p(id INTEGER PRIMARY KEY, code TEXT COLLATE NOCASE UNIQUE, a, b, UNIQUE (a, b));

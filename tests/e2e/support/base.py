@@ -1,11 +1,13 @@
 """Folders, users, ports, deadlines and processes: the small things every helper needs."""
 import ctypes
+import functools
 import os
 import pathlib
 import pwd
 import shutil
 import signal
 import socket
+import subprocess
 import tempfile
 import time
 
@@ -47,11 +49,21 @@ def free_port():
         return s.getsockname()[1]
 
 
+@functools.cache
+def ground():
+    """Where a database may lie without a word about its file system: not in the layer of a container."""
+    for place in ("/tmp", "/var/tmp", "/dev/shm"):
+        kind = subprocess.run(["stat", "-f", "-c", "%T", place], stdout=subprocess.PIPE, text=True, check=False).stdout
+        if kind and not kind.startswith("overlay"):
+            return place
+    return "/tmp"
+
+
 class Folder:
     """A short temporary folder that other users may enter (socket paths are limited to 107)."""
 
     def __init__(self):
-        self.path = pathlib.Path(tempfile.mkdtemp(prefix="dbh-", dir="/tmp"))
+        self.path = pathlib.Path(tempfile.mkdtemp(prefix="dbh-", dir=ground()))
         self.path.chmod(0o755)
 
     def sub(self, name, user=None, mode=0o755):

@@ -213,7 +213,7 @@ def test_another_role(cluster, daemon):
     assert not old & set(pids(c))
     wait_until(lambda: d.database("calm")["status"] in ("ok", "warning"), 10, "probed")
     assert not d.transitions("01", "04", "06"), d.transitions("01", "04", "06")
-    assert c.max_connections_seen(user=None) <= BUDGET
+    assert c.max_connections_seen(("dbhealth", "other")) <= BUDGET
 
 
 def test_pool_and_timeout(cluster, daemon):

@@ -2,12 +2,13 @@
 #include "host/host.h"
 #include "migration/migration.h"
 #include "pg/plan.h"
+#include "sqlite/fleet.h"
 #include "sqlite/sqlite_role.h"
 #include "worker/frame.h"
 #include "worker/worker.h"
 
 const struct worker_role *const worker_roles[] = { &resolve_role, &sqlite_role, &host_role,
-	&migration_role, NULL };
+	&migration_role, &fleet_role, NULL };
 
 /* No process is made here. */
 int

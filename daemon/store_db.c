@@ -50,6 +50,8 @@ sqlite_error(const struct store_db *db, const char *what, struct err *e)
 		r = -ENOSPC;
 	else if (code == SQLITE_READONLY)
 		r = -EROFS;
+	else if (code == SQLITE_ERROR) /* of a statement of ours: this is not our schema */
+		r = -EBADMSG;
 	return err_set(e, r, "%s/state.db: %s: %s", db->dir, what, sqlite3_errmsg(db->sqlite));
 }
 
@@ -166,12 +168,11 @@ try_open(const char *dir, struct store_db **ret, struct err *e)
 		r = migrate(db, e);
 	for (int i = 0; r == 0 && i < STATEMENT_N; i++)
 		if (sqlite3_prepare_v3(db->sqlite, statements[i], -1, SQLITE_PREPARE_PERSISTENT,
-		        &db->prepared[i], NULL) != SQLITE_OK) {
+		        &db->prepared[i], NULL) != SQLITE_OK)
 			r = sqlite_error(db, "open", e);
-			/* a table is missing or another one: as good as damaged */
-			if (sqlite3_errcode(db->sqlite) == SQLITE_ERROR)
-				r = e->code = -EUCLEAN;
-		}
+	/* Tables that are missing or others, a format that nobody knows: as good as damaged. */
+	if (r == -EBADMSG)
+		r = e->code = -EUCLEAN;
 	if (r < 0) {
 		store_db_close(&db);
 		return r;

@@ -441,7 +441,8 @@ index_page(const char *path)
 static void
 test_damaged_state_is_moved_aside(void **state)
 {
-	static const char *const damage[] = { "garbage", "page", "index", "schema", "newer" };
+	static const char *const damage[] = { "garbage", "page", "index", "schema", "format",
+		"another", "newer" };
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(damage); i++) {
@@ -466,6 +467,10 @@ test_damaged_state_is_moved_aside(void **state)
 			overwrite(path, index_page(path), 100);
 		else if (streq(damage[i], "schema"))
 			sql(path, "ALTER TABLE outlet RENAME TO other");
+		else if (streq(damage[i], "format")) /* of the schema: 1 to 4 */
+			overwrite(path, 44, 4);
+		else if (streq(damage[i], "another"))
+			sql(path, "PRAGMA user_version = 0");
 		else
 			sql(path, "PRAGMA user_version = 99");
 		life_begin(&l, dir);

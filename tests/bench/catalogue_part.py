@@ -22,7 +22,7 @@ def make(cluster, dbname, tables):
     path = cluster.folder / f"{dbname}.sql"
     path.write_text("\n".join(large_schema.schema_sql(tables)))
     path.chmod(0o644)
-    cluster.script(f"\\i {path}", dbname)
+    cluster.script(f"\\i {path}", dbname, within=900)
 
 
 def look(bench, cluster, dbname):

@@ -196,12 +196,12 @@ class Cluster:
         (row,) = self.sql(text, *params, **where)
         return row[0]
 
-    def script(self, text, dbname="postgres"):
+    def script(self, text, dbname="postgres", within=120):
         """psql, as a person would paste it: meta commands and CREATE INDEX CONCURRENTLY work."""
         done = subprocess.run(
             [bindir() / "psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-h", self.socket_dir,
              "-p", str(self.port), "-U", USER, "-d", dbname], input=text, text=True, cwd="/",
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False, timeout=120)
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False, timeout=within)
         if done.returncode != 0:
             raise Failure(f"psql exit {done.returncode}: {done.stderr}\n{text}")
         return done.stdout

@@ -46,9 +46,4 @@ WITH @user_table, @user_column, @primary_key, judged AS (
 	    'sum(' || bad || ') AS v' || cid || ', max(CASE WHEN ' || bad || ' THEN typeof(' || @ident(name) || ') END) AS k' || cid AS sums, cid / 50 AS part, wr, rowid
 	FROM typed
 )
-SELECT tbl || CASE part WHEN 0 THEN '' ELSE ' ' || part END AS key, tbl AS object,
-    -- Of a very wide table some columns at a time.
-    'WITH s AS MATERIALIZED (SELECT count(*) AS n, ' || group_concat(sums, ', ') || ' FROM (SELECT * FROM ' || @ident(tbl)
-    || CASE WHEN max(wr) OR max(rowid) IS NULL THEN '' ELSE ' ORDER BY ' || max(rowid) || ' DESC' END || ' LIMIT ' || CAST(:max_rows AS INTEGER) || ')) ' || group_concat(line, ' UNION ALL ') AS sql, 0 AS cost
-FROM one GROUP BY tbl, part
-ORDER BY 1 LIMIT 20000
+@scanned(one)

@@ -30,9 +30,4 @@ WITH @user_table, @user_column, col AS (
 	    || quote('Correct what writes ' || tbl || '.' || name || ', then these values.') || ' AS remedy_2 FROM s WHERE v' || cid || ' > 0' AS line
 	FROM col
 )
-SELECT tbl || CASE part WHEN 0 THEN '' ELSE ' ' || part END AS key, tbl AS object,
-    -- Of a very wide table some columns at a time.
-    'WITH s AS MATERIALIZED (SELECT count(*) AS n, ' || group_concat(sums, ', ') || ' FROM (SELECT * FROM ' || @ident(tbl)
-    || CASE WHEN max(wr) OR max(rowid) IS NULL THEN '' ELSE ' ORDER BY ' || max(rowid) || ' DESC' END || ' LIMIT ' || CAST(:max_rows AS INTEGER) || ')) ' || group_concat(line, ' UNION ALL ') AS sql, 0 AS cost
-FROM one GROUP BY tbl, part
-ORDER BY 1 LIMIT 20000
+@scanned(one)

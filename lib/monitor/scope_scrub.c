@@ -174,8 +174,8 @@ judge_pass(struct checkup *c, const struct scrub_summary *sum, bool more, enum r
 		c->unknown_runs = unknown_runs + 1;
 		c->status = CHECK_UNKNOWN;
 		*ret = c->reason ? c->reason : REASON_ERROR;
-		return xasprintf("%zu of %zu could not be verified: %s: %s", sum->failed,
-		    sum->items, sum->failed_object, sum->why);
+		return xasprintf("%zu of %zu could not be verified: %s%s%s", sum->failed,
+		    sum->items, sum->failed_object, *sum->failed_object ? ": " : "", sum->why);
 	}
 	if (m->options.one_shot && (more || sum->done < sum->items - sum->denied)) {
 		c->unknown_runs = unknown_runs;

@@ -8,7 +8,7 @@ B       ?= build/plain
 SAN     ?=
 WERROR  ?=
 VERSION := $(shell sed -n '1s/.*dbhealthd \([0-9.]*\).*/\1/p' CHANGES)
-PKGS    := libevent_core libevent_extra libpq sqlite3 jansson libsystemd ini_config libcrypto expat yaml-0.1
+PKGS    := libevent_core libevent_extra libpq sqlite3 jansson libsystemd ini_config libcrypto expat yaml-0.1 libseccomp libzstd
 DESTDIR    ?=
 PREFIX     ?= /usr/local
 
@@ -24,7 +24,8 @@ PC_CFLAGS = $(eval PC_CFLAGS := $(shell pkg-config --cflags $(PKGS)))$(PC_CFLAGS
 PC_LIBS   = $(eval PC_LIBS := $(shell pkg-config --libs $(PKGS)))$(PC_LIBS)
 ALL_CFLAGS = -std=gnu17 -D_GNU_SOURCE $(WARN) $(OPT) $(if $(WERROR),-Werror) -Ilib -I. -I$(B)/gen \
              -DDBHEALTHD_VERSION='"$(VERSION)"' $(PC_CFLAGS) $(CFLAGS)
-LIBS       = $(PC_LIBS) -lm
+# libpg_query is a static library: who parses no migration holds none of it.
+LIBS       = $(PC_LIBS) -l:libpg_query.a -lm
 
 LIB_SRC    := $(wildcard lib/*/*.c)
 DAEMON_SRC := $(wildcard daemon/*.c)
@@ -48,8 +49,11 @@ $(B)/dbhealthd: $(call obj,$(DAEMON_SRC)) $(B)/libdbhealth.a
 $(B)/dbhealth: $(call obj,$(CLI_SRC)) $(B)/gen/init_sql.o $(B)/libdbhealth.a
 	$(CC) $(LINK) -o $@ $(call obj,$(CLI_SRC)) $(B)/gen/init_sql.o $(B)/libdbhealth.a $(LIBS)
 $(filter $(B)/unit/test-pg%,$(UNIT_BIN)): $(B)/tests/unit/pg-support.o
+$(B)/unit/test-finding-random: $(B)/tests/unit/finding-model.o
 $(filter $(B)/unit/test-store% $(B)/unit/test-outlet%,$(UNIT_BIN)): \
-    $(call obj,$(wildcard daemon/store*.c daemon/outlet*.c))
+    $(call obj,$(wildcard daemon/store*.c daemon/outlet*.c) daemon/event_reader.c daemon/event_json.c daemon/told.c)
+$(B)/unit/test-backup-judge: $(call obj,daemon/backup_judge.c)
+$(B)/unit/test-store-power: $(B)/tests/unit/power.o $(call obj,daemon/recorder.c $(wildcard daemon/history*.c))
 $(filter $(B)/unit/test-notify%,$(UNIT_BIN)): $(call obj,daemon/notify.c daemon/pulse.c daemon/pages.c)
 $(B)/unit/%: $(B)/tests/unit/%.o $(B)/libdbhealth.a
 	@mkdir -p $(@D)
@@ -73,6 +77,7 @@ $(B)/fault/%.so: tests/fault/%.c
 $(B)/tools/%: $(B)/tests/tools/%.o $(B)/libdbhealth.a
 	@mkdir -p $(@D)
 	$(CC) $(LINK) -o $@ $^ $(LIBS)
+$(B)/bench/history $(B)/bench/anomaly $(B)/bench/forecast: $(B)/libdbhealth.a
 $(B)/bench/%: $(B)/tests/bench/%.o
 	@mkdir -p $(@D)
 	$(CC) $(LINK) -o $@ $^ $(LIBS)
@@ -110,7 +115,7 @@ $(B)/gen/catalogue.c: lib/check/embed.awk $(CHECKS:%=$(B)/gen/%) $(B)/gen/checks
 	cd $(B)/gen && awk -f $(CURDIR)/lib/check/embed.awk $(CHECKS) >catalogue.tmp && mv catalogue.tmp catalogue.c
 
 libs: $(B)/libdbhealth.a
-tests: $(UNIT_BIN) $(REPLAY_BIN) $(B)/fault/enomem.so
+tests: $(UNIT_BIN) $(REPLAY_BIN) $(B)/fault/enomem.so $(B)/fault/killat.so $(B)/tools/history-write
 
 # ---- the README's two commands: they install what is missing ----
 run:
@@ -174,6 +179,20 @@ fuzz:
 	@$(MAKE) --no-print-directory -s -j2 B=build/fuzz CC=clang SAN=fuzzer-no-link,address,undefined,float-cast-overflow fuzzers
 	@B=build/fuzz tests/fuzz/run.sh $(SECONDS) $(FUZZ)
 fuzzers: $(FUZZ_BIN)
+# A writer that is killed at every single system call (`make test` takes some of them).
+power-cut: tests
+	@POWER_ALL=1 $(B)/unit/test-store-power
+# Two runs of dbhealth migrate at once, 100 times on each engine; and killed at each of its steps.
+migrate-races: all tests
+	@B=$(B) MIGRATE_RACES=100 PYTEST="-k two_runners" tests/run.sh e2e
+migrate-kills: all tests
+	@B=$(B) KILL_ALL=1 PYTEST="-k killed_at_any_step_it_is_told_and_goes_on" tests/run.sh e2e
+# Backup, restore and prune that are killed at each of their steps (`make test` takes some of them).
+backup-kills: all tests
+	@B=$(B) KILL_ALL=1 /usr/bin/python3 -B -m pytest -p no:cacheprovider -q tests/e2e/test_backup_kill.py
+# Archives of every kind that are killed at each of their steps.
+archive-kills: all tests
+	@B=$(B) KILL_ALL=1 /usr/bin/python3 -B -m pytest -p no:cacheprovider -q tests/e2e/test_archive_kill.py
 # Allocations that fail, one by one.
 enomem: all tests
 	@B=$(B) PYTEST="-k enomem" tests/run.sh e2e
@@ -182,7 +201,7 @@ COVER := -fprofile-instr-generate=$(CURDIR)/build/coverage/profiles/%c%m.profraw
 coverage:
 	@conf/install-packages.sh build test fuzz
 	@$(MAKE) --no-print-directory -s -j2 B=build/coverage CC=clang LINK="$(COVER)" \
-	 CFLAGS="-O1 $(COVER) -mllvm -runtime-counter-relocation" all tests
+	 CFLAGS="-O1 $(COVER) -DWORKER_COVERAGE -mllvm -runtime-counter-relocation" all tests
 	@B=build/coverage tests/coverage/run.sh $(SUITES)
 format:
 	clang-format -i $(LIB_SRC) $(DAEMON_SRC) $(CLI_SRC) $(UNIT_SRC) $(FUZZ_SRC) $(wildcard tests/bench/*.c */*.h */*/*.h)
@@ -229,6 +248,6 @@ uninstall:
 	 $(foreach m,$(MANUALS),$(MAN)/man$(subst .,,$(suffix $(m)))/$(notdir $(m)))
 	rm -rf $(DOC)
 FORCE:
-.PHONY: all libs tests fuzz fuzzers enomem coverage run test unit e2e lint check check-catalogue check-matrix asan bench format print-cflags clean install uninstall FORCE
+.PHONY: all libs tests fuzz fuzzers power-cut migrate-races migrate-kills backup-kills archive-kills enomem coverage run test unit e2e lint check check-catalogue check-matrix asan bench format print-cflags clean install uninstall FORCE
 .SECONDARY:
 -include $(wildcard $(B)/*/*.d $(B)/*/*/*.d)

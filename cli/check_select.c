@@ -6,9 +6,34 @@
 #include "monitor/monitor.h"
 #include "pg/plan.h"
 
+#include <glob.h>
 #include <libgen.h>
 #include <limits.h>
 #include <stdio.h>
+#include <sys/stat.h>
+
+char *
+check_select_show(const char *arg)
+{
+	const char *url = strstr(arg, "://"), *at = strrchr(arg, '@');
+	_cleanup_free_ char *safe = NULL;
+
+	switch (dsn_kind_of(arg, true)) {
+	case DSN_POSTGRESQL:
+	case DSN_PGBOUNCER:
+		safe = dsn_show(arg);
+		break;
+	case DSN_SQLITE:
+		safe = xstrdup(arg);
+		break;
+	case DSN_NONE:
+		safe = url  ? xasprintf("%.*s://***", (int)(url - arg), arg)
+		       : at ? xasprintf("***%s", at)
+		            : xstrdup(arg);
+		break;
+	}
+	return show_text(safe);
+}
 
 static int
 say_errors(const struct cli *cli, const struct err_list *errors)
@@ -112,19 +137,45 @@ free_name(const struct conf *conf, const char *wanted)
 
 /* ---- adding and keeping ---- */
 
+/* A path with wildcards stands for all files that match, unless a file is called so. */
+static bool
+is_fleet(const char *path)
+{
+	struct stat st;
+	glob_t found;
+	bool any = false;
+
+	if (!strpbrk(path, "*?[") || lstat(path, &st) == 0)
+		return false;
+	if (glob(path, GLOB_NOSORT, NULL, &found) == 0)
+		for (size_t i = 0; !any && i < found.gl_pathc; i++)
+			any = lstat(found.gl_pathv[i], &st) == 0 && S_ISREG(st.st_mode);
+	globfree(&found);
+	return any;
+}
+
 static int
 add_sqlite(const struct cli *cli, struct conf *conf, const char *dsn)
 {
 	_cleanup_free_ char *path = NULL, *whole = NULL, *as_dsn = NULL, *base = NULL, *name = NULL;
+	struct conf_database *db;
 	struct err e = { 0 };
+	bool fleet;
 
 	if (dsn_sqlite_path(dsn, &path, &e) < 0)
 		return cli_fail(cli, EXIT_USAGE, "%s. Write sqlite:PATH.", e.msg);
 	whole = absolute_path(path);
+	fleet = is_fleet(whole);
+	if (fleet && strstr(whole, "**"))
+		return cli_fail(cli, EXIT_USAGE,
+		    "** is not known. Write one * for each level of folders: "
+		    "sqlite:/srv/*/app.db.");
 	as_dsn = xasprintf("sqlite:%s", whole);
 	base = sqlite_name(whole);
 	name = free_name(conf, base);
-	conf_add_database(conf, name, as_dsn, &conf->defaults)->engine = ENGINE_SQLITE;
+	db = conf_add_database(conf, name, as_dsn, &conf->defaults);
+	db->engine = ENGINE_SQLITE;
+	db->all_databases = fleet;
 	return 0;
 }
 
@@ -158,7 +209,7 @@ add_dsn(const struct cli *cli, struct conf *conf, const char *arg)
 	case DSN_NONE:
 		break;
 	}
-	shown = show_text(arg);
+	shown = check_select_show(arg);
 	return cli_fail(cli, EXIT_USAGE,
 	    "%s: no configured database, DSN or SQLite file. Write postgresql:///NAME or "
 	    "sqlite:PATH.",
@@ -243,8 +294,59 @@ apply_options(const struct cli *cli, struct conf_database *db)
 		strv_add(&db->enable, cli->o.enable[i]);
 }
 
+/* The fleet whose name the argument begins with up to a '/', the longest one. */
+static struct conf_database *
+fleet_of(const struct conf *conf, const char *arg)
+{
+	struct conf_database *found = NULL;
+
+	for (size_t i = 0; i < conf->ndatabases; i++) {
+		struct conf_database *db = &conf->databases[i];
+		size_t len = strlen(db->name);
+
+		if (db->engine == ENGINE_SQLITE && db->all_databases && str_starts(arg, db->name) &&
+		    arg[len] == '/' && arg[len + 1] && (!found || strlen(found->name) < len))
+			found = db;
+	}
+	return found;
+}
+
+static int
+select_named(const struct cli *cli, struct conf *conf)
+{
+	int r = 0;
+
+	if (cli->nargs > 0)
+		keep_wanted(cli, conf);
+	for (int i = 0; r == 0 && i < cli->nargs; i++)
+		if (!conf_find(conf, cli->args[i]))
+			r = add_dsn(cli, conf, cli->args[i]);
+	return r;
+}
+
+static int
+select_file(const struct cli *cli, struct conf *conf, char **ret_file)
+{
+	const char *arg = cli->nargs == 1 ? cli->args[0] : "";
+	const struct conf_database *fleet = conf_find(conf, arg) ? NULL : fleet_of(conf, arg);
+	_cleanup_free_ char *name = fleet ? xstrdup(fleet->name) : NULL;
+	struct cli section = *cli;
+
+	if (!fleet)
+		return select_named(cli, conf);
+	*ret_file = xstrdup(arg + strlen(name) + 1);
+	section.args = &name;
+	return select_named(&section, conf);
+}
+
 int
 check_select(const struct cli *cli, struct conf **ret)
+{
+	return check_select_file(cli, ret, NULL);
+}
+
+int
+check_select_file(const struct cli *cli, struct conf **ret, char **ret_file)
 {
 	const char *url = getenv("DATABASE_URL");
 	_cleanup_(conf_freep) struct conf *conf = NULL;
@@ -262,11 +364,8 @@ check_select(const struct cli *cli, struct conf **ret)
 	} else {
 		r = load(cli, &conf);
 		assert(r != 0 || conf);
-		if (r == 0 && cli->nargs > 0)
-			keep_wanted(cli, conf);
-		for (int i = 0; r == 0 && i < cli->nargs; i++)
-			if (!conf_find(conf, cli->args[i]))
-				r = add_dsn(cli, conf, cli->args[i]);
+		if (r == 0)
+			r = ret_file ? select_file(cli, conf, ret_file) : select_named(cli, conf);
 	}
 	if (r != 0)
 		return r;

@@ -7,3 +7,10 @@
  * code after having said why.
  */
 int check_select(const struct cli *, struct conf **ret);
+/*
+ * The same for a command that takes one file: its argument may also be FLEET/FILE, a file of a section
+ * whose path has wildcards.  That section is selected and *ret_file is FILE (owned), else NULL.
+ */
+int check_select_file(const struct cli *, struct conf **ret, char **ret_file);
+/* An argument as people see it: what may be a password, also in what is no DSN, is ***. */
+char *check_select_show(const char *arg) _must_check_;

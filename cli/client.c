@@ -256,14 +256,14 @@ parse_answer(struct str *answer, int *ret_code, const char **ret_body, size_t *r
 }
 
 static int
-exchange(int fd, const char *method, const char *path, int64_t deadline_us, int *ret_code,
-    json_t **ret, struct err *e)
+exchange(int fd, const char *method, const char *path, const char *body, int64_t deadline_us,
+    int *ret_code, json_t **ret, struct err *e)
 {
-	_cleanup_free_ char *request = xasprintf(
-	    "%s %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 0\r\n\r\n",
-	    method, path);
+	_cleanup_free_ char *request = xasprintf("%s %s HTTP/1.1\r\nHost: localhost\r\nConnection: "
+	                                         "close\r\nContent-Length: %zu\r\n\r\n%s",
+	    method, path, strlen(body), body);
 	_cleanup_str_ struct str answer = { 0 };
-	const char *body = NULL;
+	const char *answered = NULL;
 	size_t len = 0;
 	json_error_t why;
 	json_t *j;
@@ -275,9 +275,9 @@ exchange(int fd, const char *method, const char *path, int64_t deadline_us, int 
 		return err_set(e, -ECONNRESET, "it closed the connection without an answer");
 	if (r < 0)
 		return err_set(e, r, "%s", r == -ETIMEDOUT ? "no answer in time" : strerror(-r));
-	if (parse_answer(&answer, ret_code, &body, &len) < 0)
+	if (parse_answer(&answer, ret_code, &answered, &len) < 0)
 		return err_set(e, -EPROTO, "what answers there is no dbhealthd");
-	j = json_loadb(body, len, JSON_REJECT_DUPLICATES, &why);
+	j = json_loadb(answered, len, JSON_REJECT_DUPLICATES, &why);
 	if (!j)
 		return err_set(e, -EPROTO, "the answer is no JSON: %s", why.text);
 	*ret = j;
@@ -285,24 +285,40 @@ exchange(int fd, const char *method, const char *path, int64_t deadline_us, int 
 }
 
 int
-client_call(const struct cli *cli, const char *method, const char *path, int64_t timeout_us,
-    int *ret_code, json_t **ret, struct err *e)
+client_connect(const struct cli *cli, int64_t timeout_us, int *ret_fd, struct err *e)
 {
 	int64_t deadline = clock_now_us() + timeout_us;
 	_cleanup_(endpoint_done) struct endpoint to = { 0 };
-	_cleanup_close_ int fd = -1;
 	int r = 0;
 
 	if (cli->o.url)
 		r = parse_url(cli->o.url, &to, e);
 	else
 		to.path = xstrdup(cli_where(cli));
+	if (r < 0)
+		return r;
+	return to.path ? connect_unix(to.path, deadline, ret_fd, e)
+	               : connect_tcp(&to, deadline, ret_fd, e);
+}
+
+int
+client_send(const struct cli *cli, const char *method, const char *path, const char *body,
+    int64_t timeout_us, int *ret_code, json_t **ret, struct err *e)
+{
+	int64_t deadline = clock_now_us() + timeout_us;
+	_cleanup_close_ int fd = -1;
+	int r = client_connect(cli, timeout_us, &fd, e);
+
 	if (r == 0)
-		r = to.path ? connect_unix(to.path, deadline, &fd, e)
-		            : connect_tcp(&to, deadline, &fd, e);
-	if (r == 0)
-		r = exchange(fd, method, path, deadline, ret_code, ret, e);
+		r = exchange(fd, method, path, body, deadline, ret_code, ret, e);
 	return r;
+}
+
+int
+client_call(const struct cli *cli, const char *method, const char *path, int64_t timeout_us,
+    int *ret_code, json_t **ret, struct err *e)
+{
+	return client_send(cli, method, path, "", timeout_us, ret_code, ret, e);
 }
 
 int
@@ -343,7 +359,10 @@ client_refused(const struct cli *cli, int code, const json_t *answer)
 		    "%s: permission denied: %s. Use sudo, or join admin_group.", cli_where(cli),
 		    why);
 	if (code == 400 || code == 404 || code == 405)
-		return cli_fail(cli, EXIT_USAGE, "%s. See what is known: dbhealth status.", why);
+		return cli_fail(cli, EXIT_USAGE, "%s. See what is known: dbhealth %s.", why,
+		    streq(cli->command->name, "jobs") || streq(cli->command->name, "checklist")
+		        ? cli->command->name
+		        : "status");
 	return cli_fail(cli, EXIT_UNAVAILABLE, "%s: the daemon says %d: %s. Try again.",
 	    cli_where(cli), code, why);
 }

@@ -386,7 +386,8 @@ const struct command command_check = {
 	.args = "[DSN-or-NAME ...]",
 	.summary = "looks itself, as you, without the daemon",
 	.help = "A DSN is postgresql://HOST/DATABASE, service=NAME, sqlite:PATH or a SQLite file,\n"
-	        "a NAME one of the configuration (./NAME is the file). Without any:\n"
+	        "a NAME one of the configuration (./NAME is the file). In quotes, the wildcards\n"
+	        "* ? [] of a path stand for all files that match. Without any:\n"
 	        "$DATABASE_URL, else the configuration, else each PostgreSQL of this host.\n"
 	        "Every check that is on by default runs once. Nothing is written; what\n"
 	        "your rights do not reach is told. Examples:\n"

@@ -13,6 +13,8 @@
 
 #include <stdio.h>
 
+#define NOW_US INT64_C(20000000) /* the daemon answers before */
+
 static const char *
 text_of(const json_t *o, const char *key)
 {
@@ -70,19 +72,74 @@ explain_check(const struct cli *cli, const char *id, const json_t *checks)
 	return EXIT_OK;
 }
 
+/* What stood behind it, and what stands there now, when it is open.  The rest is shown without it. */
+static void
+ask_evidence(const struct cli *cli, const json_t *finding, json_t **ret_then, json_t **ret_now)
+{
+	_cleanup_free_ char *id = client_encode(text_of(finding, "id"));
+	_cleanup_free_ char *path = xasprintf("/v1/findings/%s/evidence", id);
+	json_t *then = NULL, *now = NULL;
+	struct err e = { 0 };
+	int code = 0;
+
+	if (client_call(cli, "GET", path, CLI_TIMEOUT_US, &code, &then, &e) >= 0 && code == 200) {
+		*ret_then = json_incref(json_object_get(then, "then"));
+		if (streq(text_of(finding, "state"), "open") &&
+		    client_call(cli, "POST", path, NOW_US, &code, &now, &e) >= 0 && code == 200)
+			*ret_now = json_incref(json_object_get(now, "now"));
+	}
+	json_decref(then);
+	json_decref(now);
+}
+
+static int
+print_finding_json(const struct cli *cli, const json_t *finding)
+{
+	json_t *out = json_copy((json_t *)(uintptr_t)finding), *then = NULL, *now = NULL;
+
+	ask_evidence(cli, finding, &then, &now);
+	json_object_set_new(out, "evidence",
+	    then || now ? json_pack("{s:o?,s:o?}", "then", then, "now", now) : json_null());
+	json_object_set_new(out, "around", explain_around(cli, finding));
+	cli_print_json(cli, out);
+	json_decref(out);
+	return EXIT_OK;
+}
+
+static void
+print_evidence(const struct cli *cli, const json_t *finding, const struct report_options *o)
+{
+	json_t *then = NULL, *now = NULL;
+	_cleanup_free_ char *text = NULL;
+
+	ask_evidence(cli, finding, &then, &now);
+	text = report_evidence_text(then, now, o);
+	cli_print(cli, text);
+	json_decref(then);
+	json_decref(now);
+}
+
+static void
+print_around(const struct cli *cli, const json_t *finding, const struct report_options *o)
+{
+	json_t *around = explain_around(cli, finding);
+	_cleanup_free_ char *text = report_around_text(finding, around, o);
+
+	cli_print(cli, text);
+	json_decref(around);
+}
+
 static int
 explain_finding(const struct cli *cli, const json_t *finding)
 {
-	json_t *checks = NULL, *database = NULL, *check = NULL, *c;
+	json_t *checks = NULL, *database = NULL, *check = NULL, *open = NULL, *c;
 	_cleanup_free_ char *text = NULL;
 	struct report_options o;
 	struct err e = { 0 };
 	size_t i;
 
-	if (cli->o.output != OUTPUT_TEXT) {
-		cli_print_json(cli, finding);
-		return EXIT_OK;
-	}
+	if (cli->o.output != OUTPUT_TEXT)
+		return print_finding_json(cli, finding);
 	(void)daemon_checks(cli, text_of(finding, "check"), &checks, &e);
 	json_array_foreach (checks, i, c)
 		if (streq(text_of(c, "engine"), text_of(finding, "engine")))
@@ -96,10 +153,15 @@ explain_finding(const struct cli *cli, const json_t *finding)
 			database = NULL;
 	}
 	cli_report_options(cli, &o);
+	if (client_findings(cli, "state=open", &open) == 0)
+		o.open = open;
 	text = report_finding_text(finding, check, database, &o);
 	cli_print(cli, text);
+	print_evidence(cli, finding, &o);
+	print_around(cli, finding, &o);
 	json_decref(checks);
 	json_decref(database);
+	json_decref(open);
 	return EXIT_OK;
 }
 
@@ -331,6 +393,7 @@ const struct command command_explain = {
 	        "  dbhealth explain fk-missing-index\n"
 	        "  dbhealth explain 3f9a1c\n"
 	        "  dbhealth explain orders/fk-missing-index/public.items.order_id\n"
+	        "A finding shows what stood behind it then, and what stands there now.\n"
 	        "A check is explained without the daemon too.",
 	.options = { OPT_VERBOSE },
 	.min_args = 1,

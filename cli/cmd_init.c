@@ -355,18 +355,17 @@ const struct command command_init = {
 	.name = "init",
 	.args = "[DSN]",
 	.summary = "prints, compares or grants our rights",
-	.help =
-	    "The DSN is yours, with rights to grant (a superuser, or the owner). Printed is a\n"
-	    "script for psql: role, grants, line for pg_hba.conf, extensions worth having,\n"
-	    "section for the configuration. Levels, each with the one before:\n"
-	    "  monitor  pg_monitor and CONNECT (default)\n"
-	    "  schema   reading sequences, also later ones, and the state of migrations\n"
-	    "  data     reading tables with foreign keys, verifying by amcheck; --data-role: the\n"
-	    "           role of a second login, which runs code of the database\n"
-	    "With --database '*' each database of the server, else the one of the DSN.\n"
-	    "Exit with --check: 0 nothing is missing, 1 something is. Examples:\n"
-	    "  sudo -u postgres dbhealth init postgresql:///orders --level schema\n"
-	    "  sudo -u postgres dbhealth init postgresql:///orders --apply",
+	.help = "The DSN is yours, with rights to grant (a superuser, or the owner). Printed is a\n"
+	        "script for psql: role, grants, line for pg_hba.conf, extensions worth having,\n"
+	        "section for the configuration. Levels, each with the one before:\n"
+	        "  monitor  pg_monitor and CONNECT (default)\n"
+	        "  schema   reading sequences, also later ones, and the state of migrations\n"
+	        "  data     reading tables with foreign keys, verifying by amcheck; --data-role:\n"
+	        "           the role of a second login, which runs code of the database\n"
+	        "With --database '*' each database of the server, else the one of the DSN.\n"
+	        "Exit with --check: 0 nothing is missing, 1 something is. Examples:\n"
+	        "  sudo -u postgres dbhealth init postgresql:///orders --level schema\n"
+	        "  sudo -u postgres dbhealth init postgresql:///orders --apply",
 	.options = { OPT_LEVEL, OPT_APPLY, OPT_ONLY_CHECK, OPT_YES, OPT_ROLE, OPT_DATA_ROLE,
 	    OPT_CONNECTION_LIMIT, OPT_DATABASE, OPT_READ_ALL, OPT_EXTENSIONS },
 	.max_args = 1,

@@ -6,8 +6,9 @@
 
 #include <stdio.h>
 
-#define DETAILS_MAX 5   /* unknown databases whose reasons are told */
-#define VERBOSE_MAX 200 /* databases whose checks -v lists */
+#define DETAILS_MAX      5   /* unknown databases whose reasons are told */
+#define COST_SERVERS_MAX 20  /* servers whose dearest checks -v lists */
+#define VERBOSE_MAX      200 /* databases whose checks -v lists */
 
 static const char *
 text_of(const json_t *o, const char *key)
@@ -63,6 +64,9 @@ keep_group(json_t *status, const char *name)
 	if (any)
 		json_object_set_new(status, "status", json_string(status_names[worst]));
 	json_object_set_new(status, "databases", kept);
+	/* these are of all databases */
+	json_object_del(status, "silenced");
+	json_object_del(status, "accepted");
 	keep_fleet(status, name);
 	return any;
 }
@@ -175,6 +179,35 @@ plugin_summary(const json_t *status, const char *only, const char *word)
 	return n > 0 ? str_take(&out) : report_summary(status);
 }
 
+/* What checks cost goes with `status`; of one database its server's. */
+static int
+add_cost(const struct cli *cli, json_t *status)
+{
+	json_t *cost = NULL;
+	int r;
+
+	if (cli->o.verbose == 0)
+		return 0;
+	r = client_get(
+	    cli, cli->o.output == OUTPUT_JSON ? "/v1/cost?limit=10000" : "/v1/cost", &cost);
+	if (r != 0)
+		return r;
+	json_object_set(status, "cost", json_object_get(cost, "servers"));
+	json_decref(cost);
+	return 0;
+}
+
+static char *
+cost_text(const json_t *status, const json_t *only, const char *group)
+{
+	const json_t *db = only;
+
+	if (!db && group)
+		db = json_array_get(json_object_get(status, "databases"), 0);
+	return report_cost_text(
+	    json_object_get(status, "cost"), db ? text_of(db, "server") : NULL, COST_SERVERS_MAX);
+}
+
 static int
 print_status(const struct cli *cli, json_t *status, const char *only, const char *group)
 {
@@ -213,8 +246,10 @@ print_status(const struct cli *cli, json_t *status, const char *only, const char
 		}
 	} else {
 		_cleanup_free_ char *text = report_status_text(status, findings, &o);
+		_cleanup_free_ char *cost = cost_text(status, only ? db : NULL, group);
 
 		cli_print(cli, text);
+		cli_print(cli, cost);
 	}
 	json_decref(findings);
 	return r != 0 ? r : report_exit_code(word);
@@ -242,6 +277,8 @@ run(struct cli *cli)
 	if (r == 0 && cli->o.output != OUTPUT_NAGIOS && !cli->o.quiet &&
 	    (cli->o.output == OUTPUT_TEXT || only))
 		r = add_details(cli, status, only);
+	if (r == 0)
+		r = add_cost(cli, status);
 	if (r == 0)
 		r = print_status(cli, status, only, group);
 	json_decref(status);

@@ -106,6 +106,64 @@ same_tree(const struct diff *d, const char *object, const char *part)
 	return streq(x, y);
 }
 
+/* ---- one text for a whole schema ---- */
+
+struct lines {
+	const struct diff_side *side;
+	const char *object;
+	char **v;
+	size_t n, cap;
+};
+
+static void
+add_line(struct lines *l, char *take)
+{
+	if (l->n == l->cap) {
+		l->cap = l->cap ? 2 * l->cap : 64;
+		l->v = xreallocarray(l->v, l->cap, sizeof(*l->v));
+	}
+	l->v[l->n++] = take;
+}
+
+static void
+add_part_line(const char *part, const char *value, void *arg)
+{
+	struct lines *l = arg;
+	int n = (int)strcspn(value, "~");
+	_cleanup_free_ char *name = value[n] ? tree_name(l->object, part) : NULL;
+	_cleanup_free_ char *text = name ? diff_text_of(l->side, l->object, name) : NULL;
+
+	add_line(
+	    l, xasprintf("%s\x01%s\x01%.*s\x01%s\n", l->object, part, n, value, text ? text : ""));
+}
+
+static int
+by_line(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+void
+diff_fingerprint(const struct diff_side *s, char ret[static SHA_HEX_SIZE])
+{
+	struct lines l = { .side = s };
+	struct str all = { 0 };
+
+	for (size_t iter = 0; shape_next(s->now, &iter, &l.object);) {
+		add_line(&l, xasprintf("%s\n", l.object));
+		shape_parts(s->now, l.object, add_part_line, &l);
+	}
+	if (l.n > 0)
+		qsort(l.v, l.n, sizeof(*l.v), by_line);
+	for (size_t i = 0; i < l.n; i++) {
+		str_add(&all, l.v[i]);
+		free(l.v[i]);
+	}
+	sha_hex(256, str_text(&all), all.len, ret);
+	free(l.v);
+	str_done(&all);
+}
+
 /* ---- what is wanted ---- */
 
 struct tilde {

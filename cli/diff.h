@@ -1,4 +1,5 @@
 #pragma once
+#include "base/sha.h"
 #include "check/shape.h"
 #include <jansson.h>
 /* Two schemas: what differs, and which statements, run on B, would close that.  Pure. */
@@ -22,6 +23,7 @@ struct diff_item {
 struct diff {
 	struct diff_side a, b;
 	bool drops;
+	bool keys_apart;         /* foreign keys of new tables are left to the caller */
 	struct diff_item *items; /* worst first */
 	size_t n;
 	char **not_compared; /* objects that somebody has locked */
@@ -31,6 +33,8 @@ char *diff_wanted(const struct diff *, size_t from, size_t max) _must_check_;
 /* Fills items; texts are there. */
 void diff_make(struct diff *);
 void diff_done(struct diff *);
+/* Of a whole schema, where the texts of all objects are there; comparable within one major version. */
+void diff_fingerprint(const struct diff_side *, char ret[static SHA_HEX_SIZE]);
 /* All statements in the order in which they can be run; "" when there are none. */
 char *diff_ddl(const struct diff *) _must_check_;
 char *diff_text(const struct diff *) _must_check_;

@@ -6,23 +6,6 @@
 #include "base/map.h"
 #include "base/str.h"
 
-/* The order in which statements can be run: what others stand on first. */
-enum phase {
-	PHASE_SCHEMA = 0,
-	PHASE_DROP, /* of what another one takes the name of */
-	PHASE_EXTENSION,
-	PHASE_TYPE,
-	PHASE_SEQUENCE,
-	PHASE_TABLE,
-	PHASE_FUNCTION,
-	PHASE_COLUMN,
-	PHASE_INDEX,
-	PHASE_CONSTRAINT,
-	PHASE_VIEW,
-	PHASE_REST,
-	PHASE_DROP_LAST,
-};
-
 static enum phase
 phase_of(const char *object, const char *part)
 {
@@ -61,8 +44,8 @@ refuse(struct diff_item *i, const char *why)
 		i->refused = xstrdup(why);
 }
 
-static void
-add(struct diff_item *i, enum phase phase, const char *text)
+void
+diff_item_add(struct diff_item *i, enum phase phase, const char *text)
 {
 	size_t n = strv_len(i->ddl);
 
@@ -84,7 +67,7 @@ add_text(const struct diff_side *s, struct diff_item *i, enum phase phase, const
 {
 	_cleanup_free_ char *text = diff_text_of(s, i->object, name);
 
-	add(i, phase, text);
+	diff_item_add(i, phase, text);
 }
 
 /* ---- objects ---- */
@@ -117,6 +100,8 @@ make_part(const char *part, const char *value, void *arg)
 	/* What is said of a domain is in its CREATE; options of SQLite's tables too. */
 	if (is_made(part) || str_starts(m->item->object, "domain "))
 		return;
+	if (m->diff->keys_apart && str_starts(part, "foreign key "))
+		return;
 	if (m->diff->a.ntexts > 0 && streq(part, "options")) {
 		_cleanup_free_ char *text = diff_text_of(&m->diff->a, m->item->object, part);
 
@@ -140,7 +125,7 @@ plan_object(const struct diff *d, struct diff_item *i)
 		return;
 	}
 	if (create)
-		add(i, phase_of(i->object, NULL), create);
+		diff_item_add(i, phase_of(i->object, NULL), create);
 	else
 		add_text(&d->a, i, phase_of(i->object, NULL), "definition");
 	if (!i->refused)
@@ -174,9 +159,9 @@ plan_column(const struct diff *d, struct diff_item *i)
 		          "new column");
 	else {
 		if (a[1] && (!b[1] || !streq(a[1], b[1])))
-			add(i, PHASE_COLUMN, a[1]);
+			diff_item_add(i, PHASE_COLUMN, a[1]);
 		if (a[2] && b[2] && drops_not_null(a[2]) != drops_not_null(b[2]))
-			add(i, PHASE_COLUMN, a[2]);
+			diff_item_add(i, PHASE_COLUMN, a[2]);
 	}
 	for (size_t n = 0; n < 3; n++) {
 		free(a[n]);
@@ -251,6 +236,9 @@ plan_changed(const struct diff *d, struct diff_item *i, const char *a, const cha
 
 	for (size_t n = 0; n < ARRAY_SIZE(in_place); n++)
 		if (str_starts(i->part, in_place[n])) {
+			/* Those that only B has stay, unless they are taken away first. */
+			if (d->drops && streq(i->part, "options"))
+				add_text(&d->b, i, PHASE_REST, "@drop options");
 			add_text(&d->a, i, phase_of(i->object, i->part), i->part);
 			return;
 		}
@@ -267,7 +255,7 @@ plan_changed(const struct diff *d, struct diff_item *i, const char *a, const cha
 		_cleanup_free_ char *text = diff_text_of(&d->a, i->object, i->part);
 		const char *second = text ? strstr(text, ";\nALTER TABLE ") : NULL;
 
-		add(i, PHASE_CONSTRAINT, second ? second + 2 : NULL);
+		diff_item_add(i, PHASE_CONSTRAINT, second ? second + 2 : NULL);
 	} else if (str_starts(i->part, "index ") || str_starts(i->part, "check ") ||
 	           str_starts(i->part, "foreign key ") || str_starts(i->part, "trigger ") ||
 	           str_starts(i->part, "policy ") || str_starts(i->part, "rule ") ||
@@ -294,7 +282,11 @@ diff_plan(const struct diff *d, struct diff_item *i, const char *before, const c
 	} else if (d->drops) {
 		_cleanup_free_ char *drop = xasprintf("@drop %s", i->part);
 
-		add_text(&d->b, i, PHASE_DROP_LAST, drop);
+		add_text(&d->b, i,
+		    str_starts(i->part, "column ") || str_starts(i->part, "attribute ")
+		        ? PHASE_DROP_COLUMN
+		        : PHASE_DROP_PART,
+		    drop);
 	} else {
 		refuse(i, "dropping it is not printed unless --drops");
 	}
@@ -320,27 +312,31 @@ by_order(const void *x, const void *y)
 	const struct statement *a = x, *b = y;
 	int r = a->phase != b->phase ? (int)a->phase - (int)b->phase : strcmp(a->order, b->order);
 
-	/* What goes last goes in the other order. */
-	if (a->phase == b->phase && a->phase == PHASE_DROP_LAST)
+	/* What goes away goes in the other order. */
+	if (a->phase == b->phase && (a->phase == PHASE_DROP || a->phase == PHASE_DROP_LAST))
 		r = -r;
 	return r != 0 ? r : a->at < b->at ? -1 : a->at > b->at;
 }
 
-char *
-diff_ddl(const struct diff *d)
+char **
+diff_statements(const struct diff *d, bool (*want)(const struct diff_item *, void *), void *arg)
 {
 	struct statement *all = NULL;
 	struct map *seen = map_new();
-	struct str out = { 0 };
+	char **out = NULL;
 	size_t n = 0;
 
 	for (size_t i = 0; i < d->n; i++)
 		for (size_t k = 0; d->items[i].ddl && d->items[i].ddl[k]; k++) {
 			const struct diff_item *x = &d->items[i];
-			char *order = diff_text_of(&d->a, x->object, "@order");
+			bool goes = x->phases[k] == PHASE_DROP || x->phases[k] >= PHASE_DROP_PART;
+			char *order;
 
+			if (want && !want(x, arg))
+				break;
+			order = diff_text_of(goes ? &d->b : &d->a, x->object, "@order");
 			if (!order)
-				order = diff_text_of(&d->b, x->object, "@order");
+				order = diff_text_of(goes ? &d->a : &d->b, x->object, "@order");
 			all = xreallocarray(all, n + 1, sizeof(*all));
 			all[n] = (struct statement){ x->phases[k], order ? order : xstrdup(""), n,
 				x->ddl[k] };
@@ -351,11 +347,22 @@ diff_ddl(const struct diff *d)
 	for (size_t i = 0; i < n; i++) {
 		if (!map_get(seen, all[i].text)) {
 			map_put(seen, all[i].text, all);
-			str_addf(&out, "%s\n", all[i].text);
+			strv_add(&out, all[i].text);
 		}
 		free(all[i].order);
 	}
 	free(all);
 	map_free(seen, NULL);
+	return out;
+}
+
+char *
+diff_ddl(const struct diff *d)
+{
+	_cleanup_strv_ char **list = diff_statements(d, NULL, NULL);
+	struct str out = { 0 };
+
+	for (char **text = list; text && *text; text++)
+		str_addf(&out, "%s\n", *text);
 	return str_take(&out);
 }

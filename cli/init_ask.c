@@ -106,16 +106,24 @@ take_items(struct init_plan *p, const struct pg_rows *rows, const char *database
 	}
 }
 
-static const char *
-find_sql(const char *name)
+const char *
+cli_sql(const char *name)
 {
-	_cleanup_free_ char *path = xasprintf("cli/init_%s.sql", name);
+	_cleanup_free_ char *path = xasprintf("cli/%s.sql", name);
 
 	for (size_t i = 0; i < init_sql_n; i++)
 		if (streq(init_sql[i].path, path))
 			return init_sql[i].text;
 	assert(false); /* it is embedded */
 	return NULL;
+}
+
+static const char *
+find_sql(const char *name)
+{
+	_cleanup_free_ char *file = xasprintf("init_%s", name);
+
+	return cli_sql(file);
 }
 
 int

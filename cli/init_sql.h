@@ -1,9 +1,10 @@
 #pragma once
 #include "check/embedded.h"
 #include "cli/init.h"
-/* The statements of init_*.sql, with what they have in common with the checks put in at build. */
+/* The statements of cli/NAME.sql, with what they have in common with the checks put in at build. */
 extern const struct embedded_check init_sql[];
 extern const size_t init_sql_n;
+const char *cli_sql(const char *name);
 /* Values by the names of the parameters; what has none is NULL. */
 struct init_value {
 	const char *name, *value;

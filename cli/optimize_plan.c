@@ -29,6 +29,7 @@ struct planning {
 	const struct cli *cli;
 	const struct stats_target *target;
 	const json_t *stats;
+	struct err *err;
 	json_t *plan, *steps, *left_out;
 	int64_t gain; /* of the database, without its log */
 };
@@ -153,7 +154,7 @@ quoted(const char *name)
 static json_t *
 keyless(struct planning *p)
 {
-	struct sqlite_ask ask = { 0 };
+	struct sqlite_ask ask = { .reader = p->target->reader };
 	json_t *known = json_object(), *out = json_array(), *row, *t;
 	size_t i;
 
@@ -181,7 +182,7 @@ static json_t *
 renumbered(struct planning *p)
 {
 	json_t *tables = keyless(p), *out = json_array(), *t;
-	struct sqlite_ask ask = { 0 };
+	struct sqlite_ask ask = { .reader = p->target->reader };
 	size_t i;
 
 	json_array_foreach (tables, i, t) {
@@ -391,37 +392,39 @@ plan_checkpoint(struct planning *p)
 /* ---- may it be done at all ---- */
 
 static int
-refuse_damage(const struct planning *p, const char *path)
+refuse_damage(const struct planning *p)
 {
 	if (json_array_size(json_object_get(p->stats, "damaged")) == 0)
 		return 0;
-	return cli_fail(p->cli, EXIT_CRITICAL,
-	    "optimize: %s: it is damaged; nothing was changed. See: dbhealth stats, and dbhealth "
-	    "explain sqlite-quick-check.",
-	    path);
+	err_set(p->err, -EIO,
+	    "it is damaged; nothing was changed. What it is and what to do: dbhealth check.");
+	return EXIT_CRITICAL;
 }
 
 /* Files that SQLite makes beside a database would be ours, and lock their owner out. */
 static int
-refuse_stranger(const struct planning *p, const char *path)
+refuse_stranger(const struct planning *p)
 {
 	_cleanup_free_ char *copy = xstrdup(p->target->path);
 	_cleanup_free_ char *owner =
 	    show_text(stats_get(json_object_get(p->stats, "file"), "owner"));
 	struct stat st;
 
-	if (stat(p->target->path, &st) < 0)
-		return cli_fail(
-		    p->cli, EXIT_UNAVAILABLE, "optimize: %s: %s.", path, strerror(errno));
-	if (geteuid() != 0 && st.st_uid != geteuid())
-		return cli_fail(p->cli, EXIT_PERMISSION,
-		    "optimize: %s: it belongs to %s. Run it as that user: sudo -u %s dbhealth "
-		    "optimize ...",
-		    path, owner, owner);
-	if (access(p->target->path, W_OK) < 0 || access(dirname(copy), W_OK | X_OK) < 0)
-		return cli_fail(p->cli, EXIT_PERMISSION,
-		    "optimize: %s: the file and its folder must be writable: %s.", path,
+	if (stat(p->target->path, &st) < 0) {
+		err_set(p->err, -errno, "%s.", strerror(errno));
+		return EXIT_UNAVAILABLE;
+	}
+	if (geteuid() != 0 && st.st_uid != geteuid()) {
+		err_set(p->err, -EPERM,
+		    "it belongs to %s. Run it as that user: sudo -u %s dbhealth optimize ...",
+		    owner, owner);
+		return EXIT_PERMISSION;
+	}
+	if (access(p->target->path, W_OK) < 0 || access(dirname(copy), W_OK | X_OK) < 0) {
+		err_set(p->err, -errno, "the file and its folder must be writable: %s.",
 		    strerror(errno));
+		return EXIT_PERMISSION;
+	}
 	return 0;
 }
 
@@ -471,13 +474,11 @@ static json_t *
 sizes_of(const json_t *stats)
 {
 	static const char *const keys[] = { "bytes", "free_bytes", "reclaimable_bytes" };
-	const json_t *file = json_object_get(stats, "file");
 	json_t *o = json_object();
 
 	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
 		json_object_set(o, keys[i], json_object_get(stats, keys[i]));
-	json_object_set_new(
-	    o, "disk_bytes", json_integer(stats_int(file, "bytes") + stats_int(file, "wal_bytes")));
+	json_object_set_new(o, "disk_bytes", json_integer(stats_disk(stats)));
 	json_object_set(
 	    o, "journal_mode", json_object_get(json_object_get(stats, "pragmas"), "journal_mode"));
 	return o;
@@ -511,15 +512,14 @@ optimize_is_empty(const json_t *plan)
 }
 
 int
-optimize_plan(
-    const struct cli *cli, const struct stats_target *target, const json_t *stats, json_t **ret)
+optimize_plan(const struct cli *cli, const struct stats_target *target, const json_t *stats,
+    json_t **ret, struct err *err)
 {
-	struct planning p = { .cli = cli, .target = target, .stats = stats };
-	_cleanup_free_ char *path = show_text(target->path);
-	int r = refuse_damage(&p, path);
+	struct planning p = { .cli = cli, .target = target, .stats = stats, .err = err };
+	int r = refuse_damage(&p);
 
 	if (r == 0)
-		r = refuse_stranger(&p, path);
+		r = refuse_stranger(&p);
 	if (r == 0)
 		r = refuse_backup(&p);
 	if (r != 0)

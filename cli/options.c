@@ -3,6 +3,7 @@
  * the help, all from one table.
  */
 #include "cli/options.h"
+#include "cli/check_select.h"
 
 #include "base/str.h"
 #include "base/text.h"
@@ -63,8 +64,15 @@ static const struct option_entry {
 	    "dbhealth check --fail-on critical postgresql:///app" },
 	{ OPT_DDL, 0, false, "ddl", NULL, "print the statements that, run on B, close what differs",
 	    "dbhealth diff --ddl stage prod | psql prod", .flag = offsetof(struct options, ddl) },
-	{ OPT_DROPS, 0, false, "drops", NULL, "with --ddl: also what drops something",
+	{ OPT_DROPS, 0, false, "drops", NULL, "also what drops something (diff: with --ddl)",
 	    "dbhealth diff --ddl --drops stage prod", .flag = offsetof(struct options, drops) },
+	{ OPT_DATA, 0, false, "data", NULL, "compare the rows too: counts, keys, which ones differ",
+	    "dbhealth diff --data stage prod", .flag = offsetof(struct options, data) },
+	{ OPT_DOCS, 0, false, "docs", "FILE", "also write the schema there, as Markdown",
+	    "dbhealth release-check --docs schema.md orders",
+	    .text = offsetof(struct options, docs) },
+	{ OPT_ROWS, 0, false, "rows", "N", "rows of larger tables are counted only (1000000)",
+	    "dbhealth diff --data --rows 100000000 stage prod" },
 	{ OPT_DEEP, 0, false, "deep", NULL, "verify whole files and relations, whatever it takes",
 	    "dbhealth check --deep sqlite:app.db", .flag = offsetof(struct options, deep) },
 	{ OPT_SAMPLE, 0, false, "sample", "TIME",
@@ -91,8 +99,8 @@ static const struct option_entry {
 	    "dbhealth init --role watcher postgresql:///orders",
 	    .text = offsetof(struct options, role) },
 	{ OPT_DATA_ROLE, 0, false, "data-role", "NAME",
-	    "with level data also the role that runs code of the database (data_role)",
-	    "dbhealth init --level data --data-role dbhealth_data postgresql:///orders",
+	    "with level data also the role for code (data_role)",
+	    "dbhealth init --level data --data-role data service=db",
 	    .text = offsetof(struct options, data_role) },
 	{ OPT_CONNECTION_LIMIT, 0, false, "connection-limit", "N",
 	    "most connections of the role (4)",
@@ -111,8 +119,132 @@ static const struct option_entry {
 	{ OPT_BACKUP, 0, false, "backup", "FILE", "first a verified copy of the database to FILE",
 	    "dbhealth optimize --backup app.bak sqlite:app.db",
 	    .text = offsetof(struct options, backup) },
+	{ OPT_WORK, 0, false, "budget", "TIME", "for all of it (30s; PostgreSQL: 10min)",
+	    "dbhealth optimize --budget 1h postgresql:///orders",
+	    .time = offsetof(struct options, work_us) },
 	{ OPT_VACUUM, 0, false, "vacuum", "WHEN", "auto (where it returns a tenth), always, never",
 	    "dbhealth optimize --vacuum=never sqlite:app.db" },
+	{ OPT_FOLLOW, 'f', false, "follow", NULL, "go on with what happens from now on",
+	    "dbhealth events --follow orders", .flag = offsetof(struct options, follow) },
+	{ OPT_SINCE, 0, false, "since", "TIME", "how long ago (1d), or 2026-03-01T09:12:00Z",
+	    "dbhealth events --since 2h orders", .text = offsetof(struct options, since) },
+	{ OPT_UNTIL, 0, false, "until", "TIME", "to this time; as --since (now)",
+	    "dbhealth history --until 1d orders conn-latency",
+	    .text = offsetof(struct options, until) },
+	{ OPT_STEP, 0, false, "step", "TIME", "one average each; 0: each sample",
+	    "dbhealth history --step 1h orders conn-latency",
+	    .text = offsetof(struct options, step) },
+	{ OPT_FOR, 0, false, "for", "TIME", "how long, from now",
+	    "dbhealth silence orders --for 2h --reason upgrade",
+	    .text = offsetof(struct options, length) },
+	{ OPT_QUIET_UNTIL, 0, false, "until", "TIME",
+	    "HH:MM, YYYY-MM-DD [HH:MM] here, or 2026-03-01T12:00:00Z",
+	    "dbhealth silence orders --until 06:00 --reason upgrade",
+	    .text = offsetof(struct options, until) },
+	{ OPT_REASON, 0, false, "reason", "TEXT", "why, for those who come after you",
+	    "dbhealth accept orders --reason 'was so before us'",
+	    .text = offsetof(struct options, reason) },
+	{ OPT_NOTE, 0, false, "note", "TEXT", "what was seen or done, for those who come after",
+	    "dbhealth checklist done Drill --note 'took 40 min'",
+	    .text = offsetof(struct options, note) },
+	{ OPT_DIGEST, 0, false, "digest", NULL, "the last seven days; -o markdown for a mail",
+	    "dbhealth checklist --digest -o markdown", .flag = offsetof(struct options, digest) },
+	{ OPT_UNTIL_RESOLVED, 0, false, "until-resolved", NULL,
+	    "ends before its time when what it matched is resolved",
+	    "dbhealth silence orders --for 8h --until-resolved ...",
+	    .flag = offsetof(struct options, until_resolved) },
+	{ OPT_EVEN_IF_WORSE, 0, false, "even-if-worse", NULL,
+	    "a rise in severity does not break it",
+	    "dbhealth silence orders --for 1h --even-if-worse ...",
+	    .flag = offsetof(struct options, even_if_worse) },
+	{ OPT_BY, 0, false, "by", "WORD", "time (of the server), calls, or io: blocks read",
+	    "dbhealth top --by io orders" },
+	{ OPT_LIMIT, 0, false, "limit", "N", "so many, 2 to 100 (10)",
+	    "dbhealth top --limit 50 orders" },
+	{ OPT_DIR, 0, false, "dir", "DIR", "where the migrations are (./db/migrations)",
+	    "dbhealth migrate status --dir migrations orders",
+	    .text = offsetof(struct options, dir) },
+	{ OPT_TABLE, 0, false, "table", "NAME", "dbmate's table (schema_migrations)",
+	    "dbhealth migrate status --table app.migrated orders",
+	    .text = offsetof(struct options, table) },
+	{ OPT_MESSAGE, 'm', false, "message", "TEXT", "what it does, in a few words",
+	    "dbhealth migrate revision -m 'Add user preferences'",
+	    .text = offsetof(struct options, message) },
+	{ OPT_RANGE, 'r', false, "range", "A:B",
+	    "from one to the other: base, current, head, VERSION",
+	    "dbhealth migrate history -r current:head orders",
+	    .text = offsetof(struct options, range) },
+	{ OPT_SHOW_SQL, 0, false, "sql", NULL, "print what would run, and run nothing",
+	    "dbhealth migrate upgrade --sql orders | less", .flag = offsetof(struct options, sql) },
+	{ OPT_DESTROY, 'y', false, "yes", NULL, "also what takes data away, without asking",
+	    "dbhealth migrate upgrade --yes orders", .flag = offsetof(struct options, yes) },
+	{ OPT_OUT_OF_ORDER, 0, false, "out-of-order", NULL,
+	    "also those that are older than what is applied",
+	    "dbhealth migrate upgrade --out-of-order orders",
+	    .flag = offsetof(struct options, out_of_order) },
+	{ OPT_LOCK_TIMEOUT, 0, false, "lock-timeout", "TIME",
+	    "how long a statement waits for locks (2s)",
+	    "dbhealth migrate upgrade --lock-timeout 500ms orders",
+	    .time = offsetof(struct options, lock_timeout_us) },
+	{ OPT_SAFE, 0, false, "safe", NULL, "lint, a verified backup, and checks before and after",
+	    "dbhealth migrate upgrade --safe orders", .flag = offsetof(struct options, safe) },
+	{ OPT_RETRIES, 0, false, "retries", "N", "how often again after that, 0 to 1000 (5)",
+	    "dbhealth migrate upgrade --retries 20 orders" },
+	{ OPT_RUNNER_WAIT, 0, false, "wait", "TIME", "for another run to end (30s)",
+	    "dbhealth migrate upgrade --wait 5min orders",
+	    .time = offsetof(struct options, wait_us) },
+	{ OPT_BACKUP_TO, 0, false, "to", "DIR", "the folder of all databases' backups",
+	    "dbhealth backup create --to /srv/backups orders",
+	    .text = offsetof(struct options, backup_to) },
+	{ OPT_RESTORE_TO, 0, false, "to", "DSN", "the new database, or sqlite:FILE",
+	    "dbhealth backup restore --to postgresql:///copy orders",
+	    .text = offsetof(struct options, restore_to) },
+	{ OPT_FROM, 0, false, "from", "DIR", "the folder of all databases' backups",
+	    "dbhealth backup list --from /srv/backups", .text = offsetof(struct options, from) },
+	{ OPT_POLICY, 0, false, "policy", "NAME", "by this [backup] section, not the first one",
+	    "dbhealth backup create --policy weekly orders",
+	    .text = offsetof(struct options, policy) },
+	{ OPT_SCRATCH, 0, false, "scratch", "DSN", "the server for the copy (SQLite: a folder)",
+	    "dbhealth backup verify --scratch service=test orders",
+	    .text = offsetof(struct options, scratch) },
+	{ OPT_VERIFY, 0, false, "verify", NULL, "restore it elsewhere and compare, whatever is set",
+	    "dbhealth backup create --verify orders", .flag = offsetof(struct options, verify) },
+	{ OPT_SCHEDULED, 0, false, "scheduled", NULL, "verify and prune too, as its [backup] says",
+	    "dbhealth backup create --scheduled orders",
+	    .flag = offsetof(struct options, scheduled) },
+	{ OPT_CHECKSUMS, 0, false, "checksums", NULL, "read every byte, restore nothing",
+	    "dbhealth backup verify --checksums orders",
+	    .flag = offsetof(struct options, checksums) },
+	{ OPT_ENCRYPT, 0, false, "encrypt", "FOR", "age:RECIPIENT or gpg:KEYID",
+	    "dbhealth backup create --encrypt gpg:ops orders",
+	    .text = offsetof(struct options, encrypt) },
+	{ OPT_IDENTITY, 0, false, "identity", "FILE", "with the secret key of age",
+	    "dbhealth backup verify --identity ~/key.txt orders",
+	    .text = offsetof(struct options, identity) },
+	{ OPT_KEEP, 0, false, "keep", "LIST", "so many days, weeks, months, years",
+	    "dbhealth backup prune --keep 7d,4w,12m orders",
+	    .text = offsetof(struct options, keep) },
+	{ OPT_YES_ASIDE, 'y', false, "yes", NULL, "move what is there aside, without asking",
+	    "dbhealth backup restore --yes --to service=db orders",
+	    .flag = offsetof(struct options, yes) },
+	{ OPT_YES_PRUNE, 'y', false, "yes", NULL, "remove them without asking",
+	    "dbhealth backup prune --yes orders", .flag = offsetof(struct options, yes) },
+	{ OPT_NO_OWNER, 0, false, "no-owner", NULL, "without owners and privileges",
+	    "dbhealth backup restore --no-owner --to service=t app",
+	    .flag = offsetof(struct options, no_owner) },
+	{ OPT_AT_MOST, 0, false, "limit", "N|TIME", "so many rows, or so long, and no more",
+	    "dbhealth archive --limit 30min old-events",
+	    .text = offsetof(struct options, at_most) },
+	{ OPT_YES_MOVE, 'y', false, "yes", NULL, "do not ask before rows are moved",
+	    "dbhealth archive --yes old-events", .flag = offsetof(struct options, yes) },
+	{ OPT_SAFE_WRAP, 0, false, "safe", NULL, "a verified backup first, or nothing is run",
+	    "dbhealth migrate wrap --safe orders -- flyway migrate",
+	    .flag = offsetof(struct options, safe_wrap) },
+	{ OPT_YES_WRAP, 'y', false, "yes", NULL, "run it though its SQL is unsafe",
+	    "dbhealth migrate wrap --yes orders -- dbmate up",
+	    .flag = offsetof(struct options, yes) },
+	{ OPT_ENGINE, 0, false, "engine", "WORD", "postgresql or sqlite (by $DATABASE_URL)",
+	    "dbhealth migrate lint --engine sqlite db/migrations" },
 	{ OPT_WAIT, 0, false, "wait", "TIME", "for the result, at most 60s (30s)",
 	    "dbhealth run --wait 60s orders schema", .time = offsetof(struct options, wait_us) },
 };
@@ -144,6 +276,24 @@ find_command(const char *name)
 	return NULL;
 }
 
+static const struct command_group *
+find_group(const char *name)
+{
+	for (size_t i = 0; command_groups[i].name; i++)
+		if (streq(command_groups[i].name, name))
+			return &command_groups[i];
+	return NULL;
+}
+
+/* The action of "migrate status" as one of the group migrate; NULL: it is of another or of none. */
+static const char *
+action_of(const struct command *c, const struct command_group *g)
+{
+	size_t n = strlen(g->name);
+
+	return strncmp(c->name, g->name, n) == 0 && c->name[n] == ' ' ? c->name + n + 1 : NULL;
+}
+
 /* ---- help ---- */
 
 static void
@@ -167,7 +317,13 @@ help_program(void)
 		_cleanup_free_ char *left =
 		    xasprintf("%s %s", commands[i]->name, commands[i]->args);
 
-		printf("  %-24s  %s\n", left, commands[i]->summary);
+		if (!strchr(commands[i]->name, ' '))
+			printf("  %-24s  %s\n", left, commands[i]->summary);
+	}
+	for (size_t i = 0; command_groups[i].name; i++) {
+		_cleanup_free_ char *left = xasprintf("%s ACTION ...", command_groups[i].name);
+
+		printf("  %-24s  %s\n", left, command_groups[i].summary);
 	}
 	printf("\nOptions, before or after the command (each with an example):\n");
 	for (size_t i = 0; i < ARRAY_SIZE(entries); i++)
@@ -176,6 +332,24 @@ help_program(void)
 	printf("\nExit: 0 ok, 1 warning, 2 critical, 3 unknown and nothing worse, 64 usage, 69 no\n"
 	       "daemon, 77 permission denied, 78 bad configuration.\n"
 	       "More of a command: dbhealth COMMAND --help, and dbhealth(1).\n");
+}
+
+static void
+help_group(const struct command_group *g)
+{
+	printf("Usage: dbhealth %s ACTION [OPTION ...] [ARGUMENT ...]\n\n%s.\n\nActions:\n",
+	    g->name, g->summary);
+	for (size_t i = 0; commands[i]; i++) {
+		const char *action = action_of(commands[i], g);
+		_cleanup_free_ char *left =
+		    action ? xasprintf("%s %s", action, commands[i]->args) : NULL;
+
+		if (left)
+			printf("  %-24s  %s\n", left, commands[i]->summary);
+	}
+	if (g->help)
+		printf("\n%s\n", g->help);
+	printf("\nMore of one: dbhealth %s ACTION --help\n", g->name);
 }
 
 static void
@@ -241,6 +415,30 @@ set_count(const struct cli *cli, const struct option_entry *e, const char *value
 }
 
 static int
+set_retries(const struct cli *cli, const struct option_entry *e, const char *value, int *ret)
+{
+	char *end;
+	long n = strtol(value, &end, 10);
+
+	if (*value == '\0' || *end || n < 0 || n > 1000)
+		return bad_value(cli, e, value, "a number from 0 to 1000");
+	*ret = (int)n;
+	return 0;
+}
+
+static int
+set_rows(const struct cli *cli, const struct option_entry *e, const char *value, int64_t *ret)
+{
+	char *end;
+	long long n = strtoll(value, &end, 10);
+
+	if (*value < '0' || *value > '9' || *end || n < 1 || n > INT64_MAX / 2)
+		return bad_value(cli, e, value, "a number of rows");
+	*ret = n;
+	return 0;
+}
+
+static int
 add_probes(const struct cli *cli, const struct option_entry *e, const char *value, char ***list)
 {
 	_cleanup_strv_ char **names = strv_split_commas(value);
@@ -260,9 +458,11 @@ add_probes(const struct cli *cli, const struct option_entry *e, const char *valu
 static int
 apply_own(struct cli *cli, const struct option_entry *e, const char *value)
 {
-	static const char *const outputs[] = { "text", "json", "nagios" };
+	static const char *const outputs[] = { "text", "json", "nagios", "csv", "markdown" };
 	static const char *const colours[] = { "auto", "always", "never" };
 	static const char *const fails[] = { "unknown", "warning", "critical", "none" };
+	static const char *const engines[] = { "", "postgresql", "sqlite" };
+	static const char *const bys[] = { "time", "calls", "io" };
 	static const char *const vacuums[] = { "auto", "always", "never" };
 	static const char *const levels[] = { "monitor", "schema", "data" };
 	struct options *o = &cli->o;
@@ -278,7 +478,9 @@ apply_own(struct cli *cli, const struct option_entry *e, const char *value)
 		return 0;
 	case OPT_OUTPUT:
 		r = set_word(cli, e, value, outputs, ARRAY_SIZE(outputs), &word);
-		o->output = (enum output)word;
+		o->csv = word == 3;
+		o->markdown = word == 4;
+		o->output = word > 2 ? OUTPUT_TEXT : (enum output)word;
 		return r;
 	case OPT_COLOR:
 		r = set_word(cli, e, value, colours, ARRAY_SIZE(colours), &word);
@@ -313,6 +515,16 @@ apply_own(struct cli *cli, const struct option_entry *e, const char *value)
 		return r;
 	case OPT_LEVEL:
 		return set_word(cli, e, value, levels, ARRAY_SIZE(levels), &o->level);
+	case OPT_ENGINE:
+		return set_word(cli, e, value, engines, ARRAY_SIZE(engines), &o->engine);
+	case OPT_BY:
+		return set_word(cli, e, value, bys, ARRAY_SIZE(bys), &o->by);
+	case OPT_LIMIT:
+		return set_count(cli, e, value, &o->limit);
+	case OPT_RETRIES:
+		return set_retries(cli, e, value, &o->retries);
+	case OPT_ROWS:
+		return set_rows(cli, e, value, &o->rows);
 	case OPT_VACUUM:
 		return set_word(cli, e, value, vacuums, ARRAY_SIZE(vacuums), &o->vacuum);
 	case OPT_CONNECTION_LIMIT:
@@ -410,18 +622,44 @@ parse_part(int argc, char **argv, struct cli *cli, const char *first)
 static int
 unknown_command(const struct cli *cli, const char *word)
 {
-	const char *names[16];
+	const char *names[96];
 	size_t n = 0;
 	const char *near;
 	_cleanup_free_ char *shown = show_text(word);
 
 	for (; n < ARRAY_SIZE(names) && commands[n]; n++)
 		names[n] = commands[n]->name;
+	for (size_t i = 0; n < ARRAY_SIZE(names) && command_groups[i].name; i++)
+		names[n++] = command_groups[i].name;
 	near = str_nearest(word, names, n);
 	if (near)
 		return cli_fail(
 		    cli, EXIT_USAGE, "%s: no such command. Did you mean %s?", shown, near);
 	return cli_fail(cli, EXIT_USAGE, "%s: no such command. See: dbhealth --help.", shown);
+}
+
+/* The action behind a group's name: 0, 1 after help was printed, or an exit code. */
+static int
+find_action(struct cli *cli, const struct command_group *g, int argc, char **argv)
+{
+	_cleanup_str_ struct str actions = { 0 };
+	_cleanup_free_ char *name = NULL, *shown = NULL;
+
+	if (argc < 2 || streq(argv[1], "--help") || streq(argv[1], "-h")) {
+		help_group(g);
+		return argc < 2 ? cli_fail(cli, EXIT_USAGE, "%s: no action.", g->name) : 1;
+	}
+	name = xasprintf("%s %s", g->name, argv[1]);
+	cli->command = find_command(name);
+	if (cli->command)
+		return 0;
+	for (size_t i = 0; commands[i]; i++)
+		if (action_of(commands[i], g))
+			str_addf(&actions, "%s%s", actions.len > 0 ? ", " : "",
+			    action_of(commands[i], g));
+	shown = show_text(argv[1]);
+	return cli_fail(cli, EXIT_USAGE, "%s: %s: no such action. There are: %s.", g->name, shown,
+	    str_text(&actions));
 }
 
 /* -o nagios must rule errors that come before it was read, too. */
@@ -435,9 +673,31 @@ foresee_output(int argc, char **argv, struct cli *cli)
 			cli->o.output = OUTPUT_NAGIOS;
 }
 
+/* -3 is no option there: it is put behind all others, where getopt does not look.  How many are. */
+static int
+count_last(int argc, char **argv)
+{
+	int n = 0;
+
+	for (int i = 1; i < argc - n; i++) {
+		char *arg = argv[i];
+
+		if (streq(arg, "--"))
+			break;
+		if (arg[0] != '-' || !arg[1] || arg[1 + strspn(arg + 1, "0123456789")])
+			continue;
+		memmove(&argv[i], &argv[i + 1], (size_t)(argc - i - 1) * sizeof(*argv));
+		argv[argc - 1] = arg;
+		n++;
+		i--;
+	}
+	return n;
+}
+
 int
 options_parse(int argc, char **argv, struct cli *cli)
 {
+	const struct command_group *group;
 	int r;
 
 	foresee_output(argc, argv, cli);
@@ -449,22 +709,39 @@ options_parse(int argc, char **argv, struct cli *cli)
 		return cli_fail(
 		    cli, EXIT_USAGE, "no command: nothing to do. Try: dbhealth status.");
 	}
-	cli->command = find_command(argv[optind]);
-	if (!cli->command)
-		return unknown_command(cli, argv[optind]);
 	argc -= optind;
 	argv += optind;
+	group = find_group(argv[0]);
+	if (group) {
+		r = find_action(cli, group, argc, argv);
+		if (r != 0)
+			return r;
+		argc--;
+		argv++;
+	} else {
+		cli->command = find_command(argv[0]);
+	}
+	if (!cli->command)
+		return unknown_command(cli, argv[0]);
 	optind = 0; /* getopt begins anew, with what follows the command */
-	r = parse_part(argc, argv, cli, ":");
+	r = parse_part(argc - (cli->command->counts ? count_last(argc, argv) : 0), argv, cli, ":");
 	if (r != 0)
 		return r < 0 ? 1 : r;
+	if (cli->o.markdown && cli->command != &command_checklist &&
+	    cli->command != &command_release_check && cli->command != &command_schema)
+		return cli_fail(cli, EXIT_USAGE,
+		    "%s: markdown is what checklist --digest, release-check and schema print.",
+		    cli->command->name);
+	if (cli->o.csv && cli->command != &command_history)
+		return cli_fail(
+		    cli, EXIT_USAGE, "%s: csv is what history alone prints.", cli->command->name);
 	cli->args = argv + optind;
 	cli->nargs = argc - optind;
 	if (cli->nargs < cli->command->min_args)
 		return cli_fail(cli, EXIT_USAGE, "%s: it wants %s. See: dbhealth %s --help.",
 		    cli->command->name, cli->command->args, cli->command->name);
 	if (cli->command->max_args >= 0 && cli->nargs > cli->command->max_args) {
-		_cleanup_free_ char *shown = show_text(cli->args[cli->command->max_args]);
+		_cleanup_free_ char *shown = check_select_show(cli->args[cli->command->max_args]);
 
 		return cli_fail(cli, EXIT_USAGE,
 		    "%s: %s: one argument too many. See: dbhealth %s "

@@ -12,6 +12,7 @@
 #define ROWS_MAX       200000
 #define BYTES_MAX      (16 << 20)
 #define STATEMENTS_MAX 1000
+#define JOBS_MAX       100 /* of one worker */
 
 size_t
 sqlite_ask_add(struct sqlite_ask *a, const char *sql, const char *param, int64_t timeout_us)
@@ -87,6 +88,32 @@ on_message(uint32_t type, const char *payload, size_t len, void *arg)
 	json_decref(o);
 }
 
+/* ---- the worker ---- */
+
+struct sqlite_reader {
+	struct event_base *base;
+	struct worker_pool *pool; /* NULL until it is asked */
+};
+
+struct sqlite_reader *
+sqlite_reader_new(void)
+{
+	struct sqlite_reader *r = xcalloc(1, sizeof(*r));
+
+	r->base = event_base_new();
+	return r;
+}
+
+void
+sqlite_reader_free(struct sqlite_reader *r)
+{
+	if (!r)
+		return;
+	worker_pool_free(r->pool);
+	event_base_free(r->base);
+	free(r);
+}
+
 struct wait {
 	struct event_base *base;
 	struct sqlite_ask *ask;
@@ -114,22 +141,25 @@ relay(uint32_t type, const char *payload, size_t len, void *arg)
 }
 
 static int
-submit(struct wait *w, const char *job, int64_t budget_us)
+submit(struct sqlite_reader *reader, struct sqlite_ask *a, const char *job, int64_t budget_us)
 {
-	const struct worker_limits limits = { .processes = 1, .queue = 1 };
-	struct worker_pool *pool = NULL;
+	const struct worker_limits limits = {
+		.processes = 1, .queue = 1, .keep = true, .jobs = JOBS_MAX
+	};
+	struct wait w = { .base = reader->base, .ask = a };
 	struct err e = { 0 };
-	int r = worker_pool_new(w->base, "sqlite", &limits, &pool, &e);
+	int r = 0;
 
+	if (!reader->pool)
+		r = worker_pool_new(reader->base, "sqlite", &limits, &reader->pool, &e);
 	if (r == 0)
-		r = worker_submit(pool, SQLITE_JOB, job, strlen(job), budget_us + GRACE_US, 0,
-		    relay, on_end, w, NULL);
+		r = worker_submit(reader->pool, SQLITE_JOB, job, strlen(job), budget_us + GRACE_US,
+		    0, relay, on_end, &w, NULL);
 	if (r == 0)
-		event_base_dispatch(w->base);
+		event_base_dispatch(reader->base);
 	else
-		snprintf(w->ask->why, sizeof(w->ask->why), "%s", *e.msg ? e.msg : strerror(-r));
-	worker_pool_free(pool);
-	return r < 0 ? r : w->ask->error;
+		snprintf(a->why, sizeof(a->why), "%s", *e.msg ? e.msg : strerror(-r));
+	return r < 0 ? r : a->error;
 }
 
 static void
@@ -155,7 +185,7 @@ sqlite_ask_run(struct sqlite_ask *a, const char *path, int64_t copy_limit, int64
 {
 	json_t *o = json_object();
 	_cleanup_free_ char *job = NULL;
-	struct wait w = { .ask = a };
+	struct sqlite_reader *own = NULL;
 	int r;
 
 	a->n = json_array_size(a->statements);
@@ -174,9 +204,9 @@ sqlite_ask_run(struct sqlite_ask *a, const char *path, int64_t copy_limit, int64
 	json_object_set(o, "statements", a->statements);
 	job = json_dumps(o, JSON_COMPACT);
 	json_decref(o);
-	w.base = event_base_new();
-	r = submit(&w, job, budget_us);
-	event_base_free(w.base);
+	own = a->reader ? NULL : sqlite_reader_new();
+	r = submit(a->reader ? a->reader : own, a, job, budget_us);
+	sqlite_reader_free(own);
 	settle(a);
 	return r;
 }

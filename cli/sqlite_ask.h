@@ -9,7 +9,13 @@ struct sqlite_answer {
 	const char *reason, *text; /* why not, borrowed from the ask; "" */
 	bool truncated;
 };
+/* A worker that is kept between questions; NULL where one is asked for: a new one each time. */
+struct sqlite_reader;
+struct sqlite_reader *sqlite_reader_new(void);
+void sqlite_reader_free(struct sqlite_reader *);
+
 struct sqlite_ask {
+	struct sqlite_reader *reader; /* borrowed, or NULL */
 	json_t *statements;
 	json_t *facts;                 /* SQLITE_FACTS, or NULL */
 	json_t *ends;                  /* SQLITE_ANSWERED by number */

@@ -9,6 +9,7 @@
 #include "cli/sqlite_ask.h"
 #include "cli/stats.h"
 #include "report/report.h"
+#include "sqlite/damage.h"
 #include "sqlite/sqlite_role.h"
 
 #include <math.h>
@@ -66,8 +67,8 @@ static const char *const pragma_names[] = { "page_size", "page_count", "freelist
 
 /* One look. */
 struct look {
-	const struct cli *cli;
 	const struct stats_target *target;
+	struct err *err;
 	int64_t until_us;
 	struct sqlite_ask ask;
 	size_t pragmas, schema, tables, stat1, walk;
@@ -75,6 +76,7 @@ struct look {
 	json_t *kinds;  /* name -> row of TABLES */
 	json_t *then;   /* name of table, or index, -> rows at the last ANALYZE */
 	json_t *failed; /* name -> why its tree was not measured */
+	json_t *torn;   /* name -> null: its tree cannot be walked through */
 	json_t *stats;
 	int64_t page_size;
 };
@@ -125,28 +127,32 @@ stats_lockers(const json_t *facts)
 /* ---- asking ---- */
 
 static int
+fail(const struct look *l, int code, const char *why, const char *todo)
+{
+	err_set(l->err, -EIO, "%s.%s", why, todo);
+	return code;
+}
+
+static int
 refused(const struct look *l)
 {
-	_cleanup_free_ char *path = show_text(l->target->path);
 	_cleanup_free_ char *why = show_text(stats_get(l->ask.facts, "text"));
 	_cleanup_free_ char *lockers = stats_lockers(l->ask.facts);
 	_cleanup_free_ char *who = xasprintf(" It is %s.", lockers);
 	const char *reason = stats_get(l->ask.facts, "reason"), *todo = "";
-	const char *name = l->cli->command->name;
 
 	if (!l->ask.facts)
-		return cli_fail(l->cli, EXIT_UNAVAILABLE, "%s: %s: %s.", name, path,
-		    *l->ask.why ? l->ask.why : "no answer in time");
+		return fail(
+		    l, EXIT_UNAVAILABLE, *l->ask.why ? l->ask.why : "no answer in time", "");
 	if (streq(reason, "privilege"))
-		return cli_fail(l->cli, EXIT_PERMISSION, "%s: %s: %s.", name, path, why);
+		return fail(l, EXIT_PERMISSION, why, "");
 	if (stats_int(l->ask.facts, "open_error_code") == 26) /* SQLITE_NOTADB */
 		todo = " It is encrypted, or no SQLite database.";
 	else if (streq(reason, "locked") && *lockers)
 		todo = who;
 	else if (stats_int(l->ask.facts, "journal_hot") == 1)
 		todo = " Start that: it rolls back what was cut off.";
-	return cli_fail(l->cli, EXIT_UNAVAILABLE, "%s: %s: %s.%s", name, path,
-	    *why ? why : "it cannot be read", todo);
+	return fail(l, EXIT_UNAVAILABLE, *why ? why : "it cannot be read", todo);
 }
 
 static int64_t
@@ -172,11 +178,10 @@ ask_all(struct look *l)
 	(void)r; /* what the worker did not come to is said of each statement */
 	for (size_t i = 0; i < 2; i++) {
 		const struct sqlite_answer *a = &l->ask.answers[i == 0 ? l->pragmas : l->schema];
-		_cleanup_free_ char *path = show_text(l->target->path), *text = show_text(a->text);
+		_cleanup_free_ char *text = show_text(a->text);
 
 		if (!a->rows || (i == 0 && json_array_size(a->rows) == 0))
-			return cli_fail(l->cli, EXIT_UNAVAILABLE, "%s: %s: %s.",
-			    l->cli->command->name, path, *text ? text : "it cannot be read");
+			return fail(l, EXIT_UNAVAILABLE, *text ? text : "it cannot be read", "");
 	}
 	return 0;
 }
@@ -200,10 +205,37 @@ has_dbstat(const struct sqlite_answer *a)
 	return !strstr(a->text, "no such table");
 }
 
+/* Trees at which the walk stopped, since what it met there is no tree. */
+static void
+part_torn(struct look *l)
+{
+	_cleanup_free_ char *text = NULL;
+	const char *name;
+	int check = -1;
+	json_t *why;
+	void *next;
+
+	json_object_foreach_safe(l->failed, next, name, why)
+	{
+		const char *said = json_string_value(why);
+		bool torn = damage_says_corrupt(said);
+
+		if (damage_says_full(said)) {
+			if (check < 0)
+				check = stats_quick_check(l->target, left_us(l), &text);
+			torn = check == 1;
+		}
+		if (torn) {
+			json_object_set_new(l->torn, name, json_null());
+			json_object_del(l->failed, name);
+		}
+	}
+}
+
 static void
 walk_one_by_one(struct look *l)
 {
-	struct sqlite_ask ask = { 0 };
+	struct sqlite_ask ask = { .reader = l->target->reader };
 	json_t *schema = l->ask.answers[l->schema].rows, *row;
 	int64_t whole = left_us(l), each = MAX(whole / 8, 10 * USEC_PER_MSEC);
 	size_t i, n = 0;
@@ -229,6 +261,7 @@ walk_one_by_one(struct look *l)
 			    report_string(a && *a->text ? a->text : "not reached in time"));
 	}
 	sqlite_ask_done(&ask);
+	part_torn(l);
 }
 
 static void
@@ -304,11 +337,9 @@ pages_of(const json_t *row)
 }
 
 static void
-add_damage(struct look *l, const char *name, int64_t pages)
+add_damage(struct look *l, const char *name, const char *what)
 {
 	json_t *o = json_object();
-	_cleanup_free_ char *what =
-	    xasprintf("%lld damaged page%s", (long long)pages, pages == 1 ? "" : "s");
 
 	json_object_set_new(o, "object", json_string(name));
 	json_object_set_new(o, "what", json_string(what));
@@ -334,6 +365,8 @@ describe(struct look *l, const char *name, bool inner_rows)
 	           : json_null());
 	json_object_set_new(o, "rows_estimated", json_boolean(!whole && then));
 	json_object_set_new(o, "analyzed_rows", then ? json_incref(then) : json_null());
+	if (json_object_get(l->torn, name))
+		add_damage(l, name, "damaged, it cannot be walked through");
 	if (!row) {
 		static const char *const keys[] = { "bytes", "pages", "depth", "payload_bytes",
 			"unused_bytes", "scattered", "packed_bytes" };
@@ -352,8 +385,13 @@ describe(struct look *l, const char *name, bool inner_rows)
 	        leaves > 1 ? (double)sqlite_cell_int(row, W_GAPS) / (double)(leaves - 1) : 0,
 	        UNIT_RATIO));
 	json_object_set_new(o, "packed_bytes", json_integer(packed_pages(l, row) * l->page_size));
-	if (sqlite_cell_int(row, W_DAMAGED) > 0)
-		add_damage(l, name, sqlite_cell_int(row, W_DAMAGED));
+	if (!whole) {
+		int64_t n = sqlite_cell_int(row, W_DAMAGED);
+		_cleanup_free_ char *what =
+		    xasprintf("%lld damaged page%s", (long long)n, n == 1 ? "" : "s");
+
+		add_damage(l, name, what);
+	}
 	return o;
 }
 
@@ -541,17 +579,18 @@ build(struct look *l, int64_t start_us)
 }
 
 int
-stats_sqlite(
-    const struct cli *cli, const struct stats_target *target, int64_t budget_us, json_t **ret)
+stats_sqlite(const struct stats_target *target, int64_t budget_us, json_t **ret, struct err *err)
 {
 	int64_t start = clock_now_us();
-	struct look l = { .cli = cli, .target = target, .until_us = start + budget_us };
+	struct look l = { .target = target, .err = err, .until_us = start + budget_us };
 	int r;
 
+	l.ask.reader = target->reader;
 	l.trees = json_object();
 	l.kinds = json_object();
 	l.then = json_object();
 	l.failed = json_object();
+	l.torn = json_object();
 	r = ask_all(&l);
 	if (r == 0) {
 		build(&l, start);
@@ -561,8 +600,27 @@ stats_sqlite(
 	json_decref(l.kinds);
 	json_decref(l.then);
 	json_decref(l.failed);
+	json_decref(l.torn);
 	sqlite_ask_done(&l.ask);
 	return r;
+}
+
+int
+stats_fail(
+    const struct cli *cli, int code, const struct stats_target *target, const struct err *why)
+{
+	_cleanup_free_ char *path = show_text(target->path);
+
+	return *why->msg ? cli_fail(cli, code, "%s: %s: %s", cli->command->name, path, why->msg)
+	                 : code;
+}
+
+int64_t
+stats_disk(const json_t *stats)
+{
+	const json_t *file = json_object_get(stats, "file");
+
+	return stats_int(file, "bytes") + stats_int(file, "wal_bytes");
 }
 
 int64_t

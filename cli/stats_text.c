@@ -10,21 +10,12 @@
 #define NAME_WIDTH    24
 
 static void
-add_right(struct str *out, size_t width, const char *text)
-{
-	size_t w = text_columns(text);
-
-	layout_pad(out, w < width ? width - w : 1);
-	str_add(out, text);
-}
-
-static void
 add_unit(struct str *out, size_t width, const json_t *v, enum unit unit)
 {
 	_cleanup_free_ char *text =
 	    json_is_number(v) ? unit_format(json_number_value(v), unit) : xstrdup("?");
 
-	add_right(out, width, text);
+	layout_right(out, width, text);
 }
 
 static int64_t
@@ -54,7 +45,7 @@ add_tree(struct str *out, const json_t *tree, const char *indent)
 	number = xasprintf("%s%s", json_is_true(json_object_get(tree, "rows_estimated")) ? "~" : "",
 	    known ? count : "?");
 	layout_cell(out, name, NAME_WIDTH);
-	add_right(out, 14, number);
+	layout_right(out, 14, number);
 	add_unit(out, 9, json_object_get(tree, "bytes"), UNIT_BYTES);
 	if (walked && bytes > 0) {
 		json_t *unused = json_real((double)stats_int(tree, "unused_bytes") / (double)bytes);
@@ -62,11 +53,11 @@ add_tree(struct str *out, const json_t *tree, const char *indent)
 		add_unit(out, 8, unused, UNIT_RATIO);
 		json_decref(unused);
 	} else {
-		add_right(out, 8, walked ? "-" : "?");
+		layout_right(out, 8, walked ? "-" : "?");
 	}
 	add_unit(out, 6, json_object_get(tree, "depth"), UNIT_COUNT);
 	add_unit(out, 8, json_object_get(tree, "scattered"), UNIT_RATIO);
-	add_right(out, 11, json_is_integer(json_object_get(tree, "analyzed_rows")) ? then : "-");
+	layout_right(out, 11, json_is_integer(json_object_get(tree, "analyzed_rows")) ? then : "-");
 	str_addc(out, '\n');
 }
 
@@ -141,38 +132,38 @@ add_tables(struct str *out, const json_t *stats, bool all)
 
 /* ---- the head ---- */
 
-static void
-count_trees(const json_t *stats, int64_t *ret_tables, int64_t *ret_indexes, int64_t *ret_rows,
-    bool *ret_estimated)
+struct stats_count
+stats_counted(const json_t *stats)
 {
+	struct stats_count c = { 0 };
 	const json_t *t;
 	size_t i;
 
 	json_array_foreach (json_object_get(stats, "tables"), i, t) {
 		if (streq(stats_get(t, "kind"), "internal"))
 			continue;
-		++*ret_tables;
-		*ret_indexes += (int64_t)json_array_size(json_object_get(t, "indexes"));
-		*ret_rows += stats_int(t, "rows");
+		c.tables++;
+		c.indexes += (int64_t)json_array_size(json_object_get(t, "indexes"));
+		c.rows += stats_int(t, "rows");
 		if (!streq(stats_get(t, "kind"), "virtual") &&
 		    (!json_is_integer(json_object_get(t, "rows")) ||
 		        json_is_true(json_object_get(t, "rows_estimated"))))
-			*ret_estimated = true;
+			c.estimated = true;
 	}
+	return c;
 }
 
 static void
 add_verdict(struct str *out, const json_t *stats, bool colour)
 {
-	int64_t tables = 0, indexes = 0, rows = 0, bytes = stats_int(stats, "bytes");
+	struct stats_count c = stats_counted(stats);
+	int64_t bytes = stats_int(stats, "bytes");
 	size_t damaged = json_array_size(json_object_get(stats, "damaged"));
 	size_t missed = json_array_size(json_object_get(stats, "not_measured"));
 	_cleanup_free_ char *size = unit_format((double)bytes, UNIT_BYTES), *n = NULL, *what = NULL;
 	_cleanup_free_ char *back = NULL, *share = NULL, *tail = NULL;
-	bool estimated = false;
 
-	count_trees(stats, &tables, &indexes, &rows, &estimated);
-	n = layout_count(rows);
+	n = layout_count(c.rows);
 	back = unit_format((double)stats_reclaimable(stats), UNIT_BYTES);
 	share = unit_format(
 	    bytes > 0 ? (double)stats_reclaimable(stats) / (double)bytes : 0, UNIT_RATIO);
@@ -184,9 +175,9 @@ add_verdict(struct str *out, const json_t *stats, bool colour)
 		tail = xstrdup("VACUUM would return nothing");
 	else
 		tail = xasprintf("VACUUM would return about %s (%s)", back, share);
-	what = xasprintf("%s, %lld table%s, %lld index%s, %s%s row%s; %s", size, (long long)tables,
-	    tables == 1 ? "" : "s", (long long)indexes, indexes == 1 ? "" : "es",
-	    estimated ? "~" : "", n, rows == 1 ? "" : "s", tail);
+	what = xasprintf("%s, %lld table%s, %lld index%s, %s%s row%s; %s", size,
+	    (long long)c.tables, c.tables == 1 ? "" : "s", (long long)c.indexes,
+	    c.indexes == 1 ? "" : "es", c.estimated ? "~" : "", n, c.rows == 1 ? "" : "s", tail);
 	layout_verdict(out,
 	    damaged > 0  ? "critical"
 	    : missed > 0 ? "unknown"
@@ -246,9 +237,9 @@ add_share(struct str *out, const char *what, int64_t bytes, const json_t *stats)
 	    unit_format(all > 0 ? (double)bytes / (double)all : 0, UNIT_RATIO);
 
 	layout_cell(out, what, NAME_WIDTH);
-	add_right(out, 14, pages);
-	add_right(out, 9, text);
-	add_right(out, 8, share);
+	layout_right(out, 14, pages);
+	layout_right(out, 9, text);
+	layout_right(out, 8, share);
 	str_addc(out, '\n');
 }
 
@@ -301,7 +292,7 @@ stats_text(const json_t *stats, const struct cli *cli)
 	add_verdict(&out, stats, cli->colour);
 	add_place(&out, stats);
 	add_faults(&out, json_object_get(stats, "damaged"),
-	    "DAMAGED; see: dbhealth explain sqlite-quick-check", "what", all);
+	    "DAMAGED; what it is and what to do: dbhealth check", "what", all);
 	add_space(&out, stats);
 	add_tables(&out, stats, all);
 	add_faults(&out, json_object_get(stats, "not_measured"),

@@ -5,9 +5,10 @@
 set -eu
 
 build="gcc libc6-dev make pkg-config libevent-dev libpq-dev libsqlite3-dev libjansson-dev
-	libini-config-dev libsystemd-dev libssl-dev libexpat1-dev libyaml-dev sqlite3"
+	libini-config-dev libsystemd-dev libssl-dev libcurl4-openssl-dev libexpat1-dev libyaml-dev libseccomp-dev
+	libzstd-dev libpg-query-dev sqlite3"
 test="postgresql libcmocka-dev python3 python3-pytest python3-pytest-timeout python3-pytest-xdist
-	python3-psycopg2 python3-jsonschema pgbouncer sqlite3 iproute2 util-linux psmisc acl faketime
+	python3-psycopg2 python3-jsonschema pgbouncer sqlite3 iproute2 util-linux psmisc acl faketime age gnupg
 	prometheus python3-prometheus-client python3-alembic python3-django systemd"
 systemd="debootstrap systemd-container python3 util-linux"
 lint="clang clang-format clang-tidy cppcheck mandoc shellcheck"

@@ -4,8 +4,10 @@
 #include "daemon/api_private.h"
 #include "daemon/api_socket.h"
 #include "daemon/api_tcp.h"
+#include "daemon/event_stream.h"
 #include "daemon/metrics_page.h"
 #include "daemon/process_metrics.h"
+#include "daemon/status_page.h"
 #include <sys/resource.h>
 
 /* ---- what the API tells of itself ---- */
@@ -18,6 +20,9 @@ own_metrics(struct exposition *e, void *arg)
 
 	api_tcp_add_stats(api->tcp, &s);
 	process_metrics_add(e);
+	family_add(exposition_family(e, FAMILY_GAUGE, "dbhealth_api_event_streams",
+	               "Clients that listen to events now."),
+	    "", api->streams ? (double)event_streams_count(api->streams) : 0);
 	family_add(exposition_family(
 	               e, FAMILY_GAUGE, "dbhealth_api_clients", "Connections to the API now."),
 	    "", (double)s.connections);
@@ -33,6 +38,7 @@ own_metrics(struct exposition *e, void *arg)
 	family_add(exposition_family(e, FAMILY_COUNTER, "dbhealth_api_full",
 	               "Times that no further client was let in: max_clients, or descriptors."),
 	    "", (double)s.full);
+	api_silence_metrics(e, api->monitor);
 	if (api->more_metrics)
 		api->more_metrics(e, api->more_metrics_arg);
 }
@@ -43,20 +49,41 @@ static const struct route {
 	const char *method, *path; /* `*` is one segment, looked up by the handler */
 	void (*handle)(struct api *, struct http_request *, const struct api_request *);
 	enum { READS, WRITES, READS_OPENLY /* over TCP too, without listen_api */ } right;
-	const char *keys[8]; /* of the query */
+	const char *keys[9]; /* of the query */
 } routes[] = {
 	{ "GET", "v1/status", api_get_status, READS, { NULL } },
 	{ "GET", "v1/databases/*", api_get_database, READS, { NULL } },
 	{ "GET", "v1/databases/*/health", api_get_health, READS_OPENLY, { "probes", "role" } },
 	{ "GET", "v1/databases/*/baseline", api_get_baseline, READS, { "check" } },
+	{ "GET", "v1/databases/*/statements", api_get_statements, READS, { "by", "limit" } },
 	{ "POST", "v1/databases/*/baseline", api_post_baseline, WRITES, { "check", "version" } },
 	{ "DELETE", "v1/databases/*/baseline", api_delete_baseline, WRITES, { "check" } },
 	{ "GET", "v1/findings", api_get_findings, READS,
 	    { "server", "database", "probe", "check", "severity", "state", "limit", "cursor" } },
+	{ "GET", "v1/findings/*/evidence", api_get_evidence, READS, { NULL } },
+	{ "POST", "v1/findings/*/evidence", api_post_evidence, WRITES, { NULL } },
+	{ "GET", "v1/events", api_get_events, READS,
+	    { "database", "server", "check", "finding", "kind", "since", "until", "after",
+	        "limit" } },
+	{ "GET", "v1/history", api_get_history, READS,
+	    { "database", "check", "object", "since", "until", "step" } },
 	{ "GET", "v1/checks", api_get_checks, READS, { NULL } },
 	{ "GET", "v1/checks/*", api_get_check, READS, { NULL } },
 	{ "POST", "v1/databases/*/probes/*/run", api_post_run, WRITES, { "wait" } },
 	{ "POST", "v1/findings/*/ack", api_post_ack, WRITES, { NULL } },
+	{ "GET", "v1/cost", api_get_cost, READS, { "server", "limit" } },
+	{ "GET", "v1/jobs", api_get_jobs, READS, { NULL } },
+	{ "GET", "v1/jobs/*", api_get_job, READS, { NULL } },
+	{ "POST", "v1/jobs/*/run", api_post_job_run, WRITES, { NULL } },
+	{ "GET", "v1/silences", api_get_silences, READS, { NULL } },
+	{ "POST", "v1/silences", api_post_silence, WRITES, { NULL } },
+	{ "DELETE", "v1/silences/*", api_delete_silence, WRITES, { NULL } },
+	{ "GET", "v1/checklist", api_get_checklist, READS, { NULL } },
+	{ "POST", "v1/checklist/*/done", api_post_checklist_done, WRITES, { NULL } },
+	{ "DELETE", "v1/checklist/*/done", api_delete_checklist_done, WRITES, { "database" } },
+	{ "GET", "v1/accepts", api_get_accepts, READS, { NULL } },
+	{ "POST", "v1/accepts", api_post_accept, WRITES, { NULL } },
+	{ "DELETE", "v1/accepts/*", api_delete_accept, WRITES, { NULL } },
 	{ "GET", "metrics", api_get_metrics, READS_OPENLY, { NULL } },
 	{ "GET", "healthz", api_get_healthz, READS_OPENLY, { NULL } },
 	{ "GET", "readyz", api_get_readyz, READS_OPENLY, { NULL } },
@@ -176,8 +203,8 @@ on_tcp_request(struct http_request *r, void *arg)
 /* ---- life ---- */
 
 /* max_clients, but never the last quarter of the descriptors, nor what else we need. */
-static unsigned
-client_limit(const struct conf *conf)
+unsigned
+api_client_limit(const struct conf *conf)
 {
 	struct rlimit l = { 0 };
 	int64_t most = conf->daemon.max_clients, room;
@@ -230,8 +257,13 @@ api_new(struct event_base *base, struct monitor *monitor, const struct conf *con
 	api->monitor = monitor;
 	api->conf = conf;
 	TAILQ_INIT(&api->waits);
+	TAILQ_INIT(&api->event_lists);
+	TAILQ_INIT(&api->evidence_waits);
+	TAILQ_INIT(&api->history_waits);
+	TAILQ_INIT(&api->statements_waits);
 	api->metrics = metrics_page_new(base, monitor, own_metrics, api);
-	limits.clients = client_limit(conf);
+	limits.clients = api_client_limit(conf);
+	api->status = status_page_new(base, monitor, api_own_status, api);
 	r = find_admin(api, conf, e);
 	if (r == 0 && made)
 		r = api_listen(conf, &fd, e);
@@ -257,10 +289,16 @@ api_free(struct api *api)
 	if (!api)
 		return NULL;
 	api_waits_end(api);
+	api_event_lists_end(api);
+	api_evidence_end(api);
+	api_history_end(api);
+	api_statements_end(api);
 	http_server_free(api->http);
 	api_tcp_free(api->tcp);
+	event_streams_free(api->streams);
 	metrics_page_free(api->metrics);
 	api_changed(api);
+	status_page_free(api->status);
 	if (api->path && lstat(api->path, &st) == 0 && st.st_dev == api->device &&
 	    st.st_ino == api->inode)
 		unlink(api->path);
@@ -275,12 +313,24 @@ api_set_conf(struct api *api, const struct conf *conf)
 	struct err e = { 0 };
 
 	api->conf = conf;
-	http_server_set_clients(api->http, client_limit(conf));
-	api_tcp_set_conf(api->tcp, conf, client_limit(conf));
+	http_server_set_clients(api->http, api_client_limit(conf));
+	api_tcp_set_conf(api->tcp, conf, api_client_limit(conf));
 	metrics_page_anew(api->metrics);
 	if (find_admin(api, conf, &e) < 0)
 		log_warning("%s; only root and our own user may write", e.msg);
 	api_changed(api);
+}
+
+void
+api_set_recorder(struct api *api, struct recorder *recorder)
+{
+	api->recorder = recorder;
+}
+
+void
+api_set_upkeep(struct api *api, struct upkeep *upkeep)
+{
+	api->upkeep = upkeep;
 }
 
 void
@@ -295,6 +345,13 @@ api_add_metrics(struct api *api, void (*more)(struct exposition *, void *arg), v
 {
 	api->more_metrics = more;
 	api->more_metrics_arg = arg;
+}
+
+void
+api_set_events(struct api *api, struct event_log *events)
+{
+	api->events = events;
+	api->streams = event_streams_new(api->base, events);
 }
 
 void

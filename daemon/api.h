@@ -19,14 +19,26 @@ struct api *api_free(struct api *); /* returns NULL; removes a socket file that 
 void api_set_conf(struct api *, const struct conf *);
 /* Something changed (a transition): answers kept for others are made anew. */
 void api_changed(struct api *);
-/* What waits to be stored and to be told: shown with the status. */
+/* What waits to be stored and to be told, and what cannot: shown with the status. */
+struct losses;
 struct api_queues {
 	size_t store, outlets;
+	const char *state_trouble, *history_trouble; /* why it cannot be written; NULL: it can */
+	const struct losses *losses;
 };
 void api_set_queues(struct api *, void (*get_fn)(void *arg, struct api_queues *ret), void *arg);
+struct recorder;
+void api_set_recorder(struct api *, struct recorder *); /* borrowed */
+struct jobs;
+void api_set_jobs(struct api *, struct jobs *); /* borrowed */
+struct upkeep;
+void api_set_upkeep(struct api *, struct upkeep *); /* borrowed */
 /* Families of whoever owns the API, for /metrics. */
 struct exposition;
 void api_add_metrics(struct api *, void (*more)(struct exposition *, void *arg), void *arg);
+/* The log that /v1/events gives; borrowed until api_free. */
+struct event_log;
+void api_set_events(struct api *, struct event_log *);
 /* No new connections; those that are open end with their answer. */
 void api_pause(struct api *);
 

@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "base/str.h"
 #include "daemon/api_private.h"
+#include "daemon/status_page.h"
 #include "report/report.h"
 
 #define CACHE_MIN_US (200 * USEC_PER_MSEC)
@@ -78,6 +79,26 @@ api_changed(struct api *api)
 {
 	for (size_t i = 0; i < API_CACHE_ENTRIES; i++)
 		cached_done(&api->cache[i]);
+	status_page_changed(api->status);
+}
+
+bool
+api_parse_limit(struct http_request *r, const struct api_request *q, size_t max, size_t *limit)
+{
+	const char *text = api_request_get(q, "limit");
+	char *end = NULL;
+	unsigned long n;
+
+	if (!text)
+		return true;
+	errno = 0;
+	n = strtoul(text, &end, 10);
+	if (errno != 0 || *text < '0' || *text > '9' || *end || n < 1 || n > max) {
+		http_reply_error(r, 400, NULL, "limit: 1 to %zu", max);
+		return false;
+	}
+	*limit = n;
+	return true;
 }
 
 void

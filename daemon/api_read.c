@@ -2,32 +2,37 @@
 #include "base/clock.h"
 #include "base/str.h"
 #include "daemon/api_private.h"
+#include "daemon/losses.h"
 #include "daemon/metrics_page.h"
+#include "daemon/status_page.h"
 
 #define LIMIT_DEFAULT 1000
 #define LIMIT_MAX     10000
 
-static json_t *
-status_json(const struct api *api)
+json_t *
+api_own_status(void *arg)
 {
-	json_t *o = monitor_status(api->monitor), *daemon = json_object_get(o, "daemon");
+	const struct api *api = arg;
 	struct api_queues queues = { 0 };
+	json_t *o = json_object();
 
 	if (api->queues_fn)
 		api->queues_fn(api->queues_arg, &queues);
-	json_object_set_new(daemon, "store_queued", json_integer((json_int_t)queues.store));
-	json_object_set_new(daemon, "outlet_queued", json_integer((json_int_t)queues.outlets));
+	json_object_set_new(o, "store_queued", json_integer((json_int_t)queues.store));
+	json_object_set_new(o, "outlet_queued", json_integer((json_int_t)queues.outlets));
+	json_object_set_new(o, "state_trouble",
+	    queues.state_trouble ? json_string(queues.state_trouble) : json_null());
+	json_object_set_new(o, "history_trouble",
+	    queues.history_trouble ? json_string(queues.history_trouble) : json_null());
+	json_object_set_new(o, "lost", queues.losses ? losses_json(queues.losses) : json_array());
 	return o;
 }
 
 void
 api_get_status(struct api *api, struct http_request *r, const struct api_request *q)
 {
-	int64_t began = clock_now_us();
-
 	(void)q;
-	if (!api_reply_cached(api, r))
-		api_reply_and_keep(api, r, began, status_json(api));
+	status_page_serve(api->status, r);
 }
 
 void
@@ -100,24 +105,6 @@ is_one_of(
 	return false;
 }
 
-static bool
-parse_limit(struct http_request *r, const char *text, size_t *ret)
-{
-	char *end = NULL;
-	long n;
-
-	if (!text)
-		return true;
-	errno = 0;
-	n = strtol(text, &end, 10);
-	if (errno != 0 || *text == '\0' || *end || n < 1 || n > LIMIT_MAX) {
-		http_reply_error(r, 400, NULL, "limit: 1 to %d", LIMIT_MAX);
-		return false;
-	}
-	*ret = (size_t)n;
-	return true;
-}
-
 /* A name that nothing watched has is no "nothing found": a script with a slip in it must notice. */
 static bool
 are_known(struct api *api, struct http_request *r, const struct finding_filter *f)
@@ -149,7 +136,7 @@ api_get_findings(struct api *api, struct http_request *r, const struct api_reque
 	if (!is_one_of(r, "probe", f.probe, probe_names, PROBE_N) ||
 	    !is_one_of(r, "severity", f.severity, severity_names + 1, SEVERITY_N - 1) ||
 	    !is_one_of(r, "state", f.state, states, ARRAY_SIZE(states)) ||
-	    !parse_limit(r, api_request_get(q, "limit"), &f.limit))
+	    !api_parse_limit(r, q, LIMIT_MAX, &f.limit))
 		return;
 	f.state = f.state ? f.state : "open";
 	if (api_reply_cached(api, r))
@@ -161,6 +148,21 @@ api_get_findings(struct api *api, struct http_request *r, const struct api_reque
 		json_decref(o);
 	else
 		api_reply_and_keep(api, r, began, o);
+}
+
+void
+api_get_cost(struct api *api, struct http_request *r, const struct api_request *q)
+{
+	const char *server = api_request_get(q, "server");
+	size_t limit = 10;
+
+	if (!api_parse_limit(r, q, LIMIT_MAX, &limit))
+		return;
+	if (server && *server && !monitor_has_server(api->monitor, server)) {
+		http_reply_error(r, 404, NULL, "no server of the name %.100s", server);
+		return;
+	}
+	api_reply(r, 200, NULL, monitor_cost(api->monitor, server, limit));
 }
 
 void

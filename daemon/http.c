@@ -1,23 +1,17 @@
 /*
- * HTTP connections: accept within limits, read one request, hand it on, write the answer, again.
- * The protocol's text is http_parse.c's.
+ * HTTP connections: accept within limits, read one request, hand it on, see its answer out, again.
+ * The protocol's text is http_parse.c's, the answer http_answer.c's and http_stream.c's.
  */
-#include "daemon/http.h"
-
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/str.h"
-#include "base/text.h"
-#include "daemon/http_parse.h"
+#include "daemon/http_private.h"
 
 #include <event2/buffer.h>
-#include <event2/bufferevent.h>
-#include <event2/listener.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
 #include <signal.h>
-#include <sys/queue.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 
@@ -35,100 +29,10 @@ const struct http_limits http_limits_default = {
 	.body_bytes = 64 << 10,
 };
 
-struct http_body {
-	unsigned refs;
-	char *text; /* owned */
-	size_t len;
-};
-
-enum conn_state {
-	CONN_READING = 0, /* a request, until request_us */
-	CONN_HANDLING,    /* the handler has it */
-	CONN_WRITING,     /* the answer, until drain_us */
-	CONN_LINGERING,   /* answered and closed our side; what still comes is dropped */
-};
-
-struct http_request {
-	struct http_conn *conn;
-	struct http_head head;
-	void *arg;
-	void (*on_gone)(struct http_request *);
-};
-
-/* Owned by the server's list; freed by conn_free only, never inside its own reply. */
-struct http_conn {
-	TAILQ_ENTRY(http_conn) entry;
-	struct http_server *server; /* borrowed */
-	struct bufferevent *bev;
-	struct event *timer;
-	enum conn_state state;
-	int64_t reading_since_us;
-	bool close_after; /* the protocol or we want it closed after this answer */
-	bool eof;         /* the client will send no more */
-	bool continued;   /* 100 Continue was sent for this request */
-	size_t lingered;
-	unsigned served;
-	struct http_request request;
-};
-
-struct http_server {
-	struct event_base *base; /* borrowed */
-	struct evconnlistener *listener;
-	struct event *retry;
-	struct http_limits limits;
-	http_handler_fn handler;
-	void *arg;
-	TAILQ_HEAD(, http_conn) conns; /* oldest use first */
-	size_t nconns;
-	bool paused, full;
-	struct http_stats stats;
-	bool (*admit)(const struct sockaddr *, void *arg); /* NULL: everybody */
-	void *admit_arg;
-	int64_t problem_logged_us;
-};
-
-/* ---- bodies ---- */
-
-struct http_body *
-http_body_new(char *take_text, size_t len)
-{
-	struct http_body *b = xcalloc(1, sizeof(*b));
-
-	b->refs = 1;
-	b->text = take_text;
-	b->len = len;
-	return b;
-}
-
-struct http_body *
-http_body_ref(struct http_body *b)
-{
-	b->refs++;
-	return b;
-}
-
-struct http_body *
-http_body_unref(struct http_body *b)
-{
-	if (b && --b->refs == 0) {
-		free(b->text);
-		free(b);
-	}
-	return NULL;
-}
-
-static void
-on_body_sent(const void *data, size_t len, void *arg)
-{
-	(void)data;
-	(void)len;
-	http_body_unref(arg);
-}
-
 /* ---- connections ---- */
 
-static void
-conn_arm(struct http_conn *c, int64_t us)
+void
+http_conn_arm(struct http_conn *c, int64_t us)
 {
 	struct timeval tv = { us / USEC_PER_SEC, us % USEC_PER_SEC };
 
@@ -175,11 +79,16 @@ accept_again(struct http_server *s)
 	evconnlistener_enable(s->listener);
 }
 
-static void
-conn_free(struct http_conn *c)
+void
+http_conn_free(struct http_conn *c)
 {
 	struct http_server *s = c->server;
 
+	if (c->state == CONN_STREAMING && c->request.on_gone) {
+		void (*gone)(struct http_request *) = TAKE_PTR(c->request.on_gone);
+
+		gone(&c->request);
+	}
 	TAILQ_REMOVE(&s->conns, c, entry);
 	s->nconns--;
 	event_free(c->timer);
@@ -226,7 +135,7 @@ make_room(struct http_server *s)
 	TAILQ_FOREACH (c, &s->conns, entry) {
 		if (!may_yield(c))
 			continue;
-		conn_free(c);
+		http_conn_free(c);
 		return;
 	}
 }
@@ -239,7 +148,7 @@ conn_begin_reading(struct http_conn *c)
 	c->state = CONN_READING;
 	c->reading_since_us = clock_now_us();
 	c->continued = false;
-	conn_arm(c, c->server->limits.request_us);
+	http_conn_arm(c, c->server->limits.request_us);
 }
 
 static void
@@ -248,7 +157,7 @@ conn_end(struct http_conn *c)
 	/* Closing with unread data resets the connection and may take the answer along, so our side
 	 * is closed first and what still comes is dropped for a moment. */
 	if (c->eof) {
-		conn_free(c);
+		http_conn_free(c);
 		return;
 	}
 	c->state = CONN_LINGERING;
@@ -256,7 +165,7 @@ conn_end(struct http_conn *c)
 	bufferevent_disable(c->bev, EV_WRITE);
 	evbuffer_drain(bufferevent_get_input(c->bev), SIZE_MAX);
 	bufferevent_setwatermark(c->bev, EV_READ, 0, 0);
-	conn_arm(c, LINGER_US);
+	http_conn_arm(c, LINGER_US);
 }
 
 static bool
@@ -309,7 +218,7 @@ on_timer(evutil_socket_t fd, short what, void *arg)
 		return;
 	}
 	c->server->stats.timeouts += is_slow(c);
-	conn_free(c);
+	http_conn_free(c);
 }
 
 static void
@@ -324,7 +233,10 @@ on_read(struct bufferevent *bev, void *arg)
 		c->lingered += evbuffer_get_length(in);
 		evbuffer_drain(in, SIZE_MAX);
 		if (c->lingered > LINGER_BYTES)
-			conn_free(c);
+			http_conn_free(c);
+	} else if (c->state == CONN_STREAMING) {
+		/* nothing that it could say matters any more */
+		evbuffer_drain(in, SIZE_MAX);
 	}
 }
 
@@ -334,6 +246,11 @@ on_written(struct bufferevent *bev, void *arg)
 {
 	struct http_conn *c = arg;
 
+	if (c->state == CONN_STREAMING) {
+		if (c->request.on_drained)
+			c->request.on_drained(&c->request);
+		return;
+	}
 	if (c->state != CONN_WRITING || evbuffer_get_length(bufferevent_get_output(bev)) > 0)
 		return;
 	http_head_done(&c->request.head);
@@ -351,7 +268,7 @@ on_written(struct bufferevent *bev, void *arg)
 	if (evbuffer_get_length(bufferevent_get_input(bev)) > 0)
 		conn_process(c);
 	else if (c->eof)
-		conn_free(c);
+		http_conn_free(c);
 }
 
 static void
@@ -360,6 +277,7 @@ on_event(struct bufferevent *bev, short what, void *arg)
 	struct http_conn *c = arg;
 
 	(void)bev;
+	c->server->stats.timeouts += (what & BEV_EVENT_TIMEOUT) != 0;
 	c->eof = true;
 	if (c->state == CONN_HANDLING) {
 		look_whether_gone(c, what & BEV_EVENT_ERROR);
@@ -368,7 +286,7 @@ on_event(struct bufferevent *bev, short what, void *arg)
 	/* Who ended its side still gets the answers to what it asked. */
 	if (c->state == CONN_WRITING && !(what & BEV_EVENT_ERROR))
 		return;
-	conn_free(c);
+	http_conn_free(c);
 }
 
 /* The oldest request in the input, if it is complete; else waits on, or refuses it. */
@@ -388,7 +306,7 @@ conn_process(struct http_conn *c)
 			bufferevent_write(c->bev, "HTTP/1.1 100 Continue\r\n\r\n", 25);
 		}
 		if (c->eof)
-			conn_free(c);
+			http_conn_free(c);
 		return;
 	}
 	event_del(c->timer);
@@ -530,7 +448,7 @@ http_server_free(struct http_server *s)
 		return NULL;
 	s->paused = true;
 	while (!TAILQ_EMPTY(&s->conns))
-		conn_free(TAILQ_FIRST(&s->conns));
+		http_conn_free(TAILQ_FIRST(&s->conns));
 	evconnlistener_free(s->listener);
 	event_free(s->retry);
 	free(s);
@@ -547,8 +465,8 @@ http_server_pause(struct http_server *s)
 	event_del(s->retry);
 	for (; c; c = next) {
 		next = TAILQ_NEXT(c, entry);
-		if (c->state == CONN_READING)
-			conn_free(c);
+		if (c->state == CONN_READING || c->state == CONN_STREAMING)
+			http_conn_free(c);
 	}
 }
 
@@ -565,104 +483,4 @@ http_server_stats(const struct http_server *s)
 
 	stats.connections = s->nconns;
 	return stats;
-}
-
-/* ---- requests ---- */
-
-const char *
-http_request_method(const struct http_request *r)
-{
-	return r->head.method;
-}
-
-const char *
-http_request_target(const struct http_request *r)
-{
-	return r->head.target;
-}
-
-const char *
-http_request_host(const struct http_request *r)
-{
-	return r->head.host;
-}
-
-bool
-http_request_is_old(const struct http_request *r)
-{
-	return r->head.old;
-}
-
-const char *
-http_request_accept(const struct http_request *r)
-{
-	return r->head.accept;
-}
-
-int
-http_request_socket(const struct http_request *r)
-{
-	return (int)bufferevent_getfd(r->conn->bev);
-}
-
-void *
-http_request_arg(const struct http_request *r)
-{
-	return r->arg;
-}
-
-void
-http_request_set_arg(struct http_request *r, void *arg, void (*on_gone)(struct http_request *))
-{
-	r->arg = arg;
-	r->on_gone = on_gone;
-}
-
-static const char *
-reason_phrase(int code)
-{
-	static const struct {
-		int code;
-		const char *text;
-	} phrases[] = { { 200, "OK" }, { 201, "Created" }, { 202, "Accepted" },
-		{ 400, "Bad Request" }, { 403, "Forbidden" }, { 404, "Not Found" },
-		{ 405, "Method Not Allowed" }, { 409, "Conflict" }, { 413, "Content Too Large" },
-		{ 429, "Too Many Requests" }, { 503, "Service Unavailable" } };
-
-	for (size_t i = 0; i < ARRAY_SIZE(phrases); i++)
-		if (phrases[i].code == code)
-			return phrases[i].text;
-	return "Error";
-}
-
-/* Nothing more can come behind this request. */
-static bool
-is_last(const struct http_conn *c)
-{
-	return c->eof && evbuffer_get_length(bufferevent_get_input(c->bev)) == 0;
-}
-
-void
-http_reply(
-    struct http_request *r, int code, const char *type, const char *extra, struct http_body *body)
-{
-	struct http_conn *c = r->conn;
-	struct evbuffer *out = bufferevent_get_output(c->bev);
-	bool head_only = r->head.method && streq(r->head.method, "HEAD");
-
-	assert(c->state == CONN_HANDLING);
-	if (c->server->paused || c->server->full || is_last(c))
-		c->close_after = true;
-	evbuffer_add_printf(out,
-	    "HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n"
-	    "Cache-Control: no-store\r\nConnection: %s\r\n%s\r\n",
-	    code, reason_phrase(code), type, body->len, c->close_after ? "close" : "keep-alive",
-	    extra ? extra : "");
-	if (head_only || body->len == 0)
-		http_body_unref(body);
-	else if (evbuffer_add_reference(out, body->text, body->len, on_body_sent, body) < 0)
-		http_body_unref(body);
-	c->state = CONN_WRITING;
-	c->request.on_gone = NULL;
-	conn_arm(c, c->server->limits.drain_us);
 }

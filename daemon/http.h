@@ -53,11 +53,14 @@ struct http_stats {
 struct http_stats http_server_stats(const struct http_server *);
 
 const char *http_request_method(const struct http_request *);
-const char *http_request_target(const struct http_request *); /* as sent, without fragment */
-const char *http_request_host(const struct http_request *);   /* NULL: not told */
-bool http_request_is_old(const struct http_request *);        /* HTTP/1.0 */
-const char *http_request_accept(const struct http_request *); /* NULL: not told */
-int http_request_socket(const struct http_request *);         /* for credentials */
+const char *http_request_target(const struct http_request *);        /* as sent, without fragment */
+const char *http_request_host(const struct http_request *);          /* NULL: not told */
+bool http_request_is_old(const struct http_request *);               /* HTTP/1.0 */
+const char *http_request_accept(const struct http_request *);        /* NULL: not told */
+const char *http_request_last_event_id(const struct http_request *); /* NULL: not told */
+/* What was sent with it, a NUL behind; NULL: nothing. */
+const char *http_request_body(const struct http_request *, size_t *ret_len);
+int http_request_socket(const struct http_request *); /* for credentials */
 /* An opaque word of the handler's, NULL at first. */
 void *http_request_arg(const struct http_request *);
 /* on_gone: the client hung up before the reply; the request must still be replied to. */
@@ -69,3 +72,13 @@ void http_reply(
 /* The error shape of the API: {"error":{"code","message"}}. */
 void http_reply_error(struct http_request *, int code, const char *extra, const char *fmt, ...)
     _printf_(4, 5);
+
+/*
+ * An answer without an end: the head is sent now, text as it comes.  From here on on_gone is called
+ * whenever the connection goes, and the request is gone after it; who does not read is cut after HTTP_STREAM_STUCK_US.  on_drained: all was taken that was written.
+ */
+#define HTTP_STREAM_STUCK_US (INT64_C(10) * 1000000)
+void http_stream_begin(struct http_request *, const char *type,
+    void (*on_gone)(struct http_request *), void (*on_drained)(struct http_request *));
+void http_stream_write(struct http_request *, const char *, size_t);
+size_t http_stream_unread(const struct http_request *); /* bytes that wait for the client */

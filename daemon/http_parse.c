@@ -12,6 +12,8 @@ http_head_done(struct http_head *h)
 	free(h->target);
 	free(h->host);
 	free(h->accept);
+	free(h->body);
+	free(h->last_event_id);
 	*h = (struct http_head){ 0 };
 }
 
@@ -109,6 +111,7 @@ take_accept(struct http_head *h, const char *value)
 	char *all = h->accept ? xasprintf("%s, %s", h->accept, value) : xstrdup(value);
 
 	free(h->accept);
+	free(h->body);
 	h->accept = all;
 }
 
@@ -135,7 +138,10 @@ parse_field(struct http_head *h, char *line, struct seen *seen, const char **ret
 		h->host = xstrdup(value);
 	} else if (strcasecmp(line, "Accept") == 0)
 		take_accept(h, value);
-	else if (strcasecmp(line, "Expect") == 0)
+	else if (strcasecmp(line, "Last-Event-ID") == 0) {
+		free(h->last_event_id);
+		h->last_event_id = xstrdup(value);
+	} else if (strcasecmp(line, "Expect") == 0)
 		h->expects_continue = has_word(value, "100-continue");
 	else if (strcasecmp(line, "Connection") == 0 && has_word(value, "close"))
 		h->keep_alive = false;
@@ -235,12 +241,11 @@ http_head_read(struct http_head *h, struct evbuffer *in, size_t max_header, size
 			return refuse(413, "the body is over 64 KiB", ret_why);
 		h->parsed = true;
 	}
-	if (evbuffer_get_length(in) < h->body_bytes) {
-		/* Body bytes are dropped as they come. */
-		h->body_bytes -= evbuffer_get_length(in);
-		evbuffer_drain(in, SIZE_MAX);
+	if (evbuffer_get_length(in) < h->body_bytes)
 		return 0;
+	if (h->body_bytes > 0) {
+		h->body = xcalloc(1, h->body_bytes + 1);
+		evbuffer_remove(in, h->body, h->body_bytes);
 	}
-	evbuffer_drain(in, h->body_bytes);
 	return 1;
 }

@@ -3,14 +3,14 @@
  * time, and a place that was away is brought up to date from the store.
  */
 #include "base/clock.h"
+#include "daemon/event_reader.h"
 #include "daemon/outlet_private.h"
 #include "daemon/outlet_queue.h"
+#include "daemon/told.h"
 #include <stdio.h>
 
 #define JOB_BYTES ((size_t)64 << 10)
 #define RETRY_US  USEC_PER_SEC
-/* The store could not be read, or has not written yet what we miss. */
-#define AGAIN_RETRY_US (5 * USEC_PER_SEC)
 /* Who does not read is waited for: a writer killed in the middle of a line would leave half of it. */
 #define WRITE_US (INT64_C(30) * 86400 * USEC_PER_SEC)
 
@@ -26,16 +26,10 @@ struct outlets {
 	struct event *turn;
 	int64_t turn_us; /* when it is set to */
 	struct outlet_queue queue;
-	uint64_t told;      /* newest transition that the worker has told */
-	uint64_t taken;     /* newest that was queued or passed over */
-	uint64_t seen;      /* newest there is */
-	uint64_t delivered; /* what on_delivered has been told */
-	bool counting;      /* taken is a transition of this life: numbers follow on */
-	/* Some found no room: they are taken from the store, in order, when the queue is low. */
-	bool behind, asking, again_full;
-	size_t again_rows;
-	int64_t again_us; /* not before */
-	uint64_t dropped; /* those that were said */
+	uint64_t told;              /* newest transition that the worker has told */
+	uint64_t delivered;         /* what on_delivered has been told */
+	struct event_reader reader; /* behind: some found no room, and are taken from the store */
+	uint64_t dropped;           /* those that were said */
 };
 
 static void
@@ -65,56 +59,59 @@ enqueue(struct outlets *o, uint64_t sequence, const json_t *entry)
 	return added;
 }
 
-static enum severity
-entry_severity(const json_t *entry, const char *name)
-{
-	enum severity severity = SEVERITY_NONE;
-
-	severity_parse(entry_field(entry, name), &severity);
-	return severity;
-}
-
-/* Of what is info only events are ever told singly, to those who want to hear of info. */
 static bool
-is_wanted(const struct outlets *o, const json_t *entry)
+take_event(uint64_t sequence, const json_t *entry, void *arg)
 {
-	enum severity worst = MAX(entry_severity(entry, "DBHEALTH_SEVERITY"),
-	    entry_severity(entry, "DBHEALTH_PREVIOUS_SEVERITY"));
+	struct outlets *o = arg;
 
-	if (worst < SEVERITY_WARNING && !entry_is_event(entry))
-		return false;
-	/* What is no finding is in no list either: this is the only place. */
-	if (entry_is_event(entry) && !*entry_field(entry, "DBHEALTH_FINDING_ID"))
-		return true;
-	return worst >= o->level;
+	return !entry || !entry_is_told(entry, o->level) || enqueue(o, sequence, entry);
 }
 
-/* False: no room; the store will be asked for it. */
 static bool
-take_transition(struct outlets *o, uint64_t sequence, const char *json)
+has_room(void *arg)
 {
-	json_t *entry = json_loads(json, 0, NULL);
-	bool ok = !entry || !is_wanted(o, entry) || enqueue(o, sequence, entry);
+	const struct outlets *o = arg;
 
-	json_decref(entry);
-	if (!ok)
-		return false;
-	o->taken = sequence;
-	o->counting = true;
-	return true;
+	return outlet_queue_is_low(&o->queue);
 }
+
+static void
+on_lost(uint64_t n, void *arg)
+{
+	struct outlets *o = arg;
+
+	o->queue.dropped += (size_t)n;
+}
+
+static void
+ask_store(uint64_t after, void *arg)
+{
+	struct outlets *o = arg;
+
+	o->on.again(o->type->name, after, o->arg);
+}
+
+static void
+wait_turn(int64_t us, void *arg)
+{
+	set_turn(arg, us);
+}
+
+static const struct event_reader_ops reader_ops = { take_event, has_room, on_lost, ask_store,
+	wait_turn };
 
 void
 outlets_event(struct outlets *o, uint64_t sequence, const char *json)
 {
 	uint64_t cursor = o->on.cursor(o->type->name, o->arg);
+	json_t *entry;
 
-	if (sequence <= cursor || sequence <= o->seen)
+	if (sequence <= cursor)
 		return;
-	o->seen = sequence;
-	o->taken = MAX(o->taken, cursor);
-	if (!o->behind && !take_transition(o, sequence, json))
-		o->behind = true;
+	o->reader.taken = MAX(o->reader.taken, cursor);
+	entry = json_loads(json, 0, NULL);
+	event_reader_live(&o->reader, sequence, entry);
+	json_decref(entry);
 	set_turn(o, 0);
 }
 
@@ -137,48 +134,19 @@ outlets_log(enum log_level level, const char *line, void *outlets)
 
 /* ---- from the store, late ---- */
 
-static void
-catch_up(struct outlets *o)
-{
-	if (!o->behind || o->asking || !outlet_queue_is_low(&o->queue))
-		return;
-	if (clock_now_us() < o->again_us) {
-		set_turn(o, o->again_us - clock_now_us());
-		return;
-	}
-	o->asking = true;
-	o->again_full = false;
-	o->again_rows = 0;
-	o->on.again(o->type->name, o->taken, o->arg);
-}
-
 void
 outlets_again(struct outlets *o, uint64_t sequence, const char *json)
 {
-	o->again_rows++;
-	if (o->again_full || sequence <= o->taken)
-		return;
-	/* The store keeps only so many that nobody was told of. */
-	if (o->counting)
-		o->queue.dropped += (size_t)(sequence - o->taken - 1);
-	if (take_transition(o, sequence, json))
-		return;
-	o->taken = MAX(o->taken, sequence - 1);
-	o->again_full = true;
+	json_t *entry = json_loads(json, 0, NULL);
+
+	event_reader_row(&o->reader, sequence, entry);
+	json_decref(entry);
 }
 
 void
 outlets_again_end(struct outlets *o, bool ok, bool all)
 {
-	o->asking = false;
-	if (!ok || (o->again_rows == 0 && !all)) {
-		o->again_us = clock_now_us() + AGAIN_RETRY_US;
-	} else if (o->again_rows == 0) {
-		/* These never came to the disk, which the store has said. */
-		o->queue.dropped += (size_t)(o->seen - MIN(o->seen, o->taken));
-		o->taken = o->seen;
-	}
-	o->behind = o->taken < o->seen;
+	event_reader_end(&o->reader, ok, all);
 	set_turn(o, 0);
 }
 
@@ -204,7 +172,7 @@ report_delivered(struct outlets *o)
 {
 	/* passed over: with nothing left before it, that is as good as told */
 	if (o->queue.n == 0)
-		o->told = MAX(o->told, o->taken);
+		o->told = MAX(o->told, o->reader.taken);
 	if (o->told <= o->delivered)
 		return;
 	o->delivered = o->told;
@@ -241,7 +209,7 @@ on_sent(enum worker_end end, const struct err *err, void *arg)
 		return;
 	}
 	say_dropped(o);
-	catch_up(o);
+	event_reader_turn(&o->reader);
 	if (o->queue.n > 0)
 		set_turn(o, 0);
 }
@@ -255,7 +223,7 @@ on_turn(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	catch_up(o);
+	event_reader_turn(&o->reader);
 	if (o->job)
 		return;
 	TAILQ_FOREACH (e, &o->queue.list, link) {
@@ -302,6 +270,7 @@ outlets_new(struct event_base *base, enum outlet_format format, enum severity jo
 	o->under_journald = outlet_is_journald();
 	o->turn = evtimer_new(base, on_turn, o);
 	o->level = journal_level;
+	o->reader = (struct event_reader){ .ops = &reader_ops, .arg = o };
 	outlet_queue_init(&o->queue);
 	*ret = o;
 	return 0;
@@ -356,7 +325,7 @@ outlets_flush(struct outlets *o, int64_t deadline_us)
 
 	event_add(timer, &tv);
 	while (!over && (o->queue.n > 0 || o->job ||
-	                    (!o->behind && event_pending(o->turn, EV_TIMEOUT, NULL))))
+	                    (!o->reader.behind && event_pending(o->turn, EV_TIMEOUT, NULL))))
 		if (event_base_loop(o->base, EVLOOP_ONCE) != 0)
 			break;
 	event_free(timer);

@@ -4,15 +4,15 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "base/text.h"
+#include "finding/silence.h"
 #include "monitor/monitor.h"
 #include <ctype.h>
 #include <jansson.h>
 #include <stdarg.h>
 #include <stdio.h>
 
-#define MESSAGE_ID_BASE "6d1f0c5b1d0f4a5c8a0be4a2d3c7e1"
-#define LABEL_PREFIX    "DBHEALTH_LABEL_"
-#define FIELD_NAME_MAX  64 /* journald's */
+#define LABEL_PREFIX   "DBHEALTH_LABEL_"
+#define FIELD_NAME_MAX 64 /* journald's */
 
 /* syslog's numbers */
 enum {
@@ -58,7 +58,7 @@ entry_new(enum entry_kind kind, int priority, int64_t wall_us)
 	setf(o, ENTRY_TIME, "%lld", (long long)wall_us);
 	set(o, "MESSAGE", "");
 	if (kind != ENTRY_NONE)
-		setf(o, "MESSAGE_ID", MESSAGE_ID_BASE "%02x", (unsigned)kind);
+		setf(o, "MESSAGE_ID", ENTRY_MESSAGE_ID "%02x", (unsigned)kind);
 	setf(o, "PRIORITY", "%d", priority);
 	set(o, "SYSLOG_IDENTIFIER", "dbhealthd");
 	return o;
@@ -132,6 +132,10 @@ transition_kind(const struct transition *t)
 		return connect ? ENTRY_UNREACHABLE : ENTRY_OPENED;
 	case TRANSITION_CHANGED:
 		return ENTRY_CHANGED;
+	case TRANSITION_FLAPPING:
+		return ENTRY_FLAPPING;
+	case TRANSITION_STABLE:
+		return ENTRY_STABLE;
 	case TRANSITION_RESOLVED:
 		break;
 	}
@@ -144,30 +148,60 @@ finding_place(const struct finding *f)
 	return *f->database ? f->database : f->server && *f->server ? f->server : f->scope;
 }
 
+static char *
+lasted(const struct transition *t)
+{
+	return duration_format(MAX(t->wall_us - t->finding->since_wall_us, 0));
+}
+
+static void
+gone_message(json_t *o, const struct transition *t)
+{
+	const struct finding *f = t->finding;
+	_cleanup_free_ char *after = lasted(t);
+	_cleanup_free_ char *head = xasprintf("%s: resolved %s", finding_place(f), f->check);
+	_cleanup_free_ char *middle = xasprintf("%s%s", *f->object ? " " : "", f->object);
+	_cleanup_free_ char *tail = xasprintf(" after %s, %s (dbhealth explain %.6s)", after,
+	    t->reason ? t->reason : "cleared", f->id);
+
+	set_message(o, head, middle, tail);
+}
+
 static void
 transition_message(json_t *o, const struct transition *t)
 {
 	const struct finding *f = t->finding;
 	const char *space = *f->object ? " " : "";
-	_cleanup_free_ char *head = NULL, *middle = NULL, *tail = NULL;
+	_cleanup_free_ char *head = NULL, *tail = NULL;
 
-	if (t->kind == TRANSITION_RESOLVED) {
-		_cleanup_free_ char *lasted =
-		    duration_format(MAX(t->wall_us - f->since_wall_us, 0));
-
-		head = xasprintf("%s: resolved %s", finding_place(f), f->check);
-		middle = xasprintf("%s%s", space, f->object);
-		tail = xasprintf(" after %s, %s (dbhealth explain %.6s)", lasted,
-		    t->reason ? t->reason : "cleared", f->id);
-	} else {
-		head = xasprintf("%s: %s %s%s%s: ", finding_place(f), shown_severity(t->to),
-		    f->check, space, f->object);
-		middle = xstrdup(f->message);
-		tail = t->kind == TRANSITION_CHANGED ? xasprintf(" (was %s; dbhealth explain %.6s)",
-		                                           severity_names[t->from], f->id)
-		                                     : xasprintf(" (dbhealth explain %.6s)", f->id);
+	head = xasprintf(
+	    "%s: %s %s%s%s: ", finding_place(f), shown_severity(t->to), f->check, space, f->object);
+	switch (t->kind) {
+	case TRANSITION_RESOLVED:
+		gone_message(o, t);
+		return;
+	case TRANSITION_STABLE:
+		if (t->to == SEVERITY_NONE) {
+			gone_message(o, t);
+			return;
+		}
+		tail = xasprintf(" (stable again, was flapping; dbhealth explain %.6s)", f->id);
+		break;
+	case TRANSITION_FLAPPING:
+		tail = xasprintf(" (flapping: %llu changes; told again when it is stable; dbhealth "
+		                 "explain %.6s)",
+		    (unsigned long long)f->flapping_changes, f->id);
+		break;
+	case TRANSITION_CHANGED:
+		tail =
+		    xasprintf(" (was %s; dbhealth explain %.6s)", severity_names[t->from], f->id);
+		break;
+	case TRANSITION_OPENED:
+		tail = t->reason ? xasprintf(" (%s; dbhealth explain %.6s)", t->reason, f->id)
+		                 : xasprintf(" (dbhealth explain %.6s)", f->id);
+		break;
 	}
-	set_message(o, head, middle, tail);
+	set_message(o, head, f->message, tail);
 }
 
 /* journald takes capital letters, digits and underscores, and drops what it does not take. */
@@ -184,12 +218,20 @@ set_label(json_t *o, const char *name, const char *value)
 	set(o, field, value);
 }
 
+enum entry_kind
+entry_kind(const json_t *entry)
+{
+	const char *id = entry_field(entry, "MESSAGE_ID");
+
+	if (!str_starts(id, ENTRY_MESSAGE_ID))
+		return ENTRY_NONE;
+	return (enum entry_kind)strtoul(id + strlen(ENTRY_MESSAGE_ID), NULL, 16);
+}
+
 bool
 entry_is_event(const json_t *entry)
 {
-	const char *id = json_string_value(json_object_get(entry, "MESSAGE_ID"));
-
-	return id && streq(id, MESSAGE_ID_BASE "0a");
+	return entry_kind(entry) == ENTRY_EVENT;
 }
 
 void
@@ -202,7 +244,7 @@ char *
 entry_transition(const struct transition *t, const struct conf_pair *labels, size_t nlabels)
 {
 	const struct finding *f = t->finding;
-	bool resolved = t->kind == TRANSITION_RESOLVED;
+	bool resolved = t->to == SEVERITY_NONE;
 	json_t *o = entry_new(
 	    transition_kind(t), resolved ? PRIO_NOTICE : severity_priority(t->to), t->wall_us);
 	char id[ENTRY_ID_SIZE], since[CLOCK_RFC3339_SIZE];
@@ -224,6 +266,10 @@ entry_transition(const struct transition *t, const struct conf_pair *labels, siz
 	set(o, "DBHEALTH_REMEDY", f->nremedies ? f->remedies[0].text : "");
 	if (t->reason)
 		set(o, "DBHEALTH_REASON", t->reason);
+	if (t->quiet)
+		set(o, "DBHEALTH_QUIET", "1");
+	if (*f->caused_by)
+		set(o, "DBHEALTH_CAUSED_BY", f->caused_by);
 	setf(o, "DBHEALTH_COUNT", "%llu", (unsigned long long)f->count);
 	set(o, "DBHEALTH_FINDING_ID", f->id);
 	entry_id(f, id);
@@ -237,13 +283,42 @@ entry_transition(const struct transition *t, const struct conf_pair *labels, siz
 	return entry_take(o);
 }
 
+/* What became of what is known, seen by no check. */
+static char *
+happened(const struct monitor_event *e, const struct conf_pair *labels, size_t nlabels)
+{
+	const char *place = *e->database ? e->database : e->server;
+	json_t *o = entry_new(ENTRY_HAPPENED, PRIO_INFO, e->wall_us);
+	_cleanup_free_ char *head = xasprintf("%s: ", place);
+	char since[CLOCK_RFC3339_SIZE];
+
+	set_message(o, head, e->text, "");
+	set(o, "DBHEALTH_SERVER", e->server);
+	set(o, "DBHEALTH_DATABASE", e->database);
+	set(o, "DBHEALTH_ENGINE", engine_names[e->engine]);
+	set(o, "DBHEALTH_WHAT", e->what);
+	set(o, "DBHEALTH_SEVERITY", severity_names[SEVERITY_INFO]);
+	set(o, "DBHEALTH_REASON", e->text);
+	setf(o, "DBHEALTH_COUNT", "%zu", e->count);
+	if (e->after_wall_us > 0) {
+		clock_rfc3339(e->after_wall_us, since);
+		set(o, "DBHEALTH_SINCE", since);
+	}
+	for (size_t i = 0; i < nlabels; i++)
+		set_label(o, labels[i].name, labels[i].value);
+	return entry_take(o);
+}
+
 char *
 entry_event(const struct monitor_event *e, const struct conf_pair *labels, size_t nlabels)
 {
 	const char *place = *e->database ? e->database : e->server;
-	json_t *o = entry_new(ENTRY_EVENT, PRIO_INFO, e->wall_us);
 	_cleanup_free_ char *head = NULL, *tail = NULL;
+	json_t *o;
 
+	if (!e->check)
+		return happened(e, labels, nlabels);
+	o = entry_new(ENTRY_EVENT, PRIO_INFO, e->wall_us);
 	head = xasprintf("%s: %s: ", place, e->check->id);
 	tail = xasprintf(" (dbhealth baseline show %.60s)", place);
 	set_message(o, head, e->text, tail);
@@ -382,6 +457,23 @@ entry_acknowledged(const struct finding *f, const char *who)
 	set(o, "DBHEALTH_CHECK", f->check);
 	set(o, "DBHEALTH_OBJECT", f->object);
 	set(o, "DBHEALTH_FINDING_ID", f->id);
+	return entry_take(o);
+}
+
+char *
+entry_silence(const struct silence *s, const char *text)
+{
+	json_t *o = entry_new(ENTRY_ACKNOWLEDGED, PRIO_INFO, clock_wall_us());
+	_cleanup_free_ char *target = silence_target(s);
+
+	set_message(o, "", text, "");
+	set(o, "DBHEALTH_DATABASE", s->databases && !s->databases[1] ? s->databases[0] : "");
+	set(o, "DBHEALTH_CHECK", s->checks && !s->checks[1] ? s->checks[0] : "");
+	set(o, "DBHEALTH_OBJECT", s->objects && !s->objects[1] ? s->objects[0] : "");
+	set(o, "DBHEALTH_SILENCE_ID", s->id);
+	set(o, "DBHEALTH_SILENCE", target);
+	set(o, "DBHEALTH_REASON", s->reason);
+	set(o, "DBHEALTH_AUTHOR", s->author);
 	return entry_take(o);
 }
 

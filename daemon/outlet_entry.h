@@ -23,12 +23,25 @@ enum entry_kind {       /* last two digits of MESSAGE_ID */
 	ENTRY_STATE_MOVED = 0x0c,
 	ENTRY_CHECK_REJECTED = 0x0d,
 	ENTRY_DROPPED = 0x0e,
+	ENTRY_FLAPPING = 0x0f,
+	ENTRY_STABLE = 0x10,
+	ENTRY_HAPPENED = 0x11,
 };
+/* Before the two digits. */
+#define ENTRY_MESSAGE_ID  "6d1f0c5b1d0f4a5c8a0be4a2d3c7e1"
 #define ENTRY_MESSAGE_MAX 300                    /* bytes */
 #define ENTRY_TIME        "__REALTIME_TIMESTAMP" /* microseconds, as journalctl -o json has it */
 
+const char *entry_field(const json_t *, const char *name); /* "" when it is not there */
+enum entry_kind entry_kind(const json_t *);
+/* The MESSAGE_ID of the kind that the API names so; NULL: no such kind, or one without. */
+const char *entry_message_id(const char *kind_word);
 /* Something that happened, told once (MESSAGE_ID 0a). */
 bool entry_is_event(const json_t *);
+/* The entry as the API and [alert] give it (docs/schema/events.json); sequence: its number in the log. */
+json_t *entry_event_json(const json_t *entry, uint64_t sequence) _must_check_;
+/* The word for its kind there. */
+const char *entry_kind_word(const json_t *);
 /* labels: of the database in the configuration; may be none. */
 char *entry_transition(
     const struct transition *, const struct conf_pair *labels, size_t nlabels) _must_check_;
@@ -51,4 +64,7 @@ struct monitor_event;
 char *entry_event(
     const struct monitor_event *, const struct conf_pair *labels, size_t nlabels) _must_check_;
 char *entry_acknowledged(const struct finding *, const char *who) _must_check_;
+/* Made, begun or over: in words. */
+struct silence;
+char *entry_silence(const struct silence *, const char *text) _must_check_;
 char *entry_log(enum log_level, const char *line) _must_check_;

@@ -10,5 +10,4 @@ struct outlet_type {
 	void (*render)(struct str *, const json_t *, bool under_journald);
 };
 extern const struct outlet_type outlet_types[OUTLET_FORMAT_N];
-bool outlet_is_journald(void);                             /* standard error is journald's stream */
-const char *entry_field(const json_t *, const char *name); /* "" when it is not there */
+bool outlet_is_journald(void); /* standard error is journald's stream */

@@ -116,6 +116,12 @@ tell(struct reload *r, const struct monitor_change *c, char *const *restart)
 	add_change(&changes, "removed", c->removed);
 	if (c->checks)
 		strv_add(&changes, "other settings of checks");
+	if (c->alerts)
+		strv_add(&changes, "other alerts");
+	if (c->silences)
+		strv_add(&changes, "other silences");
+	if (c->routine)
+		strv_add(&changes, "another routine");
 	outlets_say(r->parts.outlets, entry_reloaded(changes));
 }
 
@@ -133,6 +139,7 @@ apply(
 	}
 	outlets_set_level(r->parts.outlets, conf->daemon.journal_level);
 	api_set_conf(r->parts.api, conf);
+	r->parts.on_applied(conf, r->parts.arg);
 	for (size_t i = 0; conf->not_in_effect && conf->not_in_effect[i]; i++)
 		log_warning("%s", conf->not_in_effect[i]);
 	tell(r, &change, restart);

@@ -16,6 +16,8 @@ struct reload_parts { /* borrowed, but for nothing */
 	struct outlets *outlets;
 	struct notify *notify;
 	struct api *api;
+	void (*on_applied)(const struct conf *, void *arg); /* all that is not named here */
+	void *arg;
 	const struct conf *started; /* what the process began with; copied where it must last */
 };
 struct reload *reload_new(const struct reload_parts *) _must_check_;

@@ -242,7 +242,7 @@ store_take_moved(struct store *s, const char *payload, size_t len)
 	_cleanup_free_ char *path = wire_take(&w);
 	_cleanup_free_ char *why = wire_take(&w);
 
-	s->moved = true;
+	s->moved = s->new_life = true;
 	if (path && why && s->on.on_moved)
 		s->on.on_moved(path, why, s->arg);
 }
@@ -390,6 +390,7 @@ store_open(struct event_base *base, const char *dir, char *const *outlets,
 		map_put(s->cursors, outlets[i], xcalloc(1, sizeof(struct cursor)));
 	}
 	s->outlets = str_take(&names);
+	TAILQ_INIT(&s->reads_asked);
 	TAILQ_INIT(&s->events);
 	TAILQ_INIT(&s->sending);
 	s->turn = evtimer_new(base, on_turn, s);
@@ -406,6 +407,8 @@ store_close(struct store *s)
 	event_free(s->turn);
 	worker_pool_free(s->pool);
 	batch_free(s);
+	str_done(&s->loading);
+	store_reads_free(s);
 	event_list_free(&s->events);
 	event_list_free(&s->sending);
 	map_free(s->rows, row_free);
@@ -498,6 +501,41 @@ store_cursor(const struct store *s, const char *outlet)
 	const struct cursor *c = map_get(s->cursors, outlet);
 
 	return c ? c->sequence : 0;
+}
+
+uint64_t
+store_last(const struct store *s)
+{
+	return s->last;
+}
+
+void
+store_set_outlets(struct store *s, char *const *outlets)
+{
+	_cleanup_str_ struct str names = { 0 };
+	struct map *cursors = map_new();
+
+	for (size_t i = 0; outlets && outlets[i]; i++) {
+		struct cursor *c = map_remove(s->cursors, outlets[i]);
+
+		if (!c) {
+			c = xcalloc(1, sizeof(*c));
+			*c = (struct cursor){ s->last, true };
+		}
+		str_addf(&names, "%s%s", i ? "," : "", outlets[i]);
+		free(map_put(cursors, outlets[i], c));
+	}
+	map_free(s->cursors, free);
+	s->cursors = cursors;
+	free(s->outlets);
+	s->outlets = str_take(&names);
+	wake(s, true);
+}
+
+const char *
+store_trouble(const struct store *s)
+{
+	return s->trouble;
 }
 
 size_t

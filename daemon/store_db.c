@@ -6,6 +6,7 @@
 #include "daemon/store_db.h"
 #include "base/clock.h"
 #include "base/str.h"
+#include "daemon/store.h"
 #include <stdio.h>
 #include <sys/stat.h>
 
@@ -34,6 +35,8 @@ static const char *const migrations[] = {
 
 struct store_db {
 	char *dir;
+	dev_t device; /* of the file that is open */
+	ino_t inode;
 	sqlite3 *sqlite;
 	sqlite3_stmt *prepared[STATEMENT_N];
 };
@@ -145,6 +148,7 @@ try_open(const char *dir, struct store_db **ret, struct err *e)
 {
 	struct store_db *db = xcalloc(1, sizeof(*db));
 	_cleanup_free_ char *path = xasprintf("%s/state.db", dir);
+	struct stat st;
 	int r = 0;
 
 	db->dir = xstrdup(dir);
@@ -173,6 +177,13 @@ try_open(const char *dir, struct store_db **ret, struct err *e)
 	/* Tables that are missing or others, a format that nobody knows: as good as damaged. */
 	if (r == -EBADMSG)
 		r = e->code = -EUCLEAN;
+	/* Something else has its name: a folder, a socket.  A link is somebody's will. */
+	if (r < 0 && lstat(path, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISLNK(st.st_mode))
+		r = err_set(e, -EUCLEAN, "%s is no file", path);
+	if (r == 0 && stat(path, &st) == 0) {
+		db->device = st.st_dev;
+		db->inode = st.st_ino;
+	}
 	if (r < 0) {
 		store_db_close(&db);
 		return r;
@@ -205,13 +216,28 @@ move_aside(const char *dir, const char *as, store_moved_fn on_moved, const char 
 	return 0;
 }
 
+/* Its name still leads to it: what is written into a file without a name is gone with us. */
+static bool
+is_there(const struct store_db *db)
+{
+	_cleanup_free_ char *path = xasprintf("%s/state.db", db->dir);
+	struct stat st;
+
+	if (stat(path, &st) < 0)
+		return errno != ENOENT && errno != ENOTDIR;
+	return st.st_dev == db->device && st.st_ino == db->inode;
+}
+
 int
 store_db_open(const char *dir, store_moved_fn on_moved, struct store_db **ret, struct err *e)
 {
 	int r;
 
-	if (*ret && streq((*ret)->dir, dir))
-		return 0;
+	if (*ret && streq((*ret)->dir, dir)) {
+		if (is_there(*ret))
+			return 0;
+		on_moved("", "state.db was removed or replaced while it was in use");
+	}
 	store_db_close(ret);
 	r = try_open(dir, ret, e);
 	if (r != -EUCLEAN && r != -EOVERFLOW)
@@ -373,12 +399,10 @@ store_db_prune(struct store_db *db, int64_t wall_us, struct err *e)
 
 /* ---- read ---- */
 
+/* r: what came of preparing and binding it. */
 static int
-each_row(struct store_db *db, const char *sql, store_db_row_fn on_row, struct err *e)
+each_row_of(struct store_db *db, sqlite3_stmt *st, int r, store_db_row_fn on_row, struct err *e)
 {
-	sqlite3_stmt *st = NULL;
-	int r = sqlite3_prepare_v2(db->sqlite, sql, -1, &st, NULL);
-
 	while (r == SQLITE_OK || r == SQLITE_ROW) {
 		const char *column[3];
 
@@ -397,10 +421,77 @@ each_row(struct store_db *db, const char *sql, store_db_row_fn on_row, struct er
 	return r;
 }
 
+static int
+each_row(struct store_db *db, const char *sql, store_db_row_fn on_row, struct err *e)
+{
+	sqlite3_stmt *st = NULL;
+	int r = sqlite3_prepare_v2(db->sqlite, sql, -1, &st, NULL);
+
+	return each_row_of(db, st, r, on_row, e);
+}
+
+/* A database is meant with its members, "orders" with "orders/sales". */
+#define SELECT_EVENTS                                                                              \
+	"SELECT sequence, json, '' FROM event WHERE sequence > ?1"                                 \
+	" AND (?2 = 0 OR wall_us >= ?2) AND (?3 = 0 OR wall_us <= ?3)"                             \
+	" AND (?4 = '' OR json ->> 'DBHEALTH_DATABASE' = ?4"                                       \
+	"  OR substr(json ->> 'DBHEALTH_DATABASE', 1, length(?4) + 1) = ?4 || '/'"                 \
+	"  OR (?5 <> '' AND json ->> 'DBHEALTH_DATABASE' = '' AND json ->> 'DBHEALTH_SERVER' = "   \
+	"?5))"                                                                                     \
+	" AND (?4 <> '' OR ?5 = '' OR json ->> 'DBHEALTH_SERVER' = ?5)"                            \
+	" AND (?6 = '' OR json ->> 'DBHEALTH_CHECK' = ?6)"                                         \
+	" AND (?7 = '' OR json ->> 'DBHEALTH_FINDING_ID' = ?7)"                                    \
+	" AND (?9 = '' OR json ->> 'MESSAGE_ID' = ?9)"
+
+int
+store_db_select(
+    struct store_db *db, const struct store_query *q, store_db_row_fn on_row, struct err *e)
+{
+	const char *texts[] = { q->database, q->server, q->check, q->finding };
+	const char *sql = q->newest ? "SELECT * FROM (" SELECT_EVENTS
+	                              " ORDER BY sequence DESC LIMIT ?8) ORDER BY sequence"
+	                            : SELECT_EVENTS " ORDER BY sequence LIMIT ?8";
+	sqlite3_stmt *st = NULL;
+	int r = sqlite3_prepare_v2(db->sqlite, sql, -1, &st, NULL);
+
+	if (r == SQLITE_OK)
+		r = sqlite3_bind_int64(st, 1, (int64_t)q->after);
+	if (r == SQLITE_OK)
+		r = sqlite3_bind_int64(st, 2, q->since_us);
+	if (r == SQLITE_OK)
+		r = sqlite3_bind_int64(st, 3, q->until_us);
+	for (int i = 0; i < 4 && r == SQLITE_OK; i++)
+		r = sqlite3_bind_text(st, 4 + i, texts[i], -1, SQLITE_STATIC);
+	if (r == SQLITE_OK)
+		r = sqlite3_bind_int64(st, 8, (int64_t)q->limit);
+	if (r == SQLITE_OK)
+		r = sqlite3_bind_text(st, 9, q->kind, -1, SQLITE_STATIC);
+	return each_row_of(db, st, r, on_row, e);
+}
+
+int
+store_db_row(struct store_db *db, const char *kind, const char *key, const char *place,
+    store_db_row_fn on_row, struct err *e)
+{
+	sqlite3_stmt *st = NULL;
+	int r = sqlite3_prepare_v2(db->sqlite,
+	    "SELECT ?3, json, '' FROM state WHERE kind = ?1 AND key = ?2", -1, &st, NULL);
+
+	if (r == SQLITE_OK)
+		r = sqlite3_bind_text(st, 1, kind, -1, SQLITE_STATIC);
+	if (r == SQLITE_OK)
+		r = sqlite3_bind_text(st, 2, key, -1, SQLITE_STATIC);
+	if (r == SQLITE_OK)
+		r = sqlite3_bind_text(st, 3, place, -1, SQLITE_STATIC);
+	return each_row_of(db, st, r, on_row, e);
+}
+
 int
 store_db_rows(struct store_db *db, store_db_row_fn on_row, struct err *e)
 {
-	return each_row(db, "SELECT kind, key, json FROM state ORDER BY kind, key", on_row, e);
+	return each_row(db,
+	    "SELECT kind, key, json FROM state WHERE kind NOT LIKE '%-rows' ORDER BY kind, key",
+	    on_row, e);
 }
 
 int
@@ -416,18 +507,6 @@ store_db_events(struct store_db *db, store_db_row_fn on_row, struct err *e)
 	    "SELECT sequence, json, '' FROM event"
 	    " WHERE sequence > (SELECT min(sequence) FROM outlet) ORDER BY sequence",
 	    on_row, e);
-}
-
-int
-store_db_events_after(
-    struct store_db *db, int64_t sequence, int64_t most, store_db_row_fn on_row, struct err *e)
-{
-	_cleanup_free_ char *sql =
-	    xasprintf("SELECT sequence, json, '' FROM event WHERE sequence > %lld"
-	              " ORDER BY sequence LIMIT %lld",
-	        (long long)sequence, (long long)most);
-
-	return each_row(db, sql, on_row, e);
 }
 
 int

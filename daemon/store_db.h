@@ -3,7 +3,10 @@
 #include <sqlite3.h>
 /* The state database itself; used by the store's worker only. */
 struct store_db;
-/* on_moved: what was there was damaged or newer than we are, and was renamed to path. */
+/*
+ * on_moved: what was there was damaged or newer than we are, and was renamed to path; "": it was taken
+ * away by others.
+ */
 typedef void (*store_moved_fn)(const char *path, const char *why);
 /* Opens DIR/state.db, makes or migrates it.  A second open of the same folder gives the same. */
 int store_db_open(const char *dir, store_moved_fn, struct store_db **ret, struct err *);
@@ -26,11 +29,15 @@ int store_db_cursor(struct store_db *, const char *outlet, const char *sequence,
 int store_db_keep_outlets(struct store_db *, char *const *outlets, struct err *);
 int store_db_prune(struct store_db *, int64_t wall_us, struct err *);
 typedef void (*store_db_row_fn)(const char *a, const char *b, const char *c);
-int store_db_rows(struct store_db *, store_db_row_fn, struct err *);    /* kind key json */
+/* kind key json; not of kinds that end in -rows */
+int store_db_rows(struct store_db *, store_db_row_fn, struct err *);
+/* place json "" */
+int store_db_row(struct store_db *, const char *kind, const char *key, const char *place,
+    store_db_row_fn, struct err *);
 int store_db_cursors(struct store_db *, store_db_row_fn, struct err *); /* outlet sequence "" */
 int store_db_events(struct store_db *, store_db_row_fn, struct err *);  /* sequence json "" */
-int store_db_events_after(
-    struct store_db *, int64_t sequence, int64_t most, store_db_row_fn, struct err *);
+struct store_query;                                                     /* its texts: "" is any */
+int store_db_select(struct store_db *, const struct store_query *, store_db_row_fn, struct err *);
 int store_db_last(struct store_db *, int64_t *ret, struct err *);
 /* Transitions that every outlet was told of are kept so long and so many; others so many. */
 #define STORE_EVENT_AGE_US      (INT64_C(30) * 86400 * 1000000)

@@ -21,6 +21,16 @@ struct cursor {
 	bool dirty;
 };
 
+struct store_read {
+	TAILQ_ENTRY(store_read) link;
+	uint32_t type;           /* STORE_AGAIN or STORE_FETCH */
+	struct str words;        /* fields of the request behind folder and outlets */
+	store_again_fn on_event; /* NULL: cancelled */
+	store_again_end_fn on_end;
+	void *arg;
+};
+TAILQ_HEAD(store_read_list, store_read);
+
 struct store {
 	struct event_base *base; /* borrowed */
 	struct worker_pool *pool;
@@ -38,6 +48,7 @@ struct store {
 	bool loaded, flushing, full_said;
 	bool answered, failed, moved; /* by the job under way */
 	bool crashed;                 /* the worker, since the last success */
+	bool new_life;                /* what was there is moved away: numbers jump ahead */
 	unsigned reads, failures;
 	char *trouble; /* why writing fails; NULL: it does not */
 	int64_t retry_us;
@@ -46,14 +57,11 @@ struct store {
 	size_t nparts, part;
 	int64_t batch;
 	bool sync;
-	/* who asked for transitions again; fn NULL: nobody */
-	struct {
-		uint64_t after;
-		store_again_fn on_event;
-		store_again_end_fn on_end;
-		void *arg;
-		bool running, ok;
-	} again;
+	struct str
+	    loading; /* frames of what is being read: type, then its fields; told as a whole */
+	struct store_read_list reads_asked; /* the first is under way while reading */
+	size_t nreads_asked;
+	bool reading, read_ok;
 };
 
 /* ---- store.c ---- */
@@ -65,3 +73,4 @@ void store_take_moved(struct store *, const char *payload, size_t len);
 /* ---- store_read.c ---- */
 void store_load(struct store *);
 void store_again_begin(struct store *); /* when somebody asked for it and no job runs */
+void store_reads_free(struct store *);

@@ -7,6 +7,7 @@
 #include "daemon/store_db.h"
 #include "daemon/store_wire.h"
 #include <signal.h>
+#include <stdio.h>
 
 #define PRUNE_EVERY 500 /* batches */
 
@@ -14,6 +15,7 @@ static struct {
 	struct store_db *db;
 	int64_t batch, parts; /* of the transaction that is open */
 	unsigned batches;
+	char *outlets; /* that db knows */
 } here;
 
 static void
@@ -74,13 +76,18 @@ static int
 open_for(const char *dir, const char *names, struct err *e)
 {
 	_cleanup_strv_ char **outlets = NULL;
-	bool known = here.db != NULL;
+	bool known = here.db != NULL && here.outlets && streq(here.outlets, names);
 	int r = store_db_open(dir, on_moved, &here.db, e);
 
 	if (r < 0 || known)
 		return r;
 	outlets = strv_split_commas(names);
-	return store_db_keep_outlets(here.db, outlets, e);
+	r = store_db_keep_outlets(here.db, outlets, e);
+	if (r < 0)
+		return r;
+	free(here.outlets);
+	here.outlets = xstrdup(names);
+	return r;
 }
 
 static int
@@ -116,17 +123,63 @@ static int
 read_again(struct wire *w, struct err *e)
 {
 	_cleanup_free_ char *dir = wire_take(w), *outlets = wire_take(w);
-	int64_t after;
+	_cleanup_free_ char *database = NULL, *server = NULL, *check = NULL, *finding = NULL,
+	                    *kind = NULL;
+	struct store_query q = { 0 };
+	int64_t after, newest, limit;
 	int r;
 
-	if (!dir || !outlets || wire_take_int(w, &after) < 0)
+	if (!dir || !outlets || wire_take_int(w, &after) < 0 || wire_take_int(w, &q.since_us) < 0 ||
+	    wire_take_int(w, &q.until_us) < 0)
 		return err_set(e, -EPROTO, "malformed request");
+	database = wire_take(w);
+	server = wire_take(w);
+	check = wire_take(w);
+	finding = wire_take(w);
+	kind = wire_take(w);
+	if (!kind || wire_take_int(w, &newest) < 0 || wire_take_int(w, &limit) < 0)
+		return err_set(e, -EPROTO, "malformed request");
+	q.after = (uint64_t)after;
+	q.database = database;
+	q.server = server;
+	q.check = check;
+	q.finding = finding;
+	q.kind = kind;
+	q.newest = newest != 0;
+	q.limit = (size_t)limit;
 	if (here.db)
 		store_db_rollback(here.db);
 	here.batch = here.parts = 0;
 	r = open_for(dir, outlets, e);
 	if (r == 0)
-		r = store_db_events_after(here.db, after, STORE_AGAIN_MAX, send_event, e);
+		r = store_db_select(here.db, &q, send_event, e);
+	if (r == 0)
+		answer(STORE_READ_END, "", "", "");
+	return r;
+}
+
+static int
+fetch(struct wire *w, struct err *e)
+{
+	_cleanup_free_ char *dir = wire_take(w), *outlets = wire_take(w), *kind = wire_take(w);
+	int r;
+
+	if (!dir || !outlets || !kind)
+		return err_set(e, -EPROTO, "malformed request");
+	if (here.db)
+		store_db_rollback(here.db);
+	here.batch = here.parts = 0;
+	r = open_for(dir, outlets, e);
+	for (int i = 0; r == 0 && w->left > 0; i++) {
+		_cleanup_free_ char *key = wire_take(w);
+		char place[16];
+
+		snprintf(place, sizeof(place), "%d", i);
+		if (!key)
+			r = err_set(e, -EPROTO, "malformed request");
+		else if (*key)
+			r = store_db_row(here.db, kind, key, place, send_event, e);
+	}
 	if (r == 0)
 		answer(STORE_READ_END, "", "", "");
 	return r;
@@ -226,6 +279,8 @@ serve(uint32_t type, const char *payload, size_t len)
 		r = write_part(&w, &e);
 	else if (type == STORE_AGAIN)
 		r = read_again(&w, &e);
+	else if (type == STORE_FETCH)
+		r = fetch(&w, &e);
 	else
 		return -EPROTO;
 	if (r < 0)

@@ -19,6 +19,8 @@ enum store_type {
 	STORE_MOVED,  /* path, reason; before the answer proper */
 	/* To the worker: folder, outlets, sequence; EVENT, READ_END or FAILED. */
 	STORE_AGAIN,
+	/* To the worker: folder, outlets, kind, keys; EVENT (place of the key, json), READ_END or FAILED. */
+	STORE_FETCH,
 };
 #define STORE_LAST 1 /* commit */
 #define STORE_SYNC 2 /* and on the disk before DONE: somebody is told of it */

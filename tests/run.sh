@@ -77,11 +77,11 @@ P
 }
 
 e2e() {
-	limit=180
-	case $B in *asan*) limit=400 ;; esac
-	# What watches time runs alone; the rest two at a time, a file to a process.
+	local limit=180 workers=3
+	case $B in *asan*) limit=400 workers=2 ;; esac
+	# What watches time runs alone; the rest side by side, a file to a process: most of it waits.
 	# shellcheck disable=SC2086  # options for pytest: words
-	pytest_run rest -m "not timed and not alone" -n 2 --dist loadfile ${PYTEST:-}
+	pytest_run rest -m "not timed and not alone" -n "$workers" --dist loadfile ${PYTEST:-}
 	# shellcheck disable=SC2086
 	pytest_run alone -m "timed or alone" ${PYTEST:-}
 }

@@ -338,3 +338,57 @@ duration_text(int64_t us)
 			    "%" PRId64 "%s", us / durations[i].factor, durations[i].name);
 	return xasprintf("%" PRId64 ".%03dms", us / USEC_PER_MSEC, abs((int)(us % USEC_PER_MSEC)));
 }
+
+static char *
+digits_text(double value)
+{
+	char s[40];
+
+	for (int digits = 15; digits <= 17; digits++) {
+		snprintf(s, sizeof(s), "%.*g", digits, value);
+		if (strtod(s, NULL) == value)
+			break;
+	}
+	return xstrdup(s);
+}
+
+static char *
+size_text(int64_t bytes)
+{
+	size_t i = ARRAY_SIZE(sizes) - 1;
+
+	while (bytes % sizes[i].factor != 0)
+		i--;
+	return xasprintf("%" PRId64 "%s", bytes / sizes[i].factor, sizes[i].name);
+}
+
+static char *
+with_unit(double value, enum unit unit)
+{
+	switch (unit) {
+	case UNIT_SECONDS:
+		return duration_text((int64_t)llround(value * 1e6));
+	case UNIT_BYTES:
+		return size_text((int64_t)value);
+	case UNIT_RATIO:
+		return xasprintf("%.6g%%", value * 100);
+	case UNIT_COUNT:
+	case UNIT_N:
+		break;
+	}
+	return digits_text(value);
+}
+
+char *
+unit_text(double value, enum unit unit)
+{
+	_cleanup_free_ char *text = NULL;
+	double again;
+
+	/* What has no unit of its own: nothing, less than nothing, and more than an integer holds. */
+	if (!(value > 0 && value < 1e12))
+		return digits_text(value);
+	text = with_unit(value, unit);
+	return number_parse(text, &again, NULL) >= 0 && again == value ? TAKE_PTR(text)
+	                                                               : digits_text(value);
+}

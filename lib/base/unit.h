@@ -18,3 +18,5 @@ char *unit_format(double value, enum unit) _must_check_;
 char *duration_format(int64_t us) _must_check_;
 /* The form that duration_parse reads: "5min", "250ms". */
 char *duration_text(int64_t us) _must_check_;
+/* What number_parse reads as this very value: "7d", "10GB", "80%", and else digits. */
+char *unit_text(double value, enum unit) _must_check_;

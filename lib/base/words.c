@@ -35,6 +35,24 @@ const char *const check_status_names[CHECK_STATUS_N] = {
 	[CHECK_NOT_COVERED] = "not_covered",
 	[CHECK_DISABLED] = "disabled",
 };
+const char *const routine_item_names[ROUTINE_ITEM_N] = {
+	[ROUTINE_MANUAL] = "",
+	[ROUTINE_HEALTH_CHECK] = "health-check",
+	[ROUTINE_SLOW_QUERIES] = "slow-queries",
+	[ROUTINE_BACKUP_VERIFICATION] = "backup-verification",
+	[ROUTINE_OPTIMIZE] = "optimize",
+	[ROUTINE_STATISTICS] = "statistics",
+	[ROUTINE_MIGRATIONS_REVIEW] = "migrations-review",
+	[ROUTINE_ARCHIVE] = "archive",
+	[ROUTINE_FINDINGS_REVIEW] = "findings-review",
+};
+const char *const routine_period_names[ROUTINE_PERIOD_N] = {
+	[ROUTINE_DAILY] = "daily",
+	[ROUTINE_WEEKLY] = "weekly",
+	[ROUTINE_MONTHLY] = "monthly",
+	[ROUTINE_QUARTERLY] = "quarterly",
+	[ROUTINE_YEARLY] = "yearly",
+};
 
 /* Index of s among names[first..n), or -EINVAL. */
 static int
@@ -90,4 +108,13 @@ status_worse(enum status a, enum status b)
 	};
 
 	return badness[a] >= badness[b] ? a : b;
+}
+
+enum routine_item
+routine_item_find(const char *name)
+{
+	for (enum routine_item i = ROUTINE_MANUAL + 1; i < ROUTINE_ITEM_N; i++)
+		if (streq(routine_item_names[i], name))
+			return i;
+	return ROUTINE_MANUAL;
 }

@@ -12,8 +12,8 @@
 /* The keys of [database] that may be asked for; never the DSN. */
 const char *const bind_engine_names[] = { "first_seen", "baseline", "host", "interval",
 	"migrations", "not_covered", "sample_keys", "scrubs", "schemas_platform",
-	"databases_platform", "roles_platform", "slice", "slices", "accept_missing", "conventions",
-	"conventions_exclude", "copy_limit", "data_role", "expect_application_id",
+	"databases_platform", "roles_platform", "slice", "slices", "statements", "accept_missing",
+	"conventions", "conventions_exclude", "copy_limit", "data_role", "expect_application_id",
 	"expect_encoding", "expect_journal_mode", "expect_migration", "expect_role",
 	"expect_standbys", "expect_user_version", "known_migrations", "max_overflow",
 	"migration_table", "migration_tool", "pool_size", "require_columns", "require_extensions",
@@ -60,6 +60,7 @@ bind_parse(const char *sql, enum engine engine, struct bind *ret, struct err *e)
 	_cleanup_(bind_done) struct bind bind = { 0 };
 	struct sql_scan scan;
 	struct sql_token t;
+	size_t len;
 	int r;
 
 	sql_scan_init(&scan, sql, engine);
@@ -77,7 +78,9 @@ bind_parse(const char *sql, enum engine engine, struct bind *ret, struct err *e)
 		else if ((r = add_param(&bind, &out, &t, engine, e)) < 0)
 			return r;
 	}
-	bind.sql = str_take(&out);
+	/* Kept as long as the catalogue: without the room it grew with. */
+	len = out.len;
+	bind.sql = xreallocarray(str_take(&out), len + 1, 1);
 	*ret = bind;
 	bind = (struct bind){ 0 };
 	return 0;

@@ -16,6 +16,7 @@ void bind_done(struct bind *);
  * {check,reason,grant}), schemas_platform, databases_platform and roles_platform (JSON arrays of globs: the
  * platform's own here, lib/pg/flavour.h), sample_keys (true or false), scrubs (JSON array of what each scrub
  * has not verified in time), slice and slices (kind snapshot: which part is asked for, of how
- * many; NULL until the answer said so), and every configured key of [database] (lists as JSON arrays). */
+ * many; NULL until the answer said so), statements (JSON array of {datname,version}: watched databases of this
+ * server with pg_stat_statements, NULL until all were looked at or one has it), and every configured key of [database] (lists as JSON arrays). */
 extern const char *const bind_engine_names[]; /* NULL-terminated */
-#define BIND_ENGINE_OWN 13                    /* so many at its head are no options of [database] */
+#define BIND_ENGINE_OWN 14                    /* so many at its head are no options of [database] */

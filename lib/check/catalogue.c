@@ -2,6 +2,7 @@
 #include "base/log.h"
 #include "base/snapshot.h"
 #include "base/str.h"
+#include "check/cause.h"
 #include "check/check.h"
 #include "check/embedded.h"
 #include <dirent.h>
@@ -169,11 +170,16 @@ read_file(int dirfd, const char *file, const char *path, char **ret, struct err 
 	return 0;
 }
 
+/* Checks of one folder, before all of them are known. */
+struct arrivals {
+	struct check **v;
+	size_t n;
+};
+
 static int
-add_file(struct catalogue *cat, const char *path, const struct snapshot_item *file, struct err *e)
+parse_file(struct arrivals *new, const char *path, const struct snapshot_item *file, struct err *e)
 {
 	struct check *c = NULL;
-	const struct check *before;
 	int r = file->code;
 
 	if (r < 0)
@@ -181,17 +187,63 @@ add_file(struct catalogue *cat, const char *path, const struct snapshot_item *fi
 	r = check_parse(file->bytes, path, &c, e);
 	if (r < 0)
 		return r;
-	before = catalogue_find(cat, c->engine, c->id);
-	if (before && before->user) {
-		r = err_set(
-		    e, -EEXIST, "%s: %s is already declared by %s", path, c->id, before->origin);
-		check_free(c);
-		return r;
-	}
 	c->user = true;
 	sha_id(&(const char *){ file->bytes }, 1, c->digest);
-	catalogue_take(cat, c);
+	new->v = xreallocarray(new->v, new->n + 1, sizeof(struct check *));
+	new->v[new->n++] = c;
 	return 0;
+}
+
+/* A name that nothing has would explain nothing, and nobody would see why. */
+static int
+find_other(const struct catalogue *cat, const struct arrivals *new, const struct check *c,
+    const char *key, const char *id, struct err *e)
+{
+	_cleanup_free_ const char **names = xcalloc(cat->n + new->n + 1, sizeof(*names));
+	const char *near;
+	size_t n = 0;
+
+	for (size_t i = 0; i < cat->n; i++)
+		if (cat->v[i]->engine == c->engine)
+			names[n++] = cat->v[i]->id;
+	for (size_t i = 0; i < new->n; i++)
+		if (new->v[i] && new->v[i]->engine == c->engine)
+			names[n++] = new->v[i]->id;
+	for (size_t i = 0; i < n; i++)
+		if (streq(names[i], id))
+			return 0;
+	near = str_nearest(id, names, n);
+	return err_set(e, -ENOENT, "%s: %s: no check of %s has the id %s%s%s%s", c->origin, key,
+	    engine_names[c->engine], id, near ? "; did you mean " : "", near ? near : "",
+	    near ? "?" : "");
+}
+
+static int
+find_others(
+    const struct catalogue *cat, const struct arrivals *new, const struct check *c, struct err *e)
+{
+	for (size_t i = 0; i < c->ncauses; i++)
+		if (find_other(cat, new, c, "caused-by", c->causes[i].check, e) < 0)
+			return -ENOENT;
+	return c->of ? find_other(cat, new, c, "of", c->of, e) : 0;
+}
+
+static int
+take_arrival(struct catalogue *cat, struct arrivals *new, size_t i, struct err *e)
+{
+	struct check *c = new->v[i];
+	const struct check *before = catalogue_find(cat, c->engine, c->id);
+	int r = find_others(cat, new, c, e);
+
+	if (r >= 0 && before && before->user)
+		r = err_set(e, -EEXIST, "%s: %s is already declared by %s", c->origin, c->id,
+		    before->origin);
+	if (r < 0)
+		check_free(c);
+	else
+		catalogue_take(cat, c);
+	new->v[i] = NULL;
+	return r;
 }
 
 static int
@@ -254,6 +306,7 @@ catalogue_read_from(struct catalogue *cat, const char *dir, const struct snapsho
     void (*on_error)(const char *path, const struct err *, void *arg), void *arg)
 {
 	const struct snapshot_item *names = snapshot_get(outside, "checks", dir);
+	struct arrivals new = { 0 };
 	struct err e = { 0 };
 	int bad = 0;
 
@@ -269,11 +322,21 @@ catalogue_read_from(struct catalogue *cat, const char *dir, const struct snapsho
 		const struct snapshot_item *file = snapshot_get(outside, "check", path);
 
 		e = (struct err){ 0 };
-		if (!file || add_file(cat, path, file, &e) >= 0)
+		if (!file || parse_file(&new, path, file, &e) >= 0)
 			continue;
 		on_error(path, &e, arg);
 		bad++;
 	}
+	for (size_t i = 0; i < new.n; i++) {
+		_cleanup_free_ char *path = xstrdup(new.v[i]->origin);
+
+		e = (struct err){ 0 };
+		if (take_arrival(cat, &new, i, &e) >= 0)
+			continue;
+		on_error(path, &e, arg);
+		bad++;
+	}
+	free(new.v);
 	return bad;
 }
 

@@ -1,12 +1,14 @@
 /* A check's words and its end. */
 #include "check/check.h"
+#include "check/cause.h"
 #include "check/need.h"
 
 const char *const check_kind_names[KIND_N] = { "", "gauge", "rate", "ratio", "finding", "event",
 	"scrub", "snapshot" };
 const char *const check_scope_names[2] = { "database", "server" };
 const char *const check_cost_names[3] = { "cheap", "dear", "scrub" };
-const char *const check_source_names[4] = { "sql", "file", "session", "host" };
+const char *const check_source_names[SOURCE_N] = { "sql", "file", "session", "host", "self",
+	"statements", "history", "told" };
 const char *const remedy_kind_names[REMEDY_KIND_N] = { "look", "sql", "command", "config",
 	"manual" };
 const char *const remedy_risk_names[RISK_N] = { "none", "lock", "load", "ends-session",
@@ -36,6 +38,8 @@ check_free(struct check *c)
 	free(c->id);
 	free(c->title);
 	free(c->topic);
+	free(c->of);
+	free(c->limit_column);
 	need_list_done(&c->needs);
 	for (size_t i = 0; i < c->nparams; i++) {
 		free(c->params[i].name);
@@ -55,6 +59,7 @@ check_free(struct check *c)
 	free(c->metric);
 	free(c->message);
 	free(c->why);
+	check_causes_free(c);
 	free(c->spares);
 	free(c->fix);
 	free(c->evidence);
@@ -69,4 +74,13 @@ bool
 check_is_foreign(const struct check *c)
 {
 	return c->user || c->confined;
+}
+
+bool
+check_has_evidence(const struct check *c)
+{
+	for (size_t i = 0; i < c->nbodies; i++)
+		if (c->bodies[i].evidence)
+			return true;
+	return false;
 }

@@ -22,12 +22,25 @@ enum check_kind {
 enum check_scope { SCOPE_DATABASE = 0, SCOPE_SERVER };
 enum check_cost { COST_CHEAP = 0, COST_DEAR, COST_SCRUB };
 /* Where samples come from: SQL on the database; SQL on an empty database with only the facts of
- * the file (SQLite, readable when the file is not); the engine's own session or host facts. */
-enum check_source { SOURCE_SQL = 0, SOURCE_FILE, SOURCE_SESSION, SOURCE_HOST };
+ * the file (SQLite, readable when the file is not); the engine's own session or host facts; the
+ * engine's own runs; its differences of pg_stat_statements; the past of another check (`of`), of which
+ * the value is the time until it meets its limit; what the owner of the engine tells of its own work. */
+enum check_source {
+	SOURCE_SQL = 0,
+	SOURCE_FILE,
+	SOURCE_SESSION,
+	SOURCE_HOST,
+	SOURCE_SELF,
+	SOURCE_STATEMENTS,
+	SOURCE_HISTORY,
+	SOURCE_TOLD,
+	SOURCE_N
+};
 extern const char *const check_kind_names[KIND_N]; /* "" gauge .. scrub snapshot */
 extern const char *const check_scope_names[2];     /* database server */
 extern const char *const check_cost_names[3];      /* cheap dear scrub */
-extern const char *const check_source_names[4];    /* sql file session host */
+/* sql file session host self statements history told */
+extern const char *const check_source_names[SOURCE_N];
 
 enum need_kind {
 	NEED_VERSION = 1, /* server >= V (also < <= > = !=) */
@@ -85,15 +98,18 @@ struct check_remedy {
 	               NULL */
 };
 /* One SQL text with the conditions of its `-- @when`; scrub checks also have `-- @items`.  Checks
- * of source session and host have none; a scrub check may have nothing but `-- @items`. */
+ * of source session, host and history have none; a scrub check may have nothing but `-- @items`.  That
+ * of `-- @evidence` is no body of the check: it shows what stands behind its findings. */
 struct check_body {
 	struct need_list when;
-	bool items;
+	bool items, evidence;
 	char *sql; /* one statement, without `;`, parameters as :name */
 	int line;  /* of the file where it begins */
 };
 /* What it finds while somebody rebuilds the schema: of probe schema it waits, unless told. */
 enum changing { CHANGING_BY_PROBE = 0, CHANGING_PENDING, CHANGING_OPEN };
+
+struct check_cause; /* check/cause.h */
 
 struct check {
 	char *id, *title, *topic;
@@ -116,7 +132,13 @@ struct check {
 	int64_t window_us;          /* rate: sum over this time; 0: per second */
 	int64_t hold_us; /* event: time without another (1 d unless told); HOLD_ACK: until
 	                    acknowledged */
+	/* source history: the check whose values go to a limit, in its unit */
+	char *of, *limit_column; /* column of its rows with the limit; NULL: limit is it */
+	double limit;
 	struct need_list needs;
+	struct check_cause *causes; /* what explains its findings */
+	size_t ncauses;
+	bool cause_first; /* `remedies: after-cause`: while one is open, nothing else is offered */
 	struct check_param *params;
 	size_t nparams;
 	struct check_remedy remedies[REMEDY_MAX];
@@ -145,6 +167,8 @@ struct check *check_free(struct check *); /* returns NULL */
 bool check_same(const struct check *, const struct check *);
 /* Whether its SQL may be anything: in a transaction of its own, on a session that is not kept. */
 bool check_is_foreign(const struct check *);
+/* Whether it shows what stands behind its findings. */
+bool check_has_evidence(const struct check *);
 const char *check_param_get(const struct check_param *, size_t n, const char *name); /* or NULL */
 DEFINE_CLEANUP(struct check *, check_free)
 

@@ -26,6 +26,7 @@ facts_done(struct facts *facts)
 	for (size_t i = 0; i < facts->nextensions; i++) {
 		free(facts->extensions[i].name);
 		free(facts->extensions[i].version);
+		free(facts->extensions[i].schema);
 	}
 	free(facts->extensions);
 	for (size_t i = 0; i < facts->nprivileges; i++)
@@ -225,6 +226,7 @@ meet_all(const struct need_list *list, const struct facts *facts, struct coverag
 		if (cover == COVER_YES || worst == COVER_NOT || (cover == worst))
 			continue;
 		worst = cover;
+		ret->need = list->v[i].kind;
 		memcpy(ret->reason, one.reason, sizeof(ret->reason));
 		memcpy(ret->grant, one.grant, sizeof(ret->grant));
 	}
@@ -243,7 +245,7 @@ choose(const struct check *c, const struct facts *facts, bool items,
 		struct coverage one = { 0 };
 		enum cover cover;
 
-		if (c->bodies[i].items != items)
+		if (c->bodies[i].items != items || c->bodies[i].evidence)
 			continue;
 		cover = meet_all(&c->bodies[i].when, facts, &one);
 		if (cover == COVER_YES) {
@@ -252,12 +254,25 @@ choose(const struct check *c, const struct facts *facts, bool items,
 		}
 		if (!any || (cover == COVER_UNKNOWN && best == COVER_NOT)) {
 			best = cover;
+			ret->need = one.need;
 			memcpy(ret->reason, one.reason, sizeof(ret->reason));
 			memcpy(ret->grant, one.grant, sizeof(ret->grant));
 		}
 		any = true;
 	}
 	return any ? best : COVER_YES;
+}
+
+const struct check_body *
+coverage_evidence(const struct check *c, const struct facts *facts)
+{
+	for (size_t i = 0; i < c->nbodies; i++) {
+		struct coverage one = { 0 };
+
+		if (c->bodies[i].evidence && meet_all(&c->bodies[i].when, facts, &one) == COVER_YES)
+			return &c->bodies[i];
+	}
+	return NULL;
 }
 
 void

@@ -18,12 +18,8 @@ lowest(const struct settings *s)
 static bool
 names_baseline(const struct settings *s)
 {
-	const struct threshold *all[] = { &s->info, &s->warning, &s->critical, &s->clear };
-
-	for (size_t i = 0; i < ARRAY_SIZE(all); i++)
-		if (all[i]->term[0].times_baseline || all[i]->term[1].times_baseline)
-			return true;
-	return false;
+	return threshold_is_relative(&s->info) || threshold_is_relative(&s->warning) ||
+	       threshold_is_relative(&s->critical) || threshold_is_relative(&s->clear);
 }
 
 static bool
@@ -32,11 +28,20 @@ is_numeric(const struct check *c)
 	return c->kind == KIND_GAUGE || c->kind == KIND_RATE || c->kind == KIND_RATIO;
 }
 
+/* 0 where there is none. */
+static double
+number_param(const struct settings *s, const char *name)
+{
+	const char *text = check_param_get(s->params, s->nparams, name);
+	double v;
+
+	return text && number_parse(text, &v, NULL) >= 0 ? v : 0;
+}
+
 struct eval *
 eval_new(const struct settings *settings, const struct eval_context *ctx)
 {
 	struct eval *e = xcalloc(1, sizeof(*e));
-	const char *min_whole = check_param_get(settings->params, settings->nparams, "min_whole");
 	enum compare op = (enum compare)lowest(settings)->term[0].op;
 	bool user = settings->check->user;
 
@@ -44,12 +49,13 @@ eval_new(const struct settings *settings, const struct eval_context *ctx)
 	e->check = settings->check;
 	e->ctx = *ctx;
 	e->relative = names_baseline(settings);
+	e->asks_usual = settings_ask_usual(settings);
+	e->min_mad = number_param(settings, "min_mad");
 	e->keep = keep_new(settings->max_findings);
 	e->sign = op == CMP_LT || op == CMP_LE ? -1 : 1;
 	e->max_rows = user ? EVAL_USER_MAX_ROWS : EVAL_MAX_ROWS;
 	e->max_bytes = user ? EVAL_USER_MAX_BYTES : EVAL_MAX_BYTES;
-	if (!min_whole || number_parse(min_whole, &e->min_whole, NULL) < 0)
-		e->min_whole = 0;
+	e->min_whole = number_param(settings, "min_whole");
 	if (e->check->kind == KIND_SNAPSHOT)
 		e->shape = shape_new();
 	if ((e->check->kind == KIND_RATE || e->check->kind == KIND_RATIO) && !ctx->again) {
@@ -117,22 +123,54 @@ add_to_shape(struct eval *e, const struct row *row)
 		e->slices = (unsigned)strtoul(slices, NULL, 10);
 }
 
+static bool
+ask_usual(const struct eval *e, struct row *row)
+{
+	if (!e->ctx.usual ||
+	    !e->ctx.usual(e->ctx.usual_arg, row->object, e->ctx.wall_us, row->value, &row->usual)) {
+		row->usual.median = NAN;
+		return false;
+	}
+	row->usual.mad = MAX(row->usual.mad, e->min_mad);
+	return true;
+}
+
+/* None of its thresholds can say anything about it. */
+static bool
+waits_for_usual(const struct eval *e, const struct row *row)
+{
+	const struct settings *s = e->settings;
+	const struct threshold *limits[] = { &s->critical, &s->warning, &s->info };
+
+	if (!e->asks_usual || !row->has_value || !isnan(row->usual.median))
+		return false;
+	for (size_t i = 0; i < ARRAY_SIZE(limits); i++)
+		if (limits[i]->set &&
+		    (!threshold_asks_usual(limits[i]) || limits[i]->fallback.op != CMP_NONE))
+			return false;
+	return true;
+}
+
 static void
 judge_value(struct eval *e, struct row *row)
 {
 	const struct settings *s = e->settings;
 	const struct threshold *limits[] = { &s->critical, &s->warning, &s->info };
 	const enum severity levels[] = { SEVERITY_CRITICAL, SEVERITY_WARNING, SEVERITY_INFO };
-	double baseline = NAN;
+	struct threshold_known known = THRESHOLD_KNOWN_NONE;
 
 	if (!row->has_value)
 		return;
 	if (e->relative && e->ctx.series)
-		baseline = series_baseline(e->ctx.series, row->object);
+		known.baseline = series_baseline(e->ctx.series, row->object);
+	if (e->asks_usual && ask_usual(e, row)) {
+		known.median = row->usual.median;
+		known.mad = row->usual.mad;
+	}
 	for (size_t i = 0; i < ARRAY_SIZE(limits) && row->severity == SEVERITY_NONE; i++)
-		if (threshold_breached(limits[i], row->value, baseline))
+		if (threshold_breached(limits[i], row->value, &known))
 			row->severity = levels[i];
-	row->holds = threshold_holds(lowest(s), &s->clear, row->value, baseline);
+	row->holds = threshold_holds(lowest(s), &s->clear, row->value, &known);
 }
 
 /* The row's own severity first, then thresholds, then the head's. */
@@ -162,12 +200,14 @@ judge(struct eval *e, struct row *row)
 }
 
 static void
-apply_settings(const struct settings *s, struct row *row)
+apply_settings(const struct settings *s, bool young, struct row *row)
 {
 	if (row->severity == SEVERITY_NONE)
 		return;
 	if (s->force != SEVERITY_NONE)
 		row->severity = s->force;
+	else if (young && row->severity == SEVERITY_WARNING)
+		row->severity = SEVERITY_INFO;
 	row->severity = MIN(row->severity, s->cap);
 }
 
@@ -176,6 +216,25 @@ cell_copy(const struct row *row, size_t i, bool *ret_cut)
 {
 	*ret_cut = false;
 	return row->cells[i] ? cell_text(row->cells[i], row->lengths[i], ret_cut) : NULL;
+}
+
+#define USUAL_LABELS 3
+
+/* Told with the finding, and for its message: {hour}, {usual:UNIT}, {mad:UNIT}. */
+static void
+label_usual(const struct row *row, struct sample *s)
+{
+	const struct usual *u = &row->usual;
+
+	if (isnan(u->median))
+		return;
+	assert(s->labels);
+	s->labels[s->nlabels++] =
+	    (struct label){ .name = xstrdup("hour"), .value = xstrdup(u->hour) };
+	s->labels[s->nlabels++] =
+	    (struct label){ .name = xstrdup("usual"), .value = xasprintf("%.6g", u->median) };
+	s->labels[s->nlabels++] =
+	    (struct label){ .name = xstrdup("mad"), .value = xasprintf("%.4g", u->mad) };
 }
 
 static struct sample *
@@ -196,7 +255,9 @@ make_sample(const struct eval *e, const struct row *row)
 		.holds = row->holds };
 	if (cols->index[COLUMN_DETAIL] >= 0)
 		s->detail = cell_copy(row, (size_t)cols->index[COLUMN_DETAIL], &cut);
-	s->labels = cols->nlabels > 0 ? xcalloc(cols->nlabels, sizeof(*s->labels)) : NULL;
+	s->labels = cols->nlabels > 0 || !isnan(row->usual.median)
+	                ? xcalloc(cols->nlabels + USUAL_LABELS, sizeof(*s->labels))
+	                : NULL;
 	for (size_t i = 0; i < cols->nlabels; i++) {
 		char *value = cell_copy(row, cols->labels[i].index, &cut);
 
@@ -204,6 +265,7 @@ make_sample(const struct eval *e, const struct row *row)
 			s->labels[s->nlabels++] =
 			    (struct label){ .name = xstrdup(cols->labels[i].name), .value = value };
 	}
+	label_usual(row, s);
 	for (size_t i = 0; i < REMEDY_MAX; i++) {
 		int col = cols->index[COLUMN_REMEDY + i];
 		char *text = col >= 0 ? cell_copy(row, (size_t)col, &cut) : NULL;
@@ -308,8 +370,11 @@ remember(struct eval *e, const struct row *row, enum outcome outcome)
 bool
 eval_row(struct eval *e, const char *const *cells, const size_t *lengths)
 {
-	struct row row = { .cells = cells, .lengths = lengths, .counter = NAN };
+	struct row row = {
+		.cells = cells, .lengths = lengths, .counter = NAN, .usual = { .median = NAN }
+	};
 	enum outcome outcome;
+	bool unusual;
 	size_t len;
 	const char *s;
 
@@ -335,12 +400,14 @@ eval_row(struct eval *e, const char *const *cells, const size_t *lengths)
 		return true;
 	if (outcome == ROW_JUDGED && !judge(e, &row))
 		return true;
-	row.holds = row.holds || outcome == ROW_WAITING;
-	if (outcome == ROW_WAITING)
+	unusual = outcome == ROW_JUDGED && waits_for_usual(e, &row);
+	e->nunusual += unusual;
+	row.holds = row.holds || outcome == ROW_WAITING || unusual;
+	if (outcome == ROW_WAITING || unusual)
 		e->nwaiting++;
 	else
 		e->njudged++;
-	apply_settings(e->settings, &row);
+	apply_settings(e->settings, e->ctx.young, &row);
 	keep_row(e, &row);
 	remember(e, &row, outcome);
 	if (is_numeric(e->check))
@@ -412,8 +479,12 @@ conclude(const struct eval *e, bool counted_all, struct result *ret)
 		else
 			snprintf(
 			    ret->text, sizeof(ret->text), "more than %d counters", SERIES_COUNTERS);
-	} else if (e->nwaiting > 0 && e->njudged == 0)
+	} else if (e->nwaiting > 0 && e->njudged == 0) {
 		ret->state = RESULT_WAITING;
+		if (e->nunusual > 0)
+			snprintf(ret->text, sizeof(ret->text),
+			    "what is usual at this hour is not known yet");
+	}
 }
 
 void

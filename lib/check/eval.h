@@ -16,6 +16,10 @@
 #define EVAL_USER_MAX_ROWS  ((size_t)10000)
 #define EVAL_USER_MAX_BYTES ((size_t)4 << 20)
 struct row_memory;
+struct usual {
+	double median, mad; /* mad: of the side that the value is on */
+	char hour[40];      /* "Mondays at 10:00" */
+};
 struct eval_context {
 	struct series *series;   /* borrowed; updated by eval_finish */
 	int64_t now_us, wall_us; /* when the run began */
@@ -23,6 +27,11 @@ struct eval_context {
 	const char *item;        /* scrub: key of the item, else NULL */
 	bool (*tracked)(const void *arg, const char *key); /* NULL: none */
 	const void *tracked_arg;
+	/* What is usual for an object at this hour, for thresholds that ask; false, NULL: not known. */
+	bool (*usual)(
+	    const void *arg, const char *object, int64_t wall_us, double value, struct usual *ret);
+	const void *usual_arg;
+	bool young;    /* what warns is info, unless a person set its severity */
 	bool remember; /* result.rows is to hold what eval_again needs */
 	/* eval_again only: what was made of the row that eval_row is given; series is only read. */
 	const struct row_memory *again;

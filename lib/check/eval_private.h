@@ -25,6 +25,7 @@ struct row {
 	double value, counter;
 	struct growth growth;
 	enum severity severity;
+	struct usual usual; /* median NaN: not asked, or not known */
 };
 
 struct eval {
@@ -41,10 +42,12 @@ struct eval {
 	unsigned slices;
 	struct object_value values[RESULT_MAX_VALUES]; /* worst ones, in no order */
 	size_t nvalues;
-	double min_whole, sign; /* sign: -1 where less is worse */
+	double min_whole, min_mad, sign; /* sign: -1 where less is worse */
 	size_t max_rows, max_bytes, nrows, bytes, nbreaching;
 	size_t njudged, nwaiting, nbad;
-	bool relative; /* a threshold names the baseline */
+	size_t nunusual; /* of those waiting: only for want of what is usual */
+	bool relative;   /* a threshold names the baseline */
+	bool asks_usual; /* one is in mad */
 	bool has_columns, truncated, broken;
 	struct result bad; /* text and grant of the first row that could not be judged */
 };

@@ -6,6 +6,7 @@
  */
 struct fact_extension {
 	char *name, *version;
+	char *schema; /* as SQL writes it; NULL: not told */
 };
 struct fact_privilege {
 	char *name; /* text of privilege (x) */
@@ -22,6 +23,7 @@ struct facts {
 	char **tells;  /* what tells the flavour and other platforms (lib/pg/flavour.h) */
 	char *login;   /* role we are seen as; for GRANT texts */
 	char *datname;
+	uint32_t oid; /* PostgreSQL: of the database; 0: not known */
 	bool superuser, pooled;
 	bool host; /* its file systems are seen from outside: `needs: host` */
 	struct fact_extension *extensions;
@@ -41,11 +43,14 @@ struct coverage {
 	enum cover cover;
 	const struct check_body *body, *items; /* chosen by @when; borrowed from the check */
 	char reason[200];                      /* why not */
+	enum need_kind need;                   /* which is not met; 0: none of them, or no body */
 	char grant[400];                       /* the exact statement, or "" */
 };
 /* First body whose @when matches; COVER_NOT when a need is never met here, COVER_UNKNOWN for
  * `privilege ... or unknown` that is missing. */
 void coverage_of(const struct check *, const struct facts *, struct coverage *ret);
+/* The statement behind the findings of a check that is covered; NULL: none here. */
+const struct check_body *coverage_evidence(const struct check *, const struct facts *);
 /*
  * The privilege forms are
  *   privilege (ROLE)                       membership, by pg_has_role

@@ -1,6 +1,6 @@
 /*
  * The outer form of a check file: `-- key: value` lines with continuations up to the first blank or
- * other line, then SQL in one or several bodies that `-- @when` and `-- @items` introduce.
+ * other line, then SQL in one or several bodies that `-- @when`, `-- @items` and `-- @evidence` introduce.
  */
 #include "check/head.h"
 #include "base/str.h"
@@ -164,7 +164,7 @@ begin_body(struct splitter *s)
 	return 0;
 }
 
-/* `-- @when CONDITIONS` or `-- @items`, behind the @. */
+/* `-- @when CONDITIONS`, `-- @items` or `-- @evidence`, behind the @. */
 static int
 take_annotation(struct splitter *s, const char *rest)
 {
@@ -180,9 +180,14 @@ take_annotation(struct splitter *s, const char *rest)
 		body->items = true;
 		return 0;
 	}
+	if (streq(text, "evidence")) {
+		body->evidence = true;
+		return 0;
+	}
 	if (!str_starts(text, "when") || !isspace((unsigned char)text[4]))
-		return err_set(s->e, -EINVAL, "%s:%d: @%.40s: only @when and @items are known",
-		    s->name, s->line, text);
+		return err_set(s->e, -EINVAL,
+		    "%s:%d: @%.40s: only @when, @items and @evidence are known", s->name, s->line,
+		    text);
 	joined = body->when ? xasprintf("%s,%s", body->when, text + 5) : xstrdup(text + 5);
 	free(body->when);
 	body->when = TAKE_PTR(joined);

@@ -7,7 +7,7 @@ struct head_line {
 };
 struct head_body {
 	char *when; /* conditions of its @when lines joined by commas, or NULL */
-	bool items;
+	bool items, evidence;
 	char *sql;
 	int line, when_line;
 };

@@ -14,11 +14,11 @@
 static char *
 threshold_number(const struct threshold *t, enum unit unit)
 {
-	double v = threshold_value(t, NAN);
+	double v = threshold_value(t, &THRESHOLD_KNOWN_NONE);
 
 	if (!t->set)
 		return xstrdup("none");
-	if (!isnan(v) && !t->term[0].times_baseline)
+	if (!isnan(v) && !threshold_is_relative(t) && !threshold_asks_usual(t))
 		return unit_format(v, unit);
 	return threshold_format(t, unit); /* relative: words say it better than a number */
 }
@@ -61,6 +61,8 @@ own_placeholder(const char *name, const struct settings *s, const struct sample 
 		return threshold_number(&s->critical, s->check->unit);
 	if (streq(name, "eta") && (eta = sample_label(sample, "eta")))
 		return format_number(eta, UNIT_SECONDS);
+	if (streq(name, "eta") && s->check->source == SOURCE_HISTORY && sample->has_value)
+		return unit_format(sample->value, UNIT_SECONDS);
 	return NULL;
 }
 

@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "check/bind.h"
 #include "check/body.h"
+#include "check/cause.h"
 #include "check/head.h"
 #include "check/need.h"
 #include "check/remedy.h"
@@ -107,6 +108,25 @@ set_source(struct check *c, const char *value, struct err *e)
 }
 
 static int
+set_of(struct check *c, const char *value, struct err *e)
+{
+	(void)e;
+	c->of = xstrdup(value);
+	return 0;
+}
+
+/* A number in the unit of the other check, or `column NAME` of its rows. */
+static int
+set_limit(struct check *c, const char *value, struct err *e)
+{
+	if (str_starts(value, "column ")) {
+		c->limit_column = xstrdup(value + strlen("column "));
+		return 0;
+	}
+	return number_parse(value, &c->limit, e);
+}
+
+static int
 set_kind(struct check *c, const char *value, struct err *e)
 {
 	int i = word_index(value, check_kind_names, KIND_N, "a kind", e);
@@ -195,6 +215,24 @@ set_needs(struct check *c, const char *value, struct err *e)
 }
 
 static int
+set_causes(struct check *c, const char *value, struct err *e)
+{
+	return check_causes_parse(value, c, e);
+}
+
+static int
+set_remedies(struct check *c, const char *value, struct err *e)
+{
+	static const char *const words[] = { "always", "after-cause" };
+	int i = word_index(value, words, ARRAY_SIZE(words), "a word", e);
+
+	if (i < 0)
+		return i;
+	c->cause_first = i == 1;
+	return 0;
+}
+
+static int
 set_confined(struct check *c, const char *value, struct err *e)
 {
 	static const char *const words[] = { "no", "yes" };
@@ -242,7 +280,7 @@ set_metric(struct check *c, const char *value, struct err *e)
 static const struct head_key head_keys[] = { WORD(id), TEXT(title), WORD(engine), WORD(probe),
 	TEXT(topic), WORD(scope), WORD(interval), WORD(default), WORD(cost), WORD(confined), WORD(kind), WORD(unit),
 	WORD(severity), THRESHOLD(info), THRESHOLD(warning), THRESHOLD(critical), THRESHOLD(clear),
-	WORD(for), WORD(window), WORD(hold), WORD(changing), WORD(needs), WORD(metric), WORD(source), TEXT(message),
+	WORD(for), WORD(window), WORD(hold), WORD(changing), WORD(needs), { "caused-by", .set = set_causes }, WORD(remedies), WORD(metric), WORD(source), WORD(of), WORD(limit), TEXT(message),
 	TEXT(why), TEXT(spares), TEXT(fix), TEXT(evidence), TEXT(doc), TEXT(reference) };
 
 static const struct head_key *
@@ -355,6 +393,27 @@ has_threshold(const struct check *c)
 	return c->info.set || c->warning.set || c->critical.set;
 }
 
+static int
+judge_source(const struct check *c, const struct head *head, const char *name, struct err *e)
+{
+	const struct threshold *const all[] = { &c->info, &c->warning, &c->critical, &c->clear };
+	bool history = c->source == SOURCE_HISTORY;
+
+	if (c->source == SOURCE_FILE && c->engine != ENGINE_SQLITE)
+		return refuse(head, "source", "file is for SQLite", name, e);
+	if (history && (!c->of || !line_of(head, "limit")))
+		return refuse(
+		    head, "source", "history needs `of: CHECK` and `limit: VALUE`", name, e);
+	if (history && (c->kind != KIND_GAUGE || c->unit != UNIT_SECONDS))
+		return refuse(head, "source", "history is for kind gauge, unit seconds", name, e);
+	if (!history && (c->of || line_of(head, "limit")))
+		return refuse(head, c->of ? "of" : "limit", "only for source history", name, e);
+	for (size_t i = 0; i < ARRAY_SIZE(all); i++)
+		if (threshold_asks_eta(all[i]) && !history)
+			return err_set(e, -EINVAL, "%s:1: %s", name, THRESHOLD_ETA_ONLY);
+	return 0;
+}
+
 /* What keys mean together. */
 static int
 judge_head(struct check *c, const struct head *head, const char *name, struct err *e)
@@ -371,14 +430,18 @@ judge_head(struct check *c, const struct head *head, const char *name, struct er
 		r = refuse(head, "window", "only for kind rate", name, e);
 	if (r >= 0 && c->kind != KIND_EVENT)
 		r = refuse(head, "hold", "only for kind event", name, e);
+	if (r >= 0 && c->kind == KIND_EVENT)
+		r = refuse(head, "caused-by", "an event is told when it happens", name, e);
+	if (r >= 0 && c->ncauses == 0)
+		r = refuse(head, "remedies", "only with caused-by", name, e);
 	if (r >= 0 && !has_threshold(c))
 		r = refuse(head, "clear", "there is no threshold to clear", name, e);
 	if (r >= 0 && !rows)
 		r = refuse(head, "severity", "only for kind finding, event and scrub", name, e);
 	if (r >= 0 && has_threshold(c))
 		r = refuse(head, "severity", "thresholds decide it", name, e);
-	if (r >= 0 && c->source == SOURCE_FILE && c->engine != ENGINE_SQLITE)
-		r = refuse(head, "source", "file is for SQLite", name, e);
+	if (r >= 0)
+		r = judge_source(c, head, name, e);
 	if (r < 0)
 		return r;
 	if (rows && !has_threshold(c) && c->severity == SEVERITY_NONE)
@@ -400,7 +463,9 @@ add_body(struct check *c, const struct head_body *from, const char *name, struct
 
 	c->bodies = xreallocarray(c->bodies, c->nbodies + 1, sizeof(*c->bodies));
 	body = &c->bodies[c->nbodies++];
-	*body = (struct check_body){ .items = from->items, .line = from->line };
+	*body = (struct check_body){
+		.items = from->items, .evidence = from->evidence, .line = from->line
+	};
 	if (from->when && need_list_parse(from->when, true, &body->when, e) < 0)
 		return err_prefix(e, "%s:%d: @when", name, from->when_line);
 	r = body_statement(c, from->sql, &body->sql, &line, e);
@@ -411,16 +476,18 @@ static int
 judge_bodies(const struct check *c, const char *name, struct err *e)
 {
 	bool has_items = false, needs_sql = c->source == SOURCE_SQL || c->source == SOURCE_FILE;
-	const struct check_body *last[2] = { NULL, NULL };
+	const struct check_body *last[3] = { NULL, NULL, NULL };
 
-	if (!needs_sql && c->nbodies > 0)
-		return err_set(e, -EINVAL, "%s:%d: a check of source %s has no SQL", name,
-		    c->bodies[0].line, check_source_names[c->source]);
-	if (needs_sql && c->nbodies == 0)
-		return err_set(e, -EINVAL, "%s:1: no SQL below the head", name);
 	for (size_t i = 0; i < c->nbodies; i++) {
-		const struct check_body *body = &c->bodies[i], **before = &last[body->items];
+		const struct check_body *body = &c->bodies[i],
+		                        **before = &last[body->evidence ? 2 : body->items];
 
+		if (!needs_sql && !body->evidence)
+			return err_set(e, -EINVAL, "%s:%d: a check of source %s has no SQL", name,
+			    body->line, check_source_names[c->source]);
+		if (body->evidence && (body->items || c->engine != ENGINE_POSTGRESQL))
+			return err_set(e, -EINVAL, "%s:%d: @evidence %s", name, body->line,
+			    body->items ? "is no list of @items" : "is for PostgreSQL");
 		has_items = has_items || body->items;
 		if (*before && (*before)->when.n == 0)
 			return err_set(e, -EINVAL,
@@ -428,6 +495,8 @@ judge_bodies(const struct check *c, const char *name, struct err *e)
 			    name, body->line, (*before)->line);
 		*before = body;
 	}
+	if (needs_sql && !last[0] && !last[1])
+		return err_set(e, -EINVAL, "%s:1: no SQL below the head", name);
 	if (has_items != (c->kind == KIND_SCRUB))
 		return err_set(e, -EINVAL,
 		    has_items ? "%s:1: @items is for kind scrub"

@@ -34,6 +34,9 @@ set_threshold(const char *key, const char *value, struct threshold *ret, struct 
 {
 	int r = value && *value ? threshold_parse(value, ret, e) : 0;
 
+	if (r >= 0 && threshold_asks_eta(ret))
+		r = err_set(e, -EINVAL, "%s", THRESHOLD_ETA_ONLY);
+
 	return r < 0 ? err_prefix(e, "%s", key) : 0;
 }
 

@@ -23,6 +23,7 @@ struct rows {
 	enum result_state state;
 	enum reason reason;
 	char *text, *grant;
+	int64_t taken_us;
 };
 
 struct rows *
@@ -52,6 +53,18 @@ rows_free(struct rows *r)
 	return NULL;
 }
 
+void
+rows_taken(struct rows *r, int64_t when_us)
+{
+	r->taken_us = when_us;
+}
+
+int64_t
+rows_taken_us(const struct rows *r)
+{
+	return r->taken_us;
+}
+
 size_t
 rows_count(const struct rows *r)
 {
@@ -79,6 +92,33 @@ row_new(size_t ncols, const char *const *cells, const size_t *lengths, size_t si
 		to += lengths[i] + 1;
 	}
 	return k;
+}
+
+static const char *
+cell_of(const struct rows *r, size_t row, const char *column)
+{
+	const char *text = row_text(r->v[row], r->ncols);
+
+	for (size_t i = 0; i < r->ncols; i++) {
+		bool null = r->v[row]->length[i] == CELL_NULL;
+
+		if (streq(r->names[i], column))
+			return null ? NULL : text;
+		text += null ? 0 : r->v[row]->length[i] + 1;
+	}
+	return NULL;
+}
+
+const char *
+rows_cell(const struct rows *r, const char *object, const char *column)
+{
+	for (size_t i = 0; i < r->n; i++) {
+		const char *name = cell_of(r, i, "object");
+
+		if (streq(name ? name : "", object))
+			return cell_of(r, i, column);
+	}
+	return NULL;
 }
 
 static size_t

@@ -19,7 +19,12 @@ void rows_note(struct rows *, const struct row_memory *, double badness, bool tr
     bool breaches, const char *const *cells, const size_t *lengths);
 /* Taken from the run's result: eval_again goes back to it. */
 void rows_conclude(struct rows *, const struct result *);
+/* A note of whoever keeps them. */
+void rows_taken(struct rows *, int64_t when_us);
+int64_t rows_taken_us(const struct rows *);
 size_t rows_count(const struct rows *);
+/* That cell of the row of that object, borrowed; NULL: no such row or column, or SQL NULL. */
+const char *rows_cell(const struct rows *, const char *object, const char *column);
 /*
  * The result that the run would have had with these settings.  COMPLETE only when no row that was
  * not kept can breach.  ctx: series (baseline only), tracked, item and hold as for eval_new.

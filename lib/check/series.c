@@ -13,10 +13,15 @@
 struct series *
 series_new(void)
 {
-	struct series *s = xcalloc(1, sizeof(*s));
+	return xcalloc(1, sizeof(struct series));
+}
 
-	s->counters = map_new();
-	return s;
+struct map *
+series_counters(struct series *s)
+{
+	if (!s->counters)
+		s->counters = map_new();
+	return s->counters;
 }
 
 static void
@@ -38,6 +43,7 @@ series_free(struct series *s)
 		free(s->rings[i].object);
 		free(s->rings[i].v);
 	}
+	free(s->rings);
 	map_free(s->counters, entry_free);
 	free(s);
 	return NULL;
@@ -64,6 +70,7 @@ add_ring(struct series *s, const char *object, uint32_t wall_s)
 	struct value_ring *ring = NULL;
 
 	if (s->nrings < SERIES_OBJECTS) {
+		s->rings = xreallocarray(s->rings, s->nrings + 1, sizeof(*s->rings));
 		ring = &s->rings[s->nrings++];
 	} else {
 		for (size_t i = 0; i < s->nrings; i++) {
@@ -159,7 +166,7 @@ series_baseline(const struct series *s, const char *object)
 const struct counter *
 series_counter(const struct series *s, const char *key)
 {
-	const struct counter_entry *entry = map_get(s->counters, key);
+	const struct counter_entry *entry = s->counters ? map_get(s->counters, key) : NULL;
 
 	return entry ? &entry->counter : NULL;
 }
@@ -167,7 +174,7 @@ series_counter(const struct series *s, const char *key)
 bool
 series_set_counter(struct series *s, const char *key, const struct counter *counter)
 {
-	struct counter_entry *entry = map_get(s->counters, key);
+	struct counter_entry *entry = map_get(series_counters(s), key);
 
 	if (!entry) {
 		if (map_size(s->counters) >= SERIES_COUNTERS)
@@ -184,7 +191,7 @@ series_set_counter(struct series *s, const char *key, const struct counter *coun
 void
 series_add_increment(struct series *s, const char *key, double at_s, double n, double window_s)
 {
-	struct counter_entry *entry = map_get(s->counters, key);
+	struct counter_entry *entry = s->counters ? map_get(s->counters, key) : NULL;
 	struct increment *last;
 	size_t old = 0;
 
@@ -213,7 +220,7 @@ series_add_increment(struct series *s, const char *key, double at_s, double n, d
 double
 series_window_sum(const struct series *s, const char *key, double at_s, double window_s)
 {
-	const struct counter_entry *entry = map_get(s->counters, key);
+	const struct counter_entry *entry = s->counters ? map_get(s->counters, key) : NULL;
 	double sum = 0;
 
 	for (size_t i = 0; entry && i < entry->nincrements; i++)
@@ -229,7 +236,7 @@ series_forget_missing(struct series *s)
 	const char *key;
 	void *value;
 
-	for (size_t iter = 0; map_next(s->counters, &iter, &key, &value);) {
+	for (size_t iter = 0; s->counters && map_next(s->counters, &iter, &key, &value);) {
 		struct counter_entry *entry = value;
 
 		if (entry->generation == s->generation)
@@ -242,7 +249,25 @@ series_forget_missing(struct series *s)
 }
 
 bool
+series_is_empty(const struct series *s)
+{
+	return s->nrings == 0 && (!s->counters || map_size(s->counters) == 0) && !s->dirty;
+}
+
+bool
 series_dirty(const struct series *s)
 {
 	return s->dirty;
+}
+
+void
+series_saved(struct series *s, int64_t now_us)
+{
+	s->saved_us = now_us;
+}
+
+int64_t
+series_saved_us(const struct series *s)
+{
+	return s->saved_us;
 }

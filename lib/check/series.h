@@ -48,4 +48,8 @@ void series_forget_missing(struct series *); /* drops counters not set since the
 /* JSON text, owned; load returns NULL for text it cannot read. */
 char *series_save(struct series *) _must_check_;
 struct series *series_load(const char *) _must_check_;
-bool series_dirty(const struct series *); /* changed since the last save */
+bool series_is_empty(const struct series *); /* nothing is kept, and the store knows it */
+/* A note of whoever saves it. */
+void series_saved(struct series *, int64_t now_us);
+int64_t series_saved_us(const struct series *); /* 0: never */
+bool series_dirty(const struct series *);       /* changed since the last save */

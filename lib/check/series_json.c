@@ -65,7 +65,7 @@ series_save(struct series *s)
 
 	for (size_t i = 0; i < s->nrings; i++)
 		json_object_set_new(values, s->rings[i].object, save_ring(&s->rings[i]));
-	for (size_t iter = 0; map_next(s->counters, &iter, &key, &value);)
+	for (size_t iter = 0; s->counters && map_next(s->counters, &iter, &key, &value);)
 		json_object_set_new(counters, key, save_counter(value));
 	root = json_pack("{s:i,s:o,s:o}", "v", 1, "values", values, "counters", counters);
 	text = json_dumps(root, JSON_COMPACT | JSON_REAL_PRECISION(17) | JSON_SORT_KEYS);

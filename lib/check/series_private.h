@@ -21,9 +21,10 @@ struct counter_entry {
 	size_t nincrements;
 };
 struct series {
-	struct value_ring rings[SERIES_OBJECTS];
-	size_t nrings;
-	struct map *counters; /* of struct counter_entry */
-	unsigned generation;
+	struct value_ring *rings; /* as many as there are: most checks have none */
+	struct map *counters;     /* of struct counter_entry; NULL: none yet */
+	unsigned nrings, generation;
 	bool dirty;
+	int64_t saved_us;
 };
+struct map *series_counters(struct series *); /* made when there is none */

@@ -41,6 +41,9 @@ settings_new(const struct check *c, size_t max_findings)
 		.interval_us = c->interval_us,
 		.window_us = c->window_us,
 		.max_findings = max_findings,
+		.budget = CHECK_BUDGET,
+		.flap_changes = FLAP_CHANGES,
+		.flap_window_us = FLAP_WINDOW_US,
 		.cap = SEVERITY_CRITICAL,
 		.params = params_dup(c->params, c->nparams),
 		.nparams = c->nparams };
@@ -102,6 +105,13 @@ settings_judge_alike(const struct settings *a, const struct settings *b)
 	       a->clear_for_us == b->clear_for_us && a->hold_us == b->hold_us &&
 	       a->window_us == b->window_us && a->max_findings == b->max_findings &&
 	       a->force == b->force && a->cap == b->cap && strv_equal(a->ignore, b->ignore);
+}
+
+bool
+settings_ask_usual(const struct settings *s)
+{
+	return threshold_asks_usual(&s->info) || threshold_asks_usual(&s->warning) ||
+	       threshold_asks_usual(&s->critical) || threshold_asks_usual(&s->clear);
 }
 
 bool
@@ -170,6 +180,7 @@ set_threshold(
     struct settings *s, const char *key, struct threshold *ret, const char *value, struct err *e)
 {
 	_cleanup_free_ char *params = param_list(s);
+	struct threshold t;
 
 	if (check_severity_by_sql(s->check))
 		return err_set(e, -EINVAL, "%s: %s decides the severity itself; set %s instead",
@@ -178,7 +189,12 @@ set_threshold(
 		*ret = (struct threshold){ 0 };
 		return 0;
 	}
-	return threshold_parse(value, ret, e);
+	if (threshold_parse(value, &t, e) < 0)
+		return e ? e->code : -EINVAL;
+	if (threshold_asks_eta(&t) && s->check->source != SOURCE_HISTORY)
+		return err_set(e, -EINVAL, "%s: %s", key, THRESHOLD_ETA_ONLY);
+	*ret = t;
+	return 0;
 }
 
 static int
@@ -228,7 +244,7 @@ set_enabled(struct settings *s, const char *value, struct err *e)
 }
 
 static int
-set_interval(struct settings *s, const char *value, struct err *e)
+parse_seconds(const char *value, int64_t *ret, struct err *e)
 {
 	int64_t us;
 	int r = duration_parse(value, &us, e);
@@ -237,9 +253,17 @@ set_interval(struct settings *s, const char *value, struct err *e)
 		return r;
 	if (us < USEC_PER_SEC)
 		return err_set(e, -EINVAL, "%s is less than 1s", value);
-	s->interval_us = us;
-	s->interval_set = true;
+	*ret = us;
 	return 0;
+}
+
+static int
+set_interval(struct settings *s, const char *value, struct err *e)
+{
+	int r = parse_seconds(value, &s->interval_us, e);
+
+	s->interval_set = s->interval_set || r == 0;
+	return r;
 }
 
 static int
@@ -293,6 +317,27 @@ set_max_findings(struct settings *s, const char *value, struct err *e)
 }
 
 static int
+set_flap_changes(struct settings *s, const char *value, struct err *e)
+{
+	char *end;
+	unsigned long n;
+
+	errno = 0;
+	n = strtoul(value, &end, 10);
+	if (!isdigit((unsigned char)*value) || *end || errno || n > FLAP_CHANGES_MAX)
+		return err_set(
+		    e, -EINVAL, "\"%s\" is not a number from 0 to %d", value, FLAP_CHANGES_MAX);
+	s->flap_changes = (unsigned)n;
+	return 0;
+}
+
+static int
+set_flap_window(struct settings *s, const char *value, struct err *e)
+{
+	return parse_seconds(value, &s->flap_window_us, e);
+}
+
+static int
 set_ignore(struct settings *s, const char *value, struct err *e)
 {
 	char **globs = strv_split_commas(value);
@@ -306,6 +351,22 @@ set_ignore(struct settings *s, const char *value, struct err *e)
 	return 0;
 }
 
+/* A share of the time between two runs, as "1%". */
+static int
+set_budget(struct settings *s, const char *value, struct err *e)
+{
+	double share;
+
+	if (streq(value, "none")) {
+		s->budget = 0;
+		return 0;
+	}
+	if (number_parse(value, &share, NULL) < 0 || !(share > 0 && share <= 1))
+		return err_set(e, -EINVAL, "\"%s\" is neither a share up to 100%% nor none", value);
+	s->budget = share;
+	return 0;
+}
+
 int
 settings_set(struct settings *s, const char *key, const char *value, struct err *e)
 {
@@ -314,8 +375,9 @@ settings_set(struct settings *s, const char *key, const char *value, struct err 
 		int (*set)(struct settings *, const char *, struct err *);
 	} keys[] = { { "for", set_for }, { "clear_for", set_clear_for }, { "hold", set_hold },
 		{ "interval", set_interval }, { "severity", set_severity },
-		{ "max_findings", set_max_findings }, { "enabled", set_enabled },
-		{ "ignore", set_ignore } };
+		{ "max_findings", set_max_findings }, { "flap_changes", set_flap_changes },
+		{ "flap_window", set_flap_window }, { "budget", set_budget },
+		{ "enabled", set_enabled }, { "ignore", set_ignore } };
 	struct {
 		const char *key;
 		struct threshold *threshold;

@@ -47,46 +47,95 @@ compare_text(enum compare op)
 	return "";
 }
 
+/* What stands before a word at the end of the text and the blanks before it; 0: no such word. */
+static size_t
+before_word(const char *s, size_t len, const char *word)
+{
+	size_t n = strlen(word);
+
+	if (len < n || strncmp(s + len - n, word, n) != 0)
+		return 0;
+	for (len -= n; len > 0 && isspace((unsigned char)s[len - 1]); len--)
+		;
+	return len;
+}
+
 /* "5 x baseline": the factor's length, or 0. */
 static size_t
-baseline_factor(const char *s)
+factor_of(const char *s, const char *word)
 {
-	const char *p = s + strlen(s);
+	size_t len = before_word(s, strlen(s), word);
 
-	if (!str_starts(p - MIN((size_t)(p - s), strlen("baseline")), "baseline"))
+	return MAX(before_word(s, len, "x"), before_word(s, len, "*"));
+}
+
+/* How long the number is that stands before one of the words; 0: there is none of them. */
+static size_t
+read_word(const char *s, struct threshold_term *t)
+{
+	size_t len = factor_of(s, "baseline");
+
+	t->times_baseline = len > 0;
+	if (len == 0) {
+		len = factor_of(s, "usual");
+		t->times_usual = len > 0;
+	}
+	if (len == 0) {
+		len = before_word(s, strlen(s), "mad");
+		t->mads = len > 0;
+	}
+	return len;
+}
+
+/* A distance from what is usual: its sign must go the way that the comparison looks. */
+static int
+check_mads(const struct threshold_term *t, const char *text, struct err *e)
+{
+	bool above = t->op == CMP_GT || t->op == CMP_GE, below = t->op == CMP_LT || t->op == CMP_LE;
+
+	if ((above || t->op == CMP_NE) && t->value > 0)
 		return 0;
-	for (p -= strlen("baseline"); p > s && isspace((unsigned char)p[-1]); p--)
-		;
-	if (p == s || (p[-1] != 'x' && p[-1] != '*'))
+	if (below && t->value < 0)
 		return 0;
-	for (p--; p > s && isspace((unsigned char)p[-1]); p--)
-		;
-	return (size_t)(p - s);
+	return err_set(e, -EINVAL,
+	    "\"%s\": how far from usual is written > 4 mad, < -4 mad (less), or outside 4 mad "
+	    "(either)",
+	    text);
 }
 
 static int
 parse_term(char *s, struct threshold_term *ret, struct err *e)
 {
 	struct threshold_term term = { 0 };
-	const char *p = str_trim(s);
+	const char *text = str_trim(s), *p = text;
 	_cleanup_free_ char *factor = NULL;
+	bool outside;
 	size_t len;
 	int r;
 
-	term.op = compare_parse(&p);
+	term.eta = str_starts(p, "eta") && !isalnum((unsigned char)p[strlen("eta")]);
+	for (p += term.eta ? strlen("eta") : 0; isspace((unsigned char)*p); p++)
+		;
+	outside = str_starts(p, "outside ");
+	p += outside ? strlen("outside ") : 0;
+	term.op = outside ? CMP_NE : compare_parse(&p);
 	if (term.op == CMP_NONE)
 		return err_set(e, -EINVAL,
 		    "\"%s\": a threshold is a comparison and a value, as in >= 80%% or < 5min", p);
 	while (isspace((unsigned char)*p))
 		p++;
-	len = baseline_factor(p);
-	term.times_baseline = len > 0;
+	len = read_word(p, &term);
 	factor = len > 0 ? xstrndup(p, len) : xstrdup(p);
 	r = number_parse(factor, &term.value, e);
 	if (r < 0)
 		return r;
 	if (!isfinite(term.value))
 		return err_set(e, -EINVAL, "\"%s\" is not a finite number", factor);
+	if (outside || term.mads) {
+		r = check_mads(&term, text, e);
+		if (r < 0 || !term.mads)
+			return r < 0 ? r : err_set(e, -EINVAL, "outside is for mad");
+	}
 	*ret = term;
 	return 0;
 }
@@ -122,18 +171,41 @@ threshold_parse(const char *text, struct threshold *ret, struct err *e)
 		r = parse_term(fallback, &t.fallback, e);
 	if (r < 0)
 		return r;
-	if (fallback && !t.term[0].times_baseline && !t.term[1].times_baseline)
-		return err_set(e, -EINVAL, "`else` is for thresholds that name the baseline");
-	if (t.fallback.times_baseline)
+	if (fallback && !threshold_is_relative(&t) && !threshold_asks_usual(&t))
+		return err_set(
+		    e, -EINVAL, "`else` is for thresholds that name baseline, usual or mad");
+	if (t.fallback.times_baseline || t.fallback.times_usual || t.fallback.mads)
 		return err_set(e, -EINVAL, "`else` is used while there is no baseline");
 	*ret = t;
 	return 0;
 }
 
-static bool
-term_breached(const struct threshold_term *t, double limit, double value)
+bool
+threshold_is_relative(const struct threshold *t)
 {
-	switch ((enum compare)t->op) {
+	return t->term[0].times_baseline || t->term[1].times_baseline;
+}
+
+bool
+threshold_asks_usual(const struct threshold *t)
+{
+	return t->term[0].mads || t->term[1].mads || t->term[0].times_usual ||
+	       t->term[1].times_usual;
+}
+
+/* All that it names is known. */
+static bool
+is_known(const struct threshold *t, const struct threshold_known *known)
+{
+	if (threshold_is_relative(t) && isnan(known->baseline))
+		return false;
+	return !threshold_asks_usual(t) || (!isnan(known->median) && known->mad > 0);
+}
+
+static bool
+compare(enum compare op, double value, double limit)
+{
+	switch (op) {
 	case CMP_LT:
 		return value < limit;
 	case CMP_LE:
@@ -154,12 +226,11 @@ term_breached(const struct threshold_term *t, double limit, double value)
 
 /* The limit itself, or 10 % of it towards ok. */
 static double
-term_limit(const struct threshold_term *t, double baseline, bool cleared)
+term_limit(enum compare op, double limit, bool cleared)
 {
-	double limit = t->times_baseline ? t->value * baseline : t->value;
 	double tenth = cleared ? fabs(limit) * 0.1 : 0;
 
-	switch ((enum compare)t->op) {
+	switch (op) {
 	case CMP_LT:
 	case CMP_LE:
 		return limit + tenth;
@@ -174,58 +245,79 @@ term_limit(const struct threshold_term *t, double baseline, bool cleared)
 	return limit;
 }
 
-static bool
-judge(const struct threshold *t, double value, double baseline, bool cleared)
+static double
+term_number(const struct threshold_term *t, const struct threshold_known *known)
 {
-	bool relative = t->term[0].times_baseline || t->term[1].times_baseline;
+	return t->times_baseline ? t->value * known->baseline
+	       : t->times_usual  ? t->value * known->median
+	                         : t->value;
+}
 
+static bool
+term_breached(
+    const struct threshold_term *t, double value, const struct threshold_known *known, bool cleared)
+{
+	enum compare op = (enum compare)t->op;
+	double limit = term_number(t, known);
+
+	if (t->mads) {
+		value = (value - known->median) / known->mad;
+		if (op == CMP_NE) {
+			value = fabs(value);
+			op = CMP_GT;
+		}
+	}
+	return compare(op, value, term_limit(op, limit, cleared));
+}
+
+static bool
+judge(const struct threshold *t, double value, const struct threshold_known *known, bool cleared)
+{
 	if (!t->set || isnan(value))
 		return false;
-	if (relative && isnan(baseline))
+	if (!is_known(t, known))
 		return t->fallback.op != CMP_NONE &&
-		       term_breached(
-		           &t->fallback, term_limit(&t->fallback, baseline, cleared), value);
+		       term_breached(&t->fallback, value, known, cleared);
 	for (size_t i = 0; i < ARRAY_SIZE(t->term); i++)
-		if (!term_breached(&t->term[i], term_limit(&t->term[i], baseline, cleared), value))
+		if (!term_breached(&t->term[i], value, known, cleared))
 			return false;
 	return true;
 }
 
 bool
-threshold_breached(const struct threshold *t, double value, double baseline)
+threshold_breached(const struct threshold *t, double value, const struct threshold_known *known)
 {
-	return judge(t, value, baseline, false);
+	return judge(t, value, known, false);
 }
 
 bool
-threshold_holds(
-    const struct threshold *limit, const struct threshold *clear, double value, double baseline)
+threshold_holds(const struct threshold *limit, const struct threshold *clear, double value,
+    const struct threshold_known *known)
 {
 	if (isnan(value))
 		return false;
-	if (threshold_breached(limit, value, baseline))
+	if (threshold_breached(limit, value, known))
 		return true;
 	if (clear->set)
-		return limit->set && !threshold_breached(clear, value, baseline);
-	return judge(limit, value, baseline, true);
+		return limit->set && !threshold_breached(clear, value, known);
+	return judge(limit, value, known, true);
 }
 
 /* Either for people (unit) or as configuration reads it (text). */
 static void
 add_term(struct str *out, const struct threshold_term *t, bool people, enum unit unit)
 {
-	_cleanup_free_ char *value = NULL;
-	char number[40];
+	const char *word = t->times_baseline ? " x baseline"
+	                   : t->times_usual  ? " x usual"
+	                   : t->mads         ? " mad"
+	                                     : "";
+	enum unit own = *word ? UNIT_COUNT : unit; /* a factor has no unit */
+	_cleanup_free_ char *value =
+	    people && !*word ? unit_format(t->value, unit) : unit_text(t->value, own);
 
-	for (int digits = 15; digits <= 17; digits++) {
-		snprintf(number, sizeof(number), "%.*g", digits, t->value);
-		if (strtod(number, NULL) == t->value)
-			break;
-	}
-	if (people && !t->times_baseline)
-		value = unit_format(t->value, unit);
-	str_addf(out, "%s %s%s", compare_text((enum compare)t->op), value ? value : number,
-	    t->times_baseline ? " x baseline" : "");
+	str_addf(out, "%s%s %s%s", t->eta && !people ? "eta " : "",
+	    t->mads && t->op == CMP_NE ? "outside" : compare_text((enum compare)t->op), value,
+	    word);
 }
 
 static char *
@@ -254,27 +346,31 @@ threshold_format(const struct threshold *t, enum unit unit)
 }
 
 char *
-threshold_text(const struct threshold *t)
+threshold_text(const struct threshold *t, enum unit unit)
 {
-	return format(t, false, UNIT_COUNT);
+	return format(t, false, unit);
 }
 
 double
-threshold_value(const struct threshold *t, double baseline)
+threshold_value(const struct threshold *t, const struct threshold_known *known)
 {
+	const struct threshold_term *first = &t->term[0];
+
 	if (!t->set)
 		return NAN;
-	if (!t->term[0].times_baseline)
-		return t->term[0].value;
-	if (!isnan(baseline))
-		return t->term[0].value * baseline;
+	if (!first->times_baseline && !first->times_usual && !first->mads)
+		return first->value;
+	if (is_known(t, known))
+		return first->mads ? known->median + first->value * known->mad
+		                   : term_number(first, known);
 	return t->fallback.op != CMP_NONE ? t->fallback.value : NAN;
 }
 
 static bool
 term_equal(const struct threshold_term *a, const struct threshold_term *b)
 {
-	return a->op == b->op && a->value == b->value && a->times_baseline == b->times_baseline;
+	return a->op == b->op && a->value == b->value && a->times_baseline == b->times_baseline &&
+	       a->times_usual == b->times_usual && a->mads == b->mads;
 }
 
 bool
@@ -282,4 +378,10 @@ threshold_equal(const struct threshold *a, const struct threshold *b)
 {
 	return a->set == b->set && term_equal(&a->term[0], &b->term[0]) &&
 	       term_equal(&a->term[1], &b->term[1]) && term_equal(&a->fallback, &b->fallback);
+}
+
+bool
+threshold_asks_eta(const struct threshold *t)
+{
+	return t->term[0].eta || t->term[1].eta || t->fallback.eta;
 }

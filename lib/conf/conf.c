@@ -3,15 +3,11 @@
 #include "base/net.h"
 #include "base/snapshot.h"
 #include "base/str.h"
+#include "conf/alert.h"
 #include "conf/expand.h"
+#include "conf/loader.h"
 #include "conf/merge.h"
 #include "conf/option.h"
-
-struct loader {
-	struct conf *conf;
-	struct snapshot *outside;
-	struct err_list *errors;
-};
 
 static char *
 place_of(const struct merged_section *s, const struct merged_entry *e, const char *what)
@@ -69,9 +65,8 @@ take_value(
 	return option_parse(&plain, text, base, e);
 }
 
-/* Expands and judges one value.  NULL when it was reported; base NULL: judged only. */
-static char *
-read_entry(
+char *
+loader_read_entry(
     struct loader *l, const struct merged_section *s, const struct merged_entry *e, void *base)
 {
 	const struct conf_option *o = e->option;
@@ -113,8 +108,8 @@ read_entry(
 	return TAKE_PTR(text);
 }
 
-static void
-report_missing(struct loader *l, const struct merged_section *s)
+void
+loader_report_missing(struct loader *l, const struct merged_section *s)
 {
 	for (size_t i = 0; i < conf_noptions; i++) {
 		const struct conf_option *o = &conf_options[i];
@@ -144,7 +139,7 @@ read_daemon(struct loader *l, const struct merged_section *s)
 	struct conf_daemon *d = &l->conf->daemon;
 
 	for (size_t i = 0; i < s->nentries; i++)
-		free(read_entry(l, s, &s->entries[i], d));
+		free(loader_read_entry(l, s, &s->entries[i], d));
 	d->socket_group_set = merged_find(s, "socket_group") != NULL;
 	if (!d->listen_allow && !all_loopback(d->listen))
 		fail(l, s, merged_find(s, "listen"),
@@ -169,7 +164,7 @@ read_database_keys(struct loader *l, const struct merged_section *s, struct conf
 {
 	for (size_t i = 0; i < s->nentries; i++) {
 		const struct merged_entry *e = &s->entries[i];
-		_cleanup_free_ char *text = read_entry(l, s, e, db);
+		_cleanup_free_ char *text = loader_read_entry(l, s, e, db);
 
 		if (text && !(e->option->flags & OPT_SECRET))
 			set_option(db, e->key, option_canonical(e->option, text));
@@ -221,7 +216,7 @@ read_database(struct loader *l, const struct merged_section *s)
 	db->origin = (struct conf_origin){ xstrdup(s->origin.file), s->origin.line };
 	copy_database(db, &l->conf->defaults);
 	read_database_keys(l, s, db);
-	report_missing(l, s);
+	loader_report_missing(l, s);
 	e = merged_find(s, "databases");
 	if (e && db->all_databases && db->engine == ENGINE_SQLITE)
 		fail(l, s, e, "a SQLite file is one database; leave it out");
@@ -270,7 +265,7 @@ read_check(struct loader *l, const struct merged_section *s)
 	};
 	for (size_t i = 0; i < s->nentries; i++) {
 		const struct merged_entry *e = &s->entries[i];
-		char *text = read_entry(l, s, e, NULL);
+		char *text = loader_read_entry(l, s, e, NULL);
 
 		if (!text)
 			continue;
@@ -292,8 +287,24 @@ read_query(struct loader *l, const struct merged_section *s)
 		.origin = { xstrdup(s->origin.file), s->origin.line } };
 	option_set_defaults(KIND_QUERY, q);
 	for (size_t i = 0; i < s->nentries; i++)
-		free(read_entry(l, s, &s->entries[i], q));
-	report_missing(l, s);
+		free(loader_read_entry(l, s, &s->entries[i], q));
+	loader_report_missing(l, s);
+}
+
+static void
+read_alert(struct loader *l, const struct merged_section *s)
+{
+	struct conf *c = l->conf;
+	struct conf_alert *a;
+
+	c->alerts = xreallocarray(c->alerts, c->nalerts + 1, sizeof(*c->alerts));
+	a = &c->alerts[c->nalerts++];
+	*a = (struct conf_alert){ .name = xstrdup(s->name),
+		.origin = { xstrdup(s->origin.file), s->origin.line } };
+	option_set_defaults(KIND_ALERT, a);
+	for (size_t i = 0; i < s->nentries; i++)
+		free(loader_read_entry(l, s, &s->entries[i], a));
+	alert_judge(a, s->header, l->outside, l->errors);
 }
 
 static void
@@ -366,10 +377,20 @@ read_kind(struct loader *l, const struct merged *m, enum conf_kind kind)
 			read_query(l, s);
 			break;
 		case KIND_SILENCE:
+			loader_read_silence(l, s);
+			break;
 		case KIND_ALERT:
-		case KIND_BACKUP:
-		case KIND_ROUTINE:
+			read_alert(l, s);
+			break;
 		case KIND_ARCHIVE:
+			loader_read_archive(l, s);
+			break;
+		case KIND_BACKUP:
+			loader_read_backup(l, s);
+			break;
+		case KIND_ROUTINE:
+			loader_read_routine(l, s);
+			break;
 		case KIND_N:
 			read_later(l, s);
 			break;
@@ -385,7 +406,11 @@ check_references(struct loader *l, const struct merged *m)
 		const struct merged_section *s = &m->sections[i];
 		const char *slash = s->kind == KIND_CHECK ? strrchr(s->name, '/') : NULL;
 		const struct merged_entry *e =
-		    s->kind == KIND_QUERY ? merged_find(s, "databases") : NULL;
+		    s->kind == KIND_QUERY || s->kind == KIND_SILENCE || s->kind == KIND_ALERT ||
+		            s->kind == KIND_BACKUP || s->kind == KIND_ROUTINE
+		        ? merged_find(s, "databases")
+		    : s->kind == KIND_ARCHIVE ? merged_find(s, "database")
+		                              : NULL;
 		_cleanup_strv_ char **list = e ? strv_split_commas(e->value) : NULL;
 
 		if (slash) {
@@ -407,6 +432,7 @@ new_conf(struct loader *l)
 	l->conf = c;
 	option_set_defaults(KIND_DAEMON, &c->daemon);
 	option_set_defaults(KIND_DATABASE, &c->defaults);
+	option_set_defaults(KIND_ROUTINE, &c->routine);
 	c->defaults.name = xstrdup("");
 	read_environment(l, &c->defaults);
 	return c;
@@ -519,12 +545,19 @@ conf_free(struct conf *c)
 	for (size_t i = 0; i < c->nchecks; i++)
 		check_done(&c->checks[i]);
 	free(c->checks);
+	for (size_t i = 0; i < c->nalerts; i++)
+		alert_done(&c->alerts[i]);
+	free(c->alerts);
 	for (size_t i = 0; i < c->nqueries; i++) {
 		option_free_fields(KIND_QUERY, &c->queries[i]);
 		free(c->queries[i].origin.file);
 		free(c->queries[i].name);
 	}
 	free(c->queries);
+	conf_silences_free(c);
+	conf_backups_free(c);
+	conf_archives_free(c);
+	conf_routine_free(c);
 	free(c->checks_dir);
 	strv_free(c->not_in_effect);
 	free(c);

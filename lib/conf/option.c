@@ -6,6 +6,11 @@
 #define DAEMON(f)   offsetof(struct conf_daemon, f)
 #define DATABASE(f) offsetof(struct conf_database, f)
 #define QUERY(f)    offsetof(struct conf_query, f)
+#define SILENCE(f)  offsetof(struct conf_silence, f)
+#define ARCHIVE(f)  offsetof(struct conf_archive, f)
+#define ROUTINE(f)  offsetof(struct conf_routine, f)
+#define ALERT(f)    offsetof(struct conf_alert, f)
+#define BACKUP(f)   offsetof(struct conf_backup, f)
 #define SEC         USEC_PER_SEC
 #define MSEC        USEC_PER_MSEC
 #define DAY         (INT64_C(86400) * USEC_PER_SEC)
@@ -14,6 +19,9 @@ static const char *const query_text_words[] = { "redacted", "fingerprint", "full
 static const char *const role_words[] = { "any", "primary", "standby" };
 static const char *const convention_words[] = { "uuid-primary-key", "timestamps", "soft-delete",
 	"audit" };
+static const char *const alert_format_words[] = { "json", "alertmanager" };
+static const char *const backup_verify_words[] = { "no", "yes", "weekly" };
+static const char *const group_words[] = { "server", "check", "database" };
 static const char *const unit_words[] = { "count", "bytes", "seconds", "ratio" };
 static const char *const migration_words[] = { "alembic", "django", "flyway", "liquibase", "rails",
 	"prisma", "knex", "goose", "golang-migrate", "dbmate", "sqlx", "none" };
@@ -29,11 +37,21 @@ const struct conf_section_type conf_sections[KIND_N] = {
 	    "Settings of one check: everywhere, or on the databases whose name or glob stands "
 	    "before the last slash." },
 	[KIND_QUERY] = { "query", "NAME", "A check of your own, without a file." },
-	[KIND_SILENCE] = { "silence", "NAME", "Findings that are kept quiet.", true },
-	[KIND_ALERT] = { "alert", "NAME", "Where findings are sent.", true },
-	[KIND_BACKUP] = { "backup", "NAME", "A backup to watch or to make.", true },
-	[KIND_ROUTINE] = { "routine", NULL, "Maintenance by schedule.", true },
-	[KIND_ARCHIVE] = { "archive", "NAME", "A WAL archive to watch.", true },
+	[KIND_SILENCE] = { "silence", "NAME",
+	    "Times by calendar in which findings are kept quiet: shown, but neither told nor "
+	    "counted." },
+	[KIND_ALERT] = { "alert", "NAME",
+	    "A place that is told when findings open, change or are resolved: a program (exec) or "
+	    "an "
+	    "URL." },
+	[KIND_BACKUP] = { "backup", "NAME",
+	    "Where backups of some databases are, how they are made and how long they are kept." },
+	[KIND_ARCHIVE] = { "archive", "NAME",
+	    "Old rows of a table that dbhealth archive moves elsewhere, verified before they are "
+	    "deleted." },
+	[KIND_ROUTINE] = { "routine", NULL,
+	    "Maintenance that comes again: what is to be done each day, week, month, quarter or "
+	    "year." },
 };
 
 const char *const conf_type_names[TYPE_N] = {
@@ -58,6 +76,9 @@ const char *const conf_type_names[TYPE_N] = {
 	[TYPE_COLUMNS] = "list of columns",
 	[TYPE_TABLE] = "table",
 	[TYPE_CONDITION] = "condition",
+	[TYPE_CALENDAR] = "calendar",
+	[TYPE_KEEP] = "numbers kept",
+	[TYPE_PERCENT] = "percent",
 	[TYPE_WORD] = "word",
 	[TYPE_WORDS] = "list of words",
 	[TYPE_PROBES] = "list of probes",
@@ -96,6 +117,14 @@ const struct conf_option conf_options[] = {
 	  .def = "/var/lib/dbhealthd",
 	  .help = "The only folder the daemon writes to: findings and samples live here.",
 	  .example = "/var/lib/dbhealthd" },
+	{ KIND_DAEMON, "history_keep", TYPE_DURATION, 0, DAEMON(history_keep_us), 0, 3650 * DAY,
+	  .def = "400d",
+	  .help = "How long samples of the checks are kept, as averages of an hour in the end; 0 "
+	      "keeps none.", .example = "90d" },
+	{ KIND_DAEMON, "history_max_bytes", TYPE_SIZE, 0, DAEMON(history_max_bytes),
+	  INT64_C(16) << 20, INT64_C(1) << 50, .def = "2GB",
+	  .help = "The most that the history may take on the disk; the oldest goes first.",
+	  .example = "500MB" },
 	{ KIND_DAEMON, "journal_level", TYPE_WORD, 0, DAEMON(journal_level),
 	  SEVERITY_INFO, SEVERITY_CRITICAL, severity_names, .def = "warning",
 	  .help = "The least severity of a finding that is told in the journal; info adds "
@@ -182,7 +211,7 @@ const struct conf_option conf_options[] = {
 	  .help = "The most findings of one check that are listed singly.", .example = "200" },
 	{ KIND_DATABASE, "copy_limit", TYPE_SIZE, 0, DATABASE(copy_limit), 0, INT64_C(1) << 50,
 	  .def = "1GB",
-	  .help = "SQLite: the largest file that is copied aside when its WAL awaits recovery.",
+	  .help = "SQLite: the largest file that is copied aside, to verify it or when its WAL awaits recovery.",
 	  .example = "200MB" },
 
 	{ KIND_DATABASE, "schemas_exclude", TYPE_LIST, 0, DATABASE(schemas_exclude),
@@ -214,6 +243,14 @@ const struct conf_option conf_options[] = {
 	      "for any.", .example = "alembic" },
 	{ KIND_DATABASE, "migration_table", TYPE_TEXT, 0, OPT_NO_FIELD,
 	  .help = "Where that tool keeps what it has applied; any name will do.", .example = "app.alembic_version" },
+	{ KIND_DATABASE, "migrations_dir", TYPE_PATH, 0, OPT_NO_FIELD,
+	  .help = "Where dbhealth migrate finds the files of this database.",
+	  .example = "/srv/app/db/migrations" },
+	{ KIND_DATABASE, "auto_migrate", TYPE_BOOL, 0, DATABASE(auto_migrate), .def = "no",
+	  .env = "DB_AUTO_MIGRATE",
+	  .help = "When the daemon starts, it runs dbhealth migrate upgrade --safe where there is a "
+	          "migrations_dir.",
+	  .example = "yes" },
 	{ KIND_DATABASE, "expect_migration", TYPE_TEXT, 0, OPT_NO_FIELD,
 	  .help = "The revision that should be applied, or \"head of FOLDER\": the newest of the "
 	      "migrations in it.",
@@ -242,8 +279,10 @@ const struct conf_option conf_options[] = {
 	{ KIND_DATABASE, "runbook_url", TYPE_URL, 0, DATABASE(runbook_url),
 	  .help = "Where the runbook is.", .example = "https://wiki.example.com/orders-db" },
 
-	{ KIND_DATABASE, "admin_dsn", TYPE_DSN, OPT_LATER | OPT_SECRET, OPT_NO_FIELD,
-	  .help = "How to connect for what changes the database.",
+	{ KIND_DATABASE, "admin_dsn", TYPE_DSN, OPT_SECRET | OPT_AS_TEXT | OPT_NO_DEFAULTS,
+	  DATABASE(admin_dsn),
+	  .help = "How commands and scheduled jobs connect for what changes the database; without it they "
+	          "connect as whoever runs them. The daemon itself never uses it.",
 	  .example = "postgresql://owner@/orders" },
 	{ KIND_DATABASE, "data_role", TYPE_TEXT, 0, OPT_NO_FIELD,
 	  .help = "The role of a second login, for what runs code of the database itself: rules of CHECK "
@@ -268,16 +307,18 @@ const struct conf_option conf_options[] = {
 	  60 * SEC, .def = "20ms",
 	  .help = "Scrubs wait while a read takes longer (where track_io_timing is on); 0: never.",
 	  .example = "5ms" },
-	{ KIND_DATABASE, "scrub_wal_budget", TYPE_SIZE, OPT_LATER, OPT_NO_FIELD, 0,
+	{ KIND_DATABASE, "scrub_wal_budget", TYPE_SIZE, 0, DATABASE(scrub_wal_budget), 0,
 	  INT64_C(1) << 50, .def = "64MB",
-	  .help = "How much WAL a scrub slice may cause.", .example = "16MB" },
+	  .help = "SQLite: how far the WAL may grow while a table is verified.", .example = "16MB" },
 	{ KIND_DATABASE, "scrub_full", TYPE_DURATION, 0, DATABASE(scrub_full_us), SEC,
 	  3650 * DAY, .def = "30d",
 	  .help = "Within what time everything is scrubbed once.", .example = "7d" },
-	{ KIND_DATABASE, "backup_policy", TYPE_TEXT, OPT_LATER, OPT_NO_FIELD,
-	  .help = "The [backup] section that covers it.", .example = "nightly" },
-	{ KIND_DATABASE, "max_age", TYPE_DURATION, OPT_LATER, OPT_NO_FIELD, 0, 3650 * DAY,
-	  .help = "How old the newest backup may be.", .example = "26h" },
+	{ KIND_DATABASE, "backup_policy", TYPE_TEXT, 0, OPT_NO_FIELD,
+	  .help = "What dbhealth migrate --safe takes for a backup, the first that fits: dump [up to "
+	          "SIZE], tables, external, command PATH ...; by default dump up to 10GB, external.",
+	  .example = "dump up to 20GB, external" },
+	{ KIND_DATABASE, "max_age", TYPE_DURATION, 0, OPT_NO_FIELD, 0, 3650 * DAY,
+	  .help = "How old the backup of another tool may be for dbhealth migrate --safe; by default 26h.", .example = "26h" },
 
 	/* [check [DATABASE/]ID] */
 	{ KIND_CHECK, "enabled", TYPE_BOOL, 0, OPT_NO_FIELD,
@@ -304,6 +345,17 @@ const struct conf_option conf_options[] = {
 	  severity_names, .help = "Its severity, whatever the check says.", .example = "info" },
 	{ KIND_CHECK, "max_findings", TYPE_INT, 0, OPT_NO_FIELD, 1, 10000,
 	  .help = "The most findings that are listed singly.", .example = "10" },
+	{ KIND_CHECK, "flap_changes", TYPE_INT, 0, OPT_NO_FIELD, 0, 50, .def = "6",
+	  .help = "A finding that comes, goes or changes more often than this within flap_window is "
+	          "told as flapping, once; 0: never.",
+	  .example = "10" },
+	{ KIND_CHECK, "flap_window", TYPE_DURATION, 0, OPT_NO_FIELD, SEC, 365 * DAY, .def = "1h",
+	  .help = "What flap_changes counts in; stable again is what stayed the same for half of it.",
+	  .example = "6h" },
+	{ KIND_CHECK, "budget", TYPE_TEXT, 0, OPT_NO_FIELD, .def = "1%",
+	  .help = "The part of its interval that a run may take, 1 s at least, before it runs less "
+	          "often; none: it never does.",
+	  .example = "5%" },
 	{ KIND_CHECK, "ignore", TYPE_LIST, 0, OPT_NO_FIELD,
 	  .help = "Objects that it leaves alone, by glob.", .example = "public.old_*" },
 	{ KIND_CHECK, "param.*", TYPE_TEXT, 0, OPT_NO_FIELD,
@@ -330,6 +382,196 @@ const struct conf_option conf_options[] = {
 	  unit_words, .help = "The unit of value.", .example = "seconds" },
 	{ KIND_QUERY, "interval", TYPE_DURATION, OPT_AS_TEXT, QUERY(interval), 100 * MSEC, 365 * DAY,
 	  .help = "How often it runs; at least its probe's interval.", .example = "1h" },
+
+	/* [silence NAME] */
+	{ KIND_SILENCE, "when", TYPE_CALENDAR, OPT_REQUIRED, SILENCE(when),
+	  .help = "When it begins, by the clock of this host, as OnCalendar= of systemd.time(7); "
+	      "UTC behind it: by that clock.", .example = "Sat *-*-* 02:00" },
+	{ KIND_SILENCE, "for", TYPE_DURATION, OPT_REQUIRED, SILENCE(for_us), SEC, 31 * DAY,
+	  .help = "How long it lasts each time.", .example = "4h" },
+	{ KIND_SILENCE, "databases", TYPE_LIST, 0, SILENCE(databases),
+	  .help = "Whose findings, by name or glob; NAME stands for NAME/... and the server of that "
+	      "name too; else all.", .example = "orders" },
+	{ KIND_SILENCE, "checks", TYPE_LIST, 0, SILENCE(checks),
+	  .help = "Of which checks, by id or glob; else all.", .example = "conn-up, backup-*" },
+	{ KIND_SILENCE, "objects", TYPE_LIST, 0, SILENCE(objects),
+	  .help = "Of which objects, by name or glob; else all.", .example = "public.import_*" },
+	{ KIND_SILENCE, "reason", TYPE_TEXT, OPT_REQUIRED, SILENCE(reason),
+	  .help = "Why: shown with each finding that it keeps quiet.",
+	  .example = "nightly reload of the warehouse" },
+	{ KIND_SILENCE, "even_if_worse", TYPE_BOOL, 0, SILENCE(even_if_worse), .def = "no",
+	  .help = "Keep quiet too what gets worse meanwhile; else a rise in severity is told.",
+	  .example = "yes" },
+
+	/* [archive NAME] */
+	{ KIND_ARCHIVE, "database", TYPE_TEXT, OPT_REQUIRED, ARCHIVE(database),
+	  .help = "Whose rows: a configured database. They are moved by the rights of its admin_dsn.",
+	  .example = "orders" },
+	{ KIND_ARCHIVE, "table", TYPE_TABLE, OPT_REQUIRED, ARCHIVE(table),
+	  .help = "The table; it needs a primary key, or a unique index without NULL.",
+	  .example = "public.events" },
+	{ KIND_ARCHIVE, "column", TYPE_TEXT, 0, ARCHIVE(column),
+	  .help = "The column that tells how old a row is, a date or a time; rows with NULL in it stay. "
+	      "In SQLite: text as date and time functions read it, or Unix seconds, milliseconds or "
+	      "microseconds. Unless set, where alone tells.", .example = "created_at" },
+	{ KIND_ARCHIVE, "older_than", TYPE_DURATION, 0, ARCHIVE(older_than_us), 0, 36500 * DAY, .def = "90d",
+	  .help = "From what age on rows are moved.", .example = "365d" },
+	{ KIND_ARCHIVE, "where", TYPE_CONDITION, 0, ARCHIVE(where),
+	  .help = "What must hold besides, in SQL.", .example = "state = 'closed'" },
+	{ KIND_ARCHIVE, "to", TYPE_TEXT, OPT_REQUIRED, ARCHIVE(to),
+	  .help = "Where to: table S.T of the same database; database NAME [S.T], another configured "
+	      "one; sqlite:/PATH [TABLE]; csv:/FOLDER. A table that is not there is made.",
+	  .example = "table archive.events" },
+	{ KIND_ARCHIVE, "batch", TYPE_INT, 0, ARCHIVE(batch), 1, 100000, .def = "1000",
+	  .help = "Rows that are moved at once, in short transactions.", .example = "5000" },
+	{ KIND_ARCHIVE, "pause", TYPE_DURATION, 0, ARCHIVE(pause_us), 0, 3600 * SEC, .def = "100ms",
+	  .help = "Rest between two batches; four times as long while checkpoints are forced by WAL.",
+	  .example = "1s" },
+	{ KIND_ARCHIVE, "max_lag", TYPE_DURATION, 0, ARCHIVE(max_lag_us), 100 * MSEC, DAY, .def = "10s",
+	  .help = "Waits while a standby replays later than this.", .example = "30s" },
+	{ KIND_ARCHIVE, "max_active", TYPE_INT, 0, ARCHIVE(max_active), 1, 100000,
+	  .help = "Waits while more sessions than this are at work on the server.", .example = "20" },
+	{ KIND_ARCHIVE, "limit", TYPE_TEXT, 0, ARCHIVE(limit),
+	  .help = "The most rows, or the longest time, of one run.", .example = "30min" },
+	{ KIND_ARCHIVE, "delete", TYPE_BOOL, 0, ARCHIVE(delete_rows), .def = "yes",
+	  .help = "Whether rows are deleted once they are verified at the other place; no: copied only.",
+	  .example = "no" },
+	{ KIND_ARCHIVE, "schedule", TYPE_CALENDAR, 0, ARCHIVE(schedule),
+	  .help = "When the daemon runs it, as when of [silence NAME]; unless set a person does.",
+	  .example = "*-*-* 03:30" },
+
+	/* [routine] */
+	{ KIND_ROUTINE, "daily", TYPE_LIST, 0, ROUTINE(items[ROUTINE_DAILY]),
+	  .help = "What is to be done each day: health-check, slow-queries, backup-verification, optimize, "
+	      "statistics, migrations-review, archive, findings-review, or any other name for what "
+	      "people do.", .example = "health-check, backup-verification" },
+	{ KIND_ROUTINE, "daily_at", TYPE_CALENDAR, 0, ROUTINE(begins_at[ROUTINE_DAILY]), .def = "00:00",
+	  .help = "When another day of the routine begins, as OnCalendar= of systemd.time(7).",
+	  .example = "06:00" },
+	{ KIND_ROUTINE, "weekly", TYPE_LIST, 0, ROUTINE(items[ROUTINE_WEEKLY]),
+	  .help = "What is to be done each week.", .example = "slow-queries, statistics, optimize, findings-review" },
+	{ KIND_ROUTINE, "weekly_at", TYPE_CALENDAR, 0, ROUTINE(begins_at[ROUTINE_WEEKLY]), .def = "Mon 00:00",
+	  .help = "When another week of the routine begins, as OnCalendar= of systemd.time(7).",
+	  .example = "Sat 06:00" },
+	{ KIND_ROUTINE, "monthly", TYPE_LIST, 0, ROUTINE(items[ROUTINE_MONTHLY]),
+	  .help = "What is to be done each month.", .example = "migrations-review, archive, Look through the roles" },
+	{ KIND_ROUTINE, "monthly_at", TYPE_CALENDAR, 0, ROUTINE(begins_at[ROUTINE_MONTHLY]), .def = "*-*-01 00:00",
+	  .help = "When another month of the routine begins, as OnCalendar= of systemd.time(7).",
+	  .example = "*-*-01 06:00" },
+	{ KIND_ROUTINE, "quarterly", TYPE_LIST, 0, ROUTINE(items[ROUTINE_QUARTERLY]),
+	  .help = "What is to be done each quarter.", .example = "Restore drill" },
+	{ KIND_ROUTINE, "quarterly_at", TYPE_CALENDAR, 0, ROUTINE(begins_at[ROUTINE_QUARTERLY]), .def = "quarterly",
+	  .help = "When another quarter of the routine begins, as OnCalendar= of systemd.time(7).",
+	  .example = "*-02,05,08,11-01" },
+	{ KIND_ROUTINE, "yearly", TYPE_LIST, 0, ROUTINE(items[ROUTINE_YEARLY]),
+	  .help = "What is to be done each year.", .example = "Renew the certificates" },
+	{ KIND_ROUTINE, "yearly_at", TYPE_CALENDAR, 0, ROUTINE(begins_at[ROUTINE_YEARLY]), .def = "yearly",
+	  .help = "When another year of the routine begins, as OnCalendar= of systemd.time(7).",
+	  .example = "*-06-01" },
+	{ KIND_ROUTINE, "databases", TYPE_LIST, 0, ROUTINE(databases),
+	  .help = "Which databases it is of, by name or glob; else all.", .example = "orders" },
+	{ KIND_ROUTINE, "run", TYPE_LIST, 0, ROUTINE(run),
+	  .help = "Which of them the daemon runs itself, with dbhealth and admin_dsn; of the others "
+	      "it reminds.", .example = "health-check, optimize" },
+	{ KIND_ROUTINE, "run_at", TYPE_CALENDAR, 0, ROUTINE(run_at), .def = "03:00",
+	  .help = "When it begins those that are due, one after the other.", .example = "Sat,Sun 02:00" },
+	{ KIND_ROUTINE, "grace", TYPE_DURATION, 0, ROUTINE(grace_us), 0, 92 * DAY, .def = "12h",
+	  .help = "How long after the end of its day, week ... an item that was not done becomes a "
+	      "finding.", .example = "1d" },
+
+	/* [alert NAME] */
+	{ KIND_ALERT, "exec", TYPE_TEXT, 0, ALERT(exec),
+	  .help = "A program and its arguments, run without a shell; it gets one JSON object on its "
+	      "standard input. It must be owned by root or the daemon's user and writable by nobody "
+	      "else. Exit 0: it is told; else it is tried again.",
+	  .example = "/usr/bin/logger --tag 'database alert'" },
+	{ KIND_ALERT, "url", TYPE_URL, OPT_SECRET, ALERT(url),
+	  .help = "Where to post to; https is verified. With format = alertmanager the address of the "
+	      "Alertmanager, to which /api/v2/alerts is added.",
+	  .example = "https://hooks.example.org/services/dbhealth" },
+	{ KIND_ALERT, "format", TYPE_WORD, 0, ALERT(format), ALERT_JSON, ALERT_ALERTMANAGER,
+	  alert_format_words, .def = "json", .help = "What is posted.", .example = "alertmanager" },
+	{ KIND_ALERT, "header", TYPE_TEXT, OPT_SECRET, ALERT(header),
+	  .help = "A header of the request. Keep a secret in a credential: @{NAME}.", .example = "Authorization: Bearer 0123abcd" },
+	{ KIND_ALERT, "ca_file", TYPE_PATH, 0, ALERT(ca_file),
+	  .help = "Authorities for https instead of the system's.", .example = "/etc/ssl/own-ca.pem" },
+	{ KIND_ALERT, "databases", TYPE_LIST, 0, ALERT(databases),
+	  .help = "Findings of these alone, by name or glob; those of a server as a whole are of each "
+	      "of its databases.",
+	  .example = "orders" },
+	{ KIND_ALERT, "checks", TYPE_LIST, 0, ALERT(checks),
+	  .help = "Findings of these checks alone, by id or glob.", .example = "conn-up, repl-*" },
+	{ KIND_ALERT, "severity", TYPE_WORD, 0, ALERT(severity), SEVERITY_INFO, SEVERITY_CRITICAL,
+	  severity_names, .def = "warning", .help = "Nothing below it is told.",
+	  .example = "critical" },
+	{ KIND_ALERT, "group_by", TYPE_WORDS, 0, ALERT(group_by), 0, ARRAY_SIZE(group_words) - 1,
+	  group_words, .def = "server, check",
+	  .help = "What happens within group_wait and is alike in these is one message.",
+	  .example = "server" },
+	{ KIND_ALERT, "group_wait", TYPE_DURATION, 0, ALERT(group_wait_us), 0, 3600 * SEC,
+	  .def = "10s", .help = "How long more of a group is waited for.", .example = "30s" },
+	{ KIND_ALERT, "max_per_hour", TYPE_INT, 0, ALERT(max_per_hour), 1, 3600, .def = "60",
+	  .help = "Messages an hour; what is beyond waits and then goes out as one.",
+	  .example = "20" },
+	{ KIND_ALERT, "timeout", TYPE_DURATION, 0, ALERT(timeout_us), SEC, 600 * SEC, .def = "10s",
+	  .help = "Of one attempt; a program is then ended with all that it started.",
+	  .example = "30s" },
+	{ KIND_ALERT, "concurrency", TYPE_INT, 0, ALERT(concurrency), 1, 16, .def = "1",
+	  .help = "Messages under way at once; beyond one they may overtake each other.",
+	  .example = "4" },
+	{ KIND_ALERT, "max_queue", TYPE_INT, 0, ALERT(max_queue), 10, 10000, .def = "1000",
+	  .help = "Events that wait for a place that is down, over restarts too; beyond it the oldest "
+	      "go, and the next message says how many.",
+	  .example = "5000" },
+	{ KIND_ALERT, "retry", TYPE_DURATION, 0, ALERT(retry_us), SEC, 7 * DAY, .def = "1d",
+	  .help = "How long a message is tried, at growing intervals of up to 5 minutes.",
+	  .example = "1h" },
+	{ KIND_ALERT, "repeat", TYPE_DURATION, 0, ALERT(repeat_us), SEC, 3600 * SEC, .def = "1min",
+	  .help = "How often an Alertmanager is told again of what is open; it takes for resolved "
+	      "what it does not hear of for four times as long.",
+	  .example = "2min" },
+
+	/* [backup NAME] */
+	{ KIND_BACKUP, "databases", TYPE_LIST, OPT_REQUIRED, BACKUP(databases),
+	  .help = "Of which databases, by name or glob. The first section that names a database is "
+	      "that of commands, unless they name another.", .example = "orders, billing-*" },
+	{ KIND_BACKUP, "to", TYPE_PATH, 0, BACKUP(to),
+	  .help = "The folder that they go to, one folder a database; else backups in state_dir. Not on "
+	      "the disk of the database.", .example = "/srv/backups" },
+	{ KIND_BACKUP, "schedule", TYPE_CALENDAR, 0, BACKUP(schedule),
+	  .help = "When the daemon makes one, by the clock of this host, as OnCalendar= of "
+	      "systemd.time(7); else they are made by hand and before migrations alone.",
+	  .example = "*-*-* 02:30" },
+	{ KIND_BACKUP, "keep", TYPE_KEEP, 0, BACKUP(keep),
+	  .help = "The newest of each of so many days (d), weeks (w), months (m) and years (y) that "
+	      "have one, and so many newest (a bare number); else all. Never removed are the newest "
+	      "and the newest verified one.",
+	  .example = "7d, 4w, 12m" },
+	{ KIND_BACKUP, "verify", TYPE_WORD, 0, BACKUP(verify), BACKUP_VERIFY_NO, BACKUP_VERIFY_WEEKLY,
+	  backup_verify_words, .def = "weekly",
+	  .help = "Whether the daemon restores what it made into a scratch database and compares: never, "
+	      "each time, or once in seven days. Every byte is always read back.",
+	  .example = "yes" },
+	{ KIND_BACKUP, "encrypt", TYPE_TEXT, 0, BACKUP(encrypt),
+	  .help = "For whom: age:RECIPIENT or gpg:KEYID, by the program of that name. The secret key "
+	      "is needed to verify more than checksums, and to restore.",
+	  .example = "gpg:backup@example.org" },
+	{ KIND_BACKUP, "jobs", TYPE_INT, 0, BACKUP(jobs), 1, 64, .def = "1",
+	  .help = "PostgreSQL: so many tables at once, each by a connection of its own. An encrypted "
+	      "backup is written by one.",
+	  .example = "4" },
+	{ KIND_BACKUP, "globals", TYPE_BOOL, 0, BACKUP(globals), .def = "yes",
+	  .help = "PostgreSQL: with the roles and tablespaces of the server; with passwords where the "
+	      "role may read them.", .example = "no" },
+	{ KIND_BACKUP, "timeout", TYPE_DURATION, 0, BACKUP(timeout_us), SEC, 31 * DAY,
+	  .def = "12h", .help = "A backup or verification that takes longer is given up.",
+	  .example = "3h" },
+	{ KIND_BACKUP, "max_age", TYPE_DURATION, 0, BACKUP(max_age_us), 60 * SEC, 3650 * DAY,
+	  .help = "The newest good one may be so old; else what the schedule says.",
+	  .example = "26h" },
+	{ KIND_BACKUP, "shrink", TYPE_PERCENT, 0, BACKUP(shrink), 0, 100, .def = "50%",
+	  .help = "One that is so much smaller than the one before is a finding; 0: never.",
+	  .example = "30%" },
 };
 /* clang-format on */
 const size_t conf_noptions = ARRAY_SIZE(conf_options);

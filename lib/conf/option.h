@@ -49,6 +49,9 @@ enum conf_type {
 	TYPE_COLUMNS,     /* char **, "A.b" */
 	TYPE_TABLE,       /* char *, "A" or "S.A" */
 	TYPE_CONDITION,   /* char *, an SQL expression */
+	TYPE_CALENDAR,    /* char *, "Sat 02:00" */
+	TYPE_KEEP,        /* char *, "7d, 4w, 12m" */
+	TYPE_PERCENT,     /* int64_t, "50%" */
 	TYPE_WORD,        /* an enum: words[min..max] */
 	TYPE_WORDS,       /* char **, out of words[min..max] */
 	TYPE_PROBES,      /* unsigned, bits of enum probe */

@@ -1,6 +1,8 @@
 /* Texts of each type: what is accepted, and what they mean. */
 #include "conf/parse.h"
+#include "base/calendar.h"
 #include "base/clock.h"
+#include "base/keep.h"
 #include "base/net.h"
 #include "base/str.h"
 #include "base/unit.h"
@@ -76,6 +78,8 @@ option_accepted(const struct conf_option *o)
 		return xasprintf(
 		    "a duration from %s to %s, like 250ms, 10s, 5min, 1h or 7d", from, to);
 	}
+	if (o->type == TYPE_PERCENT)
+		return xasprintf("%" PRId64 "%% to %" PRId64 "%%", o->min, o->max);
 	if (o->type == TYPE_PATH || o->type == TYPE_SOCKET_PATH)
 		return xstrdup("an absolute path");
 	return xasprintf("something like %s", o->example);
@@ -287,6 +291,18 @@ parse_condition(const struct conf_option *o, const char *s, struct conf_value *v
 }
 
 static int
+parse_calendar(const struct conf_option *o, const char *s, struct conf_value *v, struct err *e)
+{
+	struct calendar *c = NULL;
+	int r = calendar_parse(s, &c, e);
+
+	(void)o;
+	(void)v;
+	calendar_free(c);
+	return r;
+}
+
+static int
 parse_networks(const struct conf_option *o, const char *s, struct conf_value *v, struct err *e)
 {
 	char **list = v->list = strv_split_commas(s);
@@ -377,7 +393,8 @@ parse_threshold(const struct conf_option *o, const char *s, struct conf_value *v
 {
 	(void)o;
 	(void)v;
-	if (strchr("<>=!", *s))
+	if (strchr("<>=!", *s) || str_starts(s, "eta") || str_starts(s, "outside ") ||
+	    streq(s, "none"))
 		return 0;
 	return err_set(e, -EINVAL,
 	    "\"%.60s\" is no threshold; write OP VALUE, as in >= 0.8, < 5min or > 10GB", s);
@@ -394,6 +411,28 @@ has_scheme(const char *s, const char *scheme)
 	if (s[n] == '+')
 		n += 1 + strspn(s + n + 1, "abcdefghijklmnopqrstuvwxyz0123456789_");
 	return s[n] == ':';
+}
+
+static int
+parse_keep(const struct conf_option *o, const char *s, struct conf_value *v, struct err *e)
+{
+	struct keep keep;
+
+	(void)o;
+	(void)v;
+	return keep_parse(s, &keep, e);
+}
+
+static int
+parse_percent(const struct conf_option *o, const char *s, struct conf_value *v, struct err *e)
+{
+	_cleanup_free_ char *accepted = option_accepted(o);
+	size_t n = strlen(s);
+	_cleanup_free_ char *digits = xstrndup(s, n > 0 && s[n - 1] == '%' ? n - 1 : n);
+
+	if (read_int(digits, &v->number) == 0 && (n != strlen(digits) || v->number == 0))
+		return check_range(o, v->number, s, e);
+	return err_set(e, -EINVAL, "\"%.60s\" is no percentage; write %s", s, accepted);
 }
 
 /* Only the engine: the rest is read where sessions are made.  A reason never quotes a DSN. */
@@ -447,6 +486,9 @@ static const struct type {
 	[TYPE_COLUMNS] = { STORE_LIST, parse_columns },
 	[TYPE_TABLE] = { STORE_TEXT, parse_table },
 	[TYPE_CONDITION] = { STORE_TEXT, parse_condition },
+	[TYPE_CALENDAR] = { STORE_TEXT, parse_calendar },
+	[TYPE_KEEP] = { STORE_TEXT, parse_keep },
+	[TYPE_PERCENT] = { STORE_NUMBER, parse_percent },
 	[TYPE_WORD] = { STORE_WORD, parse_word },
 	[TYPE_WORDS] = { STORE_LIST, parse_words },
 	[TYPE_PROBES] = { STORE_BITS, parse_words },

@@ -47,6 +47,8 @@ finding_done(struct finding *f)
 	free(f->message);
 	free(f->detail);
 	free(f->why);
+	free(f->stale_reason);
+	free(f->moves);
 }
 
 static void
@@ -63,6 +65,14 @@ take_text(char **field, char *take_text)
 {
 	free(*field);
 	*field = take_text;
+}
+
+void
+finding_fresh(struct finding *f)
+{
+	f->stale = f->lost = false;
+	free(f->stale_reason);
+	f->stale_reason = NULL;
 }
 
 /* The threshold of that severity; where `severity =` forced another one, the strictest there is. */
@@ -102,6 +112,7 @@ fill_remedies(struct finding *f, const struct run *run, const struct sample *s)
 	const struct check *check = run->settings->check;
 
 	free_remedies(f);
+	f->cause_first = check->cause_first;
 	if (check->nremedies == 0)
 		return;
 	f->remedies = xcalloc(check->nremedies, sizeof(*f->remedies));
@@ -152,7 +163,7 @@ fill_common(struct finding *f, const struct run *run, enum severity severity)
 	f->kind = check->kind;
 	f->unit = check->unit;
 	f->last_seen_wall_us = run->wall_us;
-	f->stale = false;
+	finding_fresh(f);
 	take_text(&f->threshold, breached_threshold(run->settings, severity));
 }
 

@@ -1,6 +1,6 @@
 /*
- * Groups and entries: where findings are kept, what counts them, and the three transitions, which
- * keep counts and lists true and mark what the store must hear of.
+ * Groups and entries: where findings are kept, what counts them, and the transitions, which keep
+ * counts and lists true and mark what the store must hear of.
  */
 #include "finding/internal.h"
 
@@ -35,6 +35,7 @@ group_make(struct findings *fs, const char *scope, const char *check, enum engin
 		g->engine = engine;
 		g->by_key = map_new();
 		map_put(s->groups, check, g);
+		fold_relate(g);
 	}
 	return g;
 }
@@ -44,6 +45,8 @@ group_free(struct group *g)
 {
 	if (g->queued)
 		TAILQ_REMOVE(&g->scope->all->dirty_groups, g, dirty_link);
+	if (g->related)
+		TAILQ_REMOVE(&g->scope->all->related, g, related_link);
 	map_free(g->by_key, NULL);
 	map_free(g->known, free);
 	free(g->check);
@@ -162,6 +165,7 @@ entry_make(struct group *g, const struct settings *settings, const char *key)
 	e = xcalloc(1, sizeof(*e));
 	f = &e->f;
 	e->group = g;
+	g->probe = check->probe;
 	sha_id(parts, ARRAY_SIZE(parts), f->id);
 	f->engine = check->engine;
 	f->scope = xstrdup(g->scope->name);
@@ -197,6 +201,7 @@ entry_leave(struct entry *e)
 	if (e->f.state == FINDING_OPEN) {
 		g->nopen--;
 		g->open[e->f.severity]--;
+		g->muted[e->f.severity] -= *e->f.mute_id != '\0';
 		g->scope->open[e->f.severity]--;
 		fs->open[e->f.severity]--;
 	}
@@ -229,6 +234,7 @@ entry_set(struct entry *e, enum finding_state state, enum severity severity)
 	struct group *g = e->group;
 
 	entry_leave(e);
+	g->scope->all->fold_due = g->scope->all->fold_due || g->related;
 	e->f.state = state;
 	e->f.severity = severity;
 	if (state == FINDING_PENDING)
@@ -236,6 +242,7 @@ entry_set(struct entry *e, enum finding_state state, enum severity severity)
 	if (state == FINDING_OPEN) {
 		g->nopen++;
 		g->open[severity]++;
+		g->muted[severity] += *e->f.mute_id != '\0';
 		g->scope->open[severity]++;
 		g->scope->all->open[severity]++;
 	}
@@ -252,6 +259,21 @@ entry_mark(struct entry *e, int64_t now_us)
 		return;
 	TAILQ_INSERT_TAIL(&e->group->scope->all->dirty, e, dirty_link);
 	e->queued = true;
+}
+
+/* As if it had not been. */
+void
+entry_unpend(struct entry *e, int64_t now_us)
+{
+	struct finding *f = &e->f;
+
+	if (f->resolved_wall_us == 0) {
+		entry_forget(e);
+		return;
+	}
+	memset(f->breach_samples, 0, sizeof(f->breach_samples));
+	entry_set(e, FINDING_RESOLVED, f->previous);
+	entry_mark(e, now_us);
 }
 
 /* until_us 0: no longer; INT64_MAX: until a person says so, which needs no list. */
@@ -276,6 +298,7 @@ entry_forget(struct entry *e)
 	struct findings *fs = g->scope->all;
 
 	entry_leave(e);
+	flap_forget(e);
 	entry_hold(e, 0);
 	if (e->queued)
 		TAILQ_REMOVE(&fs->dirty, e, dirty_link);
@@ -291,18 +314,19 @@ entry_forget(struct entry *e)
  * never comes twice, not for a finding that was forgotten and opens again, nor after the state
  * was lost.
  */
-static void
-tell(struct entry *e, enum transition_kind kind, enum severity from, const char *reason,
-    int64_t wall_us)
+void
+entry_tell(struct entry *e, enum transition_kind kind, enum severity from, const char *reason,
+    bool quiet, int64_t wall_us)
 {
 	struct findings *fs = e->group->scope->all;
 	struct transition t = {
 		.kind = kind,
 		.finding = &e->f,
 		.from = from,
-		.to = kind == TRANSITION_RESOLVED ? SEVERITY_NONE : e->f.severity,
+		.to = e->f.state == FINDING_RESOLVED ? SEVERITY_NONE : e->f.severity,
 		.wall_us = wall_us,
 		.reason = reason,
+		.quiet = quiet,
 	};
 
 	if (fs->sequence == 0)
@@ -310,47 +334,80 @@ tell(struct entry *e, enum transition_kind kind, enum severity from, const char 
 	e->f.sequence = ++fs->sequence;
 	fs->sequence_dirty = true;
 	e->f.previous = from;
+	if (!quiet)
+		e->f.told = t.to;
 	entry_mark(e, 0);
 	if (fs->on_transition)
 		fs->on_transition(&t, fs->arg);
 }
 
 void
-entry_open(struct entry *e, enum severity severity, int64_t wall_us)
+entry_open(struct entry *e, enum severity severity, const struct run *run)
 {
-	e->f.acked = e->f.stale = false;
+	int64_t wall_us = run->wall_us;
+
+	e->f.acked = false;
+	finding_fresh(&e->f);
 	e->f.since_wall_us = wall_us;
 	e->f.resolved_wall_us = 0;
+	mute_reset(e);
+	fold_reset(e);
 	entry_set(e, FINDING_OPEN, severity);
-	tell(e, TRANSITION_OPENED, SEVERITY_NONE, NULL, wall_us);
+	mute_judge(e, wall_us);
+	if (!*e->f.mute_id)
+		fold_wait(e, run, severity);
+	if (e->f.waits_us)
+		entry_mark(e, 0);
+	else
+		entry_tell(e, TRANSITION_OPENED, SEVERITY_NONE, NULL, *e->f.mute_id, wall_us);
+}
+
+void
+entry_tell_again(struct entry *e, const char *reason, int64_t wall_us)
+{
+	entry_tell(e, TRANSITION_OPENED, SEVERITY_NONE, reason, false, wall_us);
 }
 
 void
 entry_change(struct entry *e, enum severity severity, int64_t wall_us)
 {
 	enum severity from = e->f.severity;
+	bool was_quiet = entry_is_quiet(e);
 
 	if (severity > from)
 		e->f.acked = false;
+	e->f.beneath = MIN(e->f.beneath, severity);
 	entry_set(e, FINDING_OPEN, severity);
-	tell(e, TRANSITION_CHANGED, from, NULL, wall_us);
+	mute_judge(e, wall_us);
+	fold_judge(e, from);
+	if (e->f.waits_us) {
+		entry_mark(e, 0); /* its beginning will say how it is then */
+		return;
+	}
+	/* Into silence and out of it is told: who heard of one side hears of the other. */
+	entry_tell(e, TRANSITION_CHANGED, from, NULL, was_quiet && entry_is_quiet(e), wall_us);
 }
 
 void
 entry_resolve(struct entry *e, const char *reason, int64_t wall_us)
 {
 	struct finding *f = &e->f;
+	bool quiet = entry_is_quiet(e) && f->told == SEVERITY_NONE;
 
 	assert(f->state == FINDING_OPEN);
+	fold_end_wait(e, wall_us);
 	memset(f->breach_since_us, 0, sizeof(f->breach_since_us));
 	memset(f->breach_samples, 0, sizeof(f->breach_samples));
 	f->good_since_us = 0;
 	f->good_samples = 0;
-	f->stale = false;
+	finding_fresh(f);
+	flap_forget(e);
 	f->resolved_wall_us = wall_us;
 	entry_hold(e, 0);
+	mute_reset(e);
+	fold_reset(e);
 	entry_set(e, FINDING_RESOLVED, f->severity);
-	tell(e, TRANSITION_RESOLVED, f->severity, reason, wall_us);
+	entry_tell(e, TRANSITION_RESOLVED, f->severity, reason, quiet, wall_us);
 }
 
 void

@@ -62,9 +62,10 @@ occur(struct group *g, const struct run *run, const struct sample *s)
 	else
 		content_fill_more(&e->f, run, (size_t)e->f.count, severity);
 	entry_hold(e, hold == HOLD_ACK ? INT64_MAX : run->now_us + hold);
+	e->f.hold_until_wall_us = hold == HOLD_ACK ? 0 : run->wall_us + hold;
 	entry_mark(e, run->now_us);
 	if (!is_open)
-		entry_open(e, severity, run->wall_us);
+		entry_open(e, severity, run);
 	else if (severity > e->f.severity)
 		entry_change(e, severity, run->wall_us);
 }
@@ -109,7 +110,7 @@ refresh(struct group *g)
 
 		if (!e->f.stale)
 			continue;
-		e->f.stale = false;
+		finding_fresh(&e->f);
 		entry_mark(e, 0);
 	}
 }

@@ -3,6 +3,7 @@
  * rows that the store shall keep.  How a sample moves a finding is in judge.c and event.c.
  */
 #include "base/str.h"
+#include "finding/cause.h"
 #include "finding/internal.h"
 
 const char *const finding_state_names[FINDING_STATE_N] = { "pending", "open", "resolved" };
@@ -20,6 +21,7 @@ findings_new(transition_fn on_transition, void *arg)
 	TAILQ_INIT(&fs->holding);
 	TAILQ_INIT(&fs->resolved);
 	TAILQ_INIT(&fs->dirty_groups);
+	TAILQ_INIT(&fs->related);
 	return fs;
 }
 
@@ -47,12 +49,26 @@ findings_free(struct findings *fs)
 	for (size_t i = 0; i < fs->ngone; i++)
 		free(fs->gone[i]);
 	free(fs->gone);
+	cause_rules_free(fs->rules);
 	free(fs);
 	return NULL;
 }
 
 void
-group_stale(struct group *g, const char *item)
+entry_stale(struct entry *e, const char *reason)
+{
+	struct finding *f = &e->f;
+
+	if (f->stale && f->stale_reason && streq(f->stale_reason, reason))
+		return;
+	finding_fresh(f);
+	f->stale = true;
+	f->stale_reason = xstrdup(reason);
+	entry_mark(e, 0);
+}
+
+void
+group_stale(struct group *g, const char *item, const char *reason)
 {
 	size_t iter = 0;
 	void *value;
@@ -60,22 +76,45 @@ group_stale(struct group *g, const char *item)
 	while (map_next(g->by_key, &iter, NULL, &value)) {
 		struct entry *e = value;
 
-		if (e->f.state != FINDING_OPEN || e->f.stale)
+		if (e->f.state != FINDING_OPEN)
 			continue;
 		if (item && (!e->f.item || !streq(e->f.item, item)))
 			continue;
-		e->f.stale = true;
-		entry_mark(e, 0);
+		entry_stale(e, reason);
 	}
 }
 
 void
-findings_stale(struct findings *fs, const char *scope, const char *check)
+findings_stale(struct findings *fs, const char *scope, const char *check, const char *reason)
 {
 	struct group *g = group_find(fs, scope, check);
 
 	if (g)
-		group_stale(g, NULL);
+		group_stale(g, NULL, reason);
+}
+
+void
+findings_lose(
+    struct findings *fs, const char *scope, const char *check, const char *reason, int64_t now_us)
+{
+	struct group *g = group_find(fs, scope, check);
+	size_t iter = 0;
+	void *value;
+
+	if (!g)
+		return;
+	group_stale(g, NULL, reason);
+	while (map_next(g->by_key, &iter, NULL, &value)) {
+		struct entry *e = value;
+
+		if (e->f.state == FINDING_PENDING) {
+			entry_unpend(e, now_us);
+		} else if (e->f.state == FINDING_OPEN && !e->f.lost) {
+			e->f.lost = true;
+			entry_mark(e, 0);
+		}
+	}
+	group_collect(g);
 }
 
 void
@@ -208,10 +247,10 @@ findings_ack(struct findings *fs, const char *id, int64_t now_us, int64_t wall_u
 
 	if (!e || e->f.state != FINDING_OPEN)
 		return -ENOENT;
-	if (e->f.acked)
+	if (e->f.acked && !e->f.lost)
 		return -EALREADY;
 	e->f.acked = true;
-	if (e->f.kind == KIND_EVENT)
+	if (e->f.kind == KIND_EVENT || e->f.lost)
 		entry_resolve(e, "acknowledged", wall_us);
 	else
 		entry_mark(e, now_us);
@@ -288,6 +327,8 @@ findings_status(const struct findings *fs, const char *scope, const char *check)
 
 	if (!g)
 		return CHECK_OK;
+	if (flap_is_beneath(g))
+		return flap_status(g, false);
 	if (g->open[SEVERITY_CRITICAL])
 		return CHECK_CRITICAL;
 	if (g->open[SEVERITY_WARNING])

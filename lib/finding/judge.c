@@ -79,6 +79,7 @@ count_breach(struct judge *j, struct finding *f, enum severity severity)
 {
 	enum severity qualified = SEVERITY_NONE;
 
+	f->judged_us = j->run->now_us;
 	for (int i = SEVERITY_INFO; i < SEVERITY_N; i++) {
 		bool counted = false;
 
@@ -122,6 +123,9 @@ static void
 fill(struct entry *e, const struct run *run, const struct sample *s, size_t more,
     enum severity severity)
 {
+	struct findings *fs = e->group->scope->all;
+
+	fs->fold_due = fs->fold_due || e->group->related; /* by what it says it may be related */
 	if (s)
 		content_fill(&e->f, run, s, severity);
 	else
@@ -136,6 +140,7 @@ on_held_breach(
 	const struct run *run = j->run;
 	struct finding *f = &e->f;
 	bool first = f->state != FINDING_PENDING || f->first_seen_wall_us == 0;
+	bool counted = f->breach_samples[SEVERITY_INFO] > 0;
 
 	if (first)
 		f->first_seen_wall_us = f->since_wall_us = run->wall_us;
@@ -143,7 +148,7 @@ on_held_breach(
 	f->good_samples = 0;
 	fill(e, run, s, more, severity);
 	entry_set(e, FINDING_PENDING, severity);
-	mark_if_moved(e, run, first);
+	mark_if_moved(e, run, first || counted);
 	want_again(j, HELD_AGAIN_US);
 }
 
@@ -154,9 +159,9 @@ on_breach(
 {
 	const struct run *run = j->run;
 	struct finding *f = &e->f;
-	bool moved = f->good_samples > 0 || f->stale || severity != f->severity ||
+	bool moved = f->good_samples > 0 || f->stale || severity != finding_now(f) ||
 	             (severity < SEVERITY_CRITICAL && f->breach_samples[severity + 1] > 0);
-	enum severity qualified = SEVERITY_NONE, now = severity;
+	enum severity was = finding_now(f), qualified = SEVERITY_NONE, now = severity;
 
 	e->run_mark = e->group->scope->all->run_mark;
 	if (!j->places && f->state != FINDING_OPEN)
@@ -165,6 +170,8 @@ on_breach(
 		on_held_breach(j, e, s, more, severity);
 		return;
 	}
+	if (run->held && was == SEVERITY_NONE)
+		memset(f->breach_samples, 0, sizeof(f->breach_samples));
 	if (f->state != FINDING_OPEN && f->breach_samples[SEVERITY_INFO] == 0 &&
 	    (f->state != FINDING_PENDING || f->first_seen_wall_us == 0)) {
 		f->first_seen_wall_us = f->since_wall_us = run->wall_us;
@@ -173,58 +180,57 @@ on_breach(
 	f->good_samples = 0;
 	if (j->counts)
 		qualified = count_breach(j, f, severity);
-	if (f->state == FINDING_OPEN && severity > f->severity)
-		now = MAX(qualified, f->severity);
-	else if (f->state != FINDING_OPEN && qualified > SEVERITY_NONE)
+	else /* it is milder now: what is worse begins anew */
+		for (int i = (int)severity + 1; i < SEVERITY_N; i++)
+			f->breach_samples[i] = 0;
+	if (was > SEVERITY_NONE && severity > was)
+		now = MAX(qualified, was);
+	else if (was == SEVERITY_NONE && qualified > SEVERITY_NONE)
 		now = qualified;
 	fill(e, run, s, more, now);
-	if (f->state != FINDING_OPEN) {
-		entry_set(e, FINDING_PENDING, now);
+	if (was == SEVERITY_NONE) {
+		if (!f->flapping)
+			entry_set(e, FINDING_PENDING, now);
 		mark_if_moved(e, run, true);
 		if (qualified > SEVERITY_NONE)
-			entry_open(e, now, run->wall_us);
+			entry_move(e, run, now);
 	} else {
 		mark_if_moved(e, run, moved);
-		if (now != f->severity)
-			entry_change(e, now, run->wall_us);
+		if (now != was)
+			entry_move(e, run, now);
+		else if (j->counts)
+			entry_settle(e, run);
+		if (j->counts && f->state == FINDING_OPEN)
+			fold_outlive(e, run);
 	}
 	if (j->counts)
-		ask_again(j, f, f->state == FINDING_OPEN ? f->severity : SEVERITY_NONE, severity);
+		ask_again(j, f, finding_now(f), severity);
 }
 
 /* ---- everything else ---- */
 
-/* The breach did not last: as if it had not been. */
-static void
-unpend(struct entry *e, int64_t now_us)
-{
-	struct finding *f = &e->f;
-
-	if (f->resolved_wall_us == 0) {
-		entry_forget(e);
-		return;
-	}
-	memset(f->breach_samples, 0, sizeof(f->breach_samples));
-	entry_set(e, FINDING_RESOLVED, f->previous);
-	entry_mark(e, now_us);
-}
-
 /* Neither breaching nor back behind the clear threshold. */
 static void
-on_hold(struct judge *j, struct entry *e)
+on_hold(struct judge *j, struct entry *e, const struct sample *s)
 {
 	struct finding *f = &e->f;
 	bool moved = f->good_samples > 0 || f->stale || f->breach_samples[SEVERITY_INFO] > 0;
 
 	e->run_mark = e->group->scope->all->run_mark;
 	if (f->state == FINDING_PENDING) {
-		unpend(e, j->run->now_us);
+		entry_unpend(e, j->run->now_us);
 		return;
 	}
 	memset(f->breach_samples, 0, sizeof(f->breach_samples));
 	f->good_samples = 0;
-	f->stale = false;
+	f->judged_us = j->run->now_us;
 	mark_if_moved(e, j->run, moved);
+	if (!s->has_value) {
+		entry_stale(e, "its counter began anew: nothing to compare with yet");
+		return;
+	}
+	finding_fresh(f);
+	entry_settle(e, j->run);
 }
 
 static void
@@ -239,20 +245,27 @@ on_good(struct judge *j, struct entry *e)
 
 	e->run_mark = e->group->scope->all->run_mark;
 	if (f->state == FINDING_PENDING) {
-		unpend(e, run->now_us);
+		entry_unpend(e, run->now_us);
 		return;
 	}
 	if (run->held)
 		return;
 	memset(f->breach_samples, 0, sizeof(f->breach_samples));
+	f->judged_us = run->now_us;
+	finding_fresh(f);
+	if (finding_now(f) == SEVERITY_NONE) { /* flaps, and is good already */
+		f->good_samples = 0;
+		mark_if_moved(e, run, true);
+		entry_settle(e, run);
+		return;
+	}
 	if (f->good_samples == 0)
 		f->good_since_us = run->now_us;
 	if (f->good_samples < UINT16_MAX && (!run->again || moved))
 		f->good_samples++;
-	f->stale = false;
 	mark_if_moved(e, run, true);
 	if (f->good_samples >= need && run->now_us - f->good_since_us >= clear_us)
-		entry_resolve(e, "cleared", run->wall_us);
+		entry_move(e, run, SEVERITY_NONE);
 	else if (j->kind == KIND_SCRUB && f->good_samples == 1)
 		want_again(j, 0);
 }
@@ -361,7 +374,7 @@ place_breaches(struct judge *j, struct places *p)
 		if (!e || e->f.state != FINDING_PENDING)
 			continue;
 		if (j->places)
-			unpend(e, j->run->now_us);
+			entry_unpend(e, j->run->now_us);
 		else
 			e->run_mark = j->group->scope->all->run_mark;
 	}
@@ -401,6 +414,15 @@ more_of_all_items(struct judge *j, size_t more)
 	return sum;
 }
 
+static bool
+has_breach(const struct result *r)
+{
+	for (size_t i = 0; i < r->nsamples; i++)
+		if (r->samples[i]->severity > SEVERITY_NONE)
+			return true;
+	return r->nbreaching > 0;
+}
+
 static void
 judge_more(struct judge *j, size_t more, enum severity worst)
 {
@@ -409,6 +431,10 @@ judge_more(struct judge *j, size_t more, enum severity worst)
 
 	if (j->run->item)
 		more = more_of_all_items(j, more);
+	/* An item that has nothing says nothing of what others have. */
+	if (more > 0 && j->run->item && !has_breach(j->run->result) &&
+	    (!e || e->f.state != FINDING_OPEN))
+		return;
 	if (worst == SEVERITY_NONE && more > 0)
 		worst = j->run->item && e && e->f.state == FINDING_OPEN
 		            ? e->f.severity
@@ -437,7 +463,7 @@ judge_rest(struct judge *j)
 		if (!e || e->f.state == FINDING_RESOLVED || is_seen(g, e) || is_more(e) ||
 		    s->severity > SEVERITY_NONE || !s->holds)
 			continue;
-		on_hold(j, e);
+		on_hold(j, e, s);
 	}
 	while (j->complete && map_next(g->by_key, &iter, NULL, &value)) {
 		struct entry *e = value;
@@ -472,22 +498,12 @@ stale_rest(struct judge *j)
 	while (map_next(j->group->by_key, &iter, NULL, &value)) {
 		struct entry *e = value;
 
-		if (e->f.state != FINDING_OPEN || e->f.stale || is_seen(j->group, e) || is_more(e))
+		if (e->f.state != FINDING_OPEN || is_seen(j->group, e) || is_more(e))
 			continue;
 		if (j->run->item && (!e->f.item || !streq(e->f.item, j->run->item)))
 			continue;
-		e->f.stale = true;
-		entry_mark(e, 0);
+		entry_stale(e, j->run->result->text);
 	}
-}
-
-static bool
-has_breach(const struct result *r)
-{
-	for (size_t i = 0; i < r->nsamples; i++)
-		if (r->samples[i]->severity > SEVERITY_NONE)
-			return true;
-	return r->nbreaching > 0;
 }
 
 /* A name that was another engine's yesterday: what is kept of it says nothing about today's. */
@@ -517,11 +533,15 @@ findings_apply(struct findings *fs, const struct run *run, struct applied *ret)
 
 	if (state == RESULT_UNKNOWN && !has_breach(run->result)) {
 		if ((g = group_find(fs, run->scope, check->id)))
-			group_stale(g, run->item);
+			group_stale(g, run->item, run->result->text);
 		*ret = (struct applied){ .status = CHECK_UNKNOWN };
 		return;
 	}
 	if (state == RESULT_WAITING) {
+		if ((g = group_find(fs, run->scope, check->id)))
+			group_stale(g, run->item,
+			    run->result->text[0] ? run->result->text
+			                         : "nothing to compare with yet");
 		applied.status = findings_status(fs, run->scope, check->id);
 		if (applied.status == CHECK_OK)
 			applied.status = CHECK_PENDING;

@@ -1,6 +1,8 @@
 /*
- * Findings as rows of the store and back.  Monotonic times are written as time elapsed (or left),
- * so that what was pending goes on where it was, whatever the clock did meanwhile.
+ * Findings as rows of the store and back.  Monotonic times are written as time elapsed (or left)
+ * up to the last sample, so that what was pending goes on where it was, whatever the clock did
+ * meanwhile, and whenever the row was written.  What is a matter of time alone (hold, flapping) goes
+ * on while nobody looks.
  */
 #include "finding/internal.h"
 #include <jansson.h>
@@ -64,17 +66,49 @@ save_judgement(const struct finding *f, int64_t now_us)
 
 		json_array_append_new(breach, json_integer(f->breach_samples[i]));
 		json_array_append_new(
-		    breach, json_integer(on ? now_us - f->breach_since_us[i] : 0));
+		    breach, json_integer(on ? f->judged_us - f->breach_since_us[i] : 0));
 	}
 	set(o, "breach", breach);
 	set(o, "good_samples", json_integer(f->good_samples));
-	set(o, "good_us", json_integer(f->good_samples ? now_us - f->good_since_us : 0));
+	set(o, "good_us", json_integer(f->good_samples ? f->judged_us - f->good_since_us : 0));
 	set(o, "event_value", json_real(f->event_value));
 	/* -1: until somebody acknowledges it */
 	set(o, "hold_us",
 	    json_integer(hold == INT64_MAX ? -1
 	                 : hold > 0        ? MAX(hold - now_us, 1)
 	                                   : 0));
+	set(o, "hold_until",
+	    json_integer(hold > 0 && hold < INT64_MAX ? f->hold_until_wall_us : 0));
+	return o;
+}
+
+static void
+save_fold(json_t *o, const struct finding *f, int64_t now_us)
+{
+	if (*f->caused_by)
+		set(o, "caused_by", text(f->caused_by));
+	if (f->folded)
+		set(o, "above", text(severity_names[f->above]));
+	if (f->waits_us)
+		set(o, "waits_us", json_integer(MAX(now_us - f->waits_us, 0)));
+	if (f->outlives_us)
+		set(o, "outlives_us", json_integer(MAX(now_us - f->outlives_us, 0)));
+}
+
+/* Of which it is the worst that is shown, since when it flaps; and when it moved. */
+static json_t *
+save_flapping(const struct finding *f)
+{
+	json_t *o = json_object(), *moves = json_array();
+
+	for (size_t i = 0; i < f->nmoves; i++)
+		json_array_append_new(moves, json_integer(f->moves[i].wall_us));
+	set(o, "moves", moves);
+	if (!f->flapping)
+		return o;
+	set(o, "beneath", text(severity_names[f->beneath]));
+	set(o, "since", json_integer(f->flapping_since_wall_us));
+	set(o, "changes", json_integer((json_int_t)f->flapping_changes));
 	return o;
 }
 
@@ -106,13 +140,25 @@ finding_save(const struct finding *f, int64_t now_us)
 	set(o, "detail", text(f->detail));
 	set(o, "why", text(f->why));
 	set(o, "remedies", save_remedies(f));
+	if (f->cause_first)
+		set(o, "cause_first", json_true());
 	set(o, "labels", save_labels(f));
 	set(o, "first_seen", json_integer(f->first_seen_wall_us));
 	set(o, "since", json_integer(f->since_wall_us));
 	set(o, "last_seen", json_integer(f->last_seen_wall_us));
 	set(o, "resolved", json_integer(f->resolved_wall_us));
 	set(o, "stale", json_boolean(f->stale));
+	set(o, "stale_reason", text(f->stale_reason));
+	set(o, "lost", json_boolean(f->lost));
 	set(o, "acked", json_boolean(f->acked));
+	set(o, "mute", text(f->mute_id));
+	set(o, "mute_severity", text(severity_names[f->mute_severity]));
+	set(o, "mute_broken", json_integer(f->mute_broken_wall_us));
+	set(o, "told", text(severity_names[f->told]));
+	if (f->state == FINDING_OPEN)
+		save_fold(o, f, now_us);
+	if (f->nmoves > 0)
+		set(o, "flapping", save_flapping(f));
 	set(o, "count", json_integer((json_int_t)f->count));
 	set(o, "sequence", json_integer((json_int_t)f->sequence));
 	set(o, "judgement", save_judgement(f, now_us));
@@ -229,11 +275,15 @@ load_labels(struct finding *f, json_t *labels)
 	}
 }
 
+/* Until the time of day that it had, but never longer than was left: clocks are set. */
 static int64_t
-load_hold(const json_t *judgement, int64_t now_us)
+load_hold(struct finding *f, const json_t *judgement, int64_t now_us, int64_t wall_us)
 {
 	int64_t hold = get_int(judgement, "hold_us");
 
+	f->hold_until_wall_us = get_int(judgement, "hold_until");
+	if (hold > 0 && f->hold_until_wall_us > 0)
+		hold = MAX(MIN(hold, f->hold_until_wall_us - wall_us), 1);
 	return hold < 0 ? INT64_MAX : hold > 0 ? now_us + hold : 0;
 }
 
@@ -249,6 +299,7 @@ load_judgement(struct finding *f, const json_t *o, int64_t now_us)
 		f->breach_since_us[i] =
 		    now_us - json_integer_value(json_array_get(breach, 2 * i + 1));
 	}
+	f->judged_us = now_us;
 	f->good_samples = (unsigned)MAX(0, MIN(get_int(o, "good_samples"), UINT16_MAX));
 	f->good_since_us = now_us - get_int(o, "good_us");
 	f->event_value = json_number_value(json_object_get(o, "event_value"));
@@ -275,19 +326,81 @@ load_content(struct finding *f, const json_t *o)
 	f->detail = dup_text(o, "detail");
 	f->why = dup_text(o, "why");
 	load_remedies(f, json_object_get(o, "remedies"));
+	f->cause_first = json_is_true(json_object_get(o, "cause_first"));
 	load_labels(f, json_object_get(o, "labels"));
 	f->first_seen_wall_us = get_int(o, "first_seen");
 	f->since_wall_us = get_int(o, "since");
 	f->last_seen_wall_us = get_int(o, "last_seen");
 	f->resolved_wall_us = get_int(o, "resolved");
 	f->stale = json_is_true(json_object_get(o, "stale"));
+	f->stale_reason = f->stale ? dup_text(o, "stale_reason") : NULL;
+	f->lost = f->stale && json_is_true(json_object_get(o, "lost"));
 	f->acked = json_is_true(json_object_get(o, "acked"));
 	f->count = (uint64_t)MAX(get_int(o, "count"), 1);
 	f->sequence = (uint64_t)MAX(get_int(o, "sequence"), 0);
 }
 
+/* Rows of a version without silences: what was open had been told. */
+static void
+load_mute(struct finding *f, const json_t *o, enum severity severity)
+{
+	const char *id = get_text(o, "mute");
+	int told = get_word(o, "told", severity_names, SEVERITY_N);
+	int least = get_word(o, "mute_severity", severity_names, SEVERITY_N);
+
+	if (id && strlen(id) < sizeof(f->mute_id))
+		memcpy(f->mute_id, id, strlen(id) + 1);
+	f->mute_severity = least >= 0 ? (enum severity)least : SEVERITY_NONE;
+	f->mute_broken_wall_us = get_int(o, "mute_broken");
+	f->told = told >= 0 ? (enum severity)told : severity;
+}
+
+static void
+load_fold(struct finding *f, const json_t *o, int64_t now_us)
+{
+	const char *id = get_text(o, "caused_by");
+	const json_t *waits = json_object_get(o, "waits_us");
+	const json_t *outlives = json_object_get(o, "outlives_us");
+	int above = get_word(o, "above", severity_names, SEVERITY_N);
+
+	if (id && strlen(id) < sizeof(f->caused_by))
+		memcpy(f->caused_by, id, strlen(id) + 1);
+	f->folded = above > 0;
+	f->above = f->folded ? (enum severity)above : SEVERITY_NONE;
+	/* 0 stands for no; a monotonic clock that began just now is behind what is kept. */
+	if (waits)
+		f->waits_us = MAX(now_us - json_integer_value(waits), 1);
+	if (outlives)
+		f->outlives_us = MAX(now_us - json_integer_value(outlives), 1);
+}
+
+static void
+load_flapping(struct entry *e, const json_t *o, int64_t now_us, int64_t wall_us)
+{
+	struct finding *f = &e->f;
+	const json_t *moves = json_object_get(o, "moves");
+	size_t n = MIN(json_array_size(moves), (size_t)FLAP_CHANGES_MAX + 1);
+	int beneath = get_word(o, "beneath", severity_names, SEVERITY_N);
+
+	if (n == 0)
+		return;
+	f->moves = xcalloc(n, sizeof(*f->moves));
+	for (; f->nmoves < n; f->nmoves++) {
+		int64_t at = json_integer_value(json_array_get(moves, f->nmoves));
+
+		at = MIN(MAX(at, 0), wall_us); /* a clock set back */
+		f->moves[f->nmoves] = (struct finding_move){ now_us - (wall_us - at), at };
+	}
+	if (beneath < 0 || f->state != FINDING_OPEN)
+		return;
+	f->beneath = (enum severity)beneath;
+	f->flapping_since_wall_us = get_int(o, "since");
+	f->flapping_changes = (uint64_t)MAX(get_int(o, "changes"), 0);
+	flap_restore(e);
+}
+
 static int
-load_finding(struct findings *fs, const json_t *o, int64_t now_us, struct err *e)
+load_finding(struct findings *fs, const json_t *o, int64_t now_us, int64_t wall_us, struct err *e)
 {
 	const char *scope = get_text(o, "scope"), *id = get_text(o, "check");
 	const char *key = get_text(o, "key");
@@ -320,11 +433,15 @@ load_finding(struct findings *fs, const json_t *o, int64_t now_us, struct err *e
 	entry = entry_make(g, &settings, key);
 	load_content(&entry->f, o);
 	load_judgement(&entry->f, json_object_get(o, "judgement"), now_us);
+	load_mute(&entry->f, o, (enum severity)severity);
+	if (state == FINDING_OPEN)
+		load_fold(&entry->f, o, now_us);
 	entry->f.previous = (enum severity)previous;
 	entry->saved = true;
 	entry->marked_us = now_us;
 	entry_set(entry, (enum finding_state)state, (enum severity)severity);
-	entry_hold(entry, load_hold(json_object_get(o, "judgement"), now_us));
+	load_flapping(entry, json_object_get(o, "flapping"), now_us, wall_us);
+	entry_hold(entry, load_hold(&entry->f, json_object_get(o, "judgement"), now_us, wall_us));
 	fs->sequence = MAX(fs->sequence, entry->f.sequence);
 	return 0;
 }
@@ -360,7 +477,6 @@ findings_load(struct findings *fs, const char *json, int64_t now_us, int64_t wal
 	json_t *o = json_loads(json, JSON_REJECT_DUPLICATES, &why);
 	int r;
 
-	(void)wall_us;
 	if (!json_is_object(o))
 		r = err_set(
 		    e, -EINVAL, "a stored finding cannot be read: %s", o ? "no object" : why.text);
@@ -370,7 +486,7 @@ findings_load(struct findings *fs, const char *json, int64_t now_us, int64_t wal
 	} else if (json_object_get(o, "known"))
 		r = load_known(fs, o, e);
 	else
-		r = load_finding(fs, o, now_us, e);
+		r = load_finding(fs, o, now_us, wall_us, e);
 	json_decref(o);
 	return r;
 }

@@ -161,5 +161,6 @@ const struct worker_role migration_role = {
 	.name = "migration",
 	.address_space = (size_t)512 << 20,
 	.idle_io = true,
+	.sandbox = SANDBOX_READS,
 	.serve = serve,
 };

@@ -139,6 +139,7 @@ monitor_forget_database(struct monitor *m, struct database *d)
 	run_forget_database(m, d);
 	findings_drop(m->findings, reach, NULL, true, clock_wall_us());
 	scope_leave(&d->scope);
+	sqlite_watch_forget(d);
 	for (size_t i = 0; i < m->ndatabases; i++)
 		if (m->databases[i] != d)
 			m->databases[kept++] = m->databases[i];

@@ -6,6 +6,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "check/rows.h"
+#include "monitor/fleet_inbox.h"
 #include "monitor/internal.h"
 #include "pg/plan.h"
 #include "report/report.h"
@@ -23,6 +25,7 @@ struct fleet {
 	struct database *section; /* borrowed */
 	char *folder, *pattern;
 	struct worker_job *job;
+	struct fleet_inbox *inbox;
 	struct event *again;
 	uint64_t round; /* counts jobs: what the newest did not name has gone meanwhile */
 	bool listed;    /* by any job */
@@ -64,7 +67,7 @@ note_changed(struct database *d)
 static void
 member_come(struct fleet *f, const char *file)
 {
-	const struct database *t = f->section;
+	struct database *t = f->section;
 	_cleanup_free_ char *name = member_name(f, file), *path = NULL;
 	struct database *d = monitor_find(t->monitor, name);
 
@@ -123,11 +126,24 @@ spare_us(const struct checkup *c)
 	return CONTENT_US;
 }
 
+/* A row that is no fault yet, and becomes one while the file stays as it is. */
+static bool
+is_judged_by_time(const struct checkup *c)
+{
+	if (!c->rows || rows_count(c->rows) == 0)
+		return false;
+	for (size_t i = 0; i < c->check->nbodies; i++)
+		if (strv_has(checkup_binds(c)[i].names, "first_seen"))
+			return true;
+	return false;
+}
+
 /* What is said of other things than the file's content and state now. */
 static bool
-stands_on_more(const struct checkup *c)
+stands_on_more(const struct database *d, const struct checkup *c)
 {
-	return c->check->user || c->check->source == SOURCE_SESSION ||
+	return c->check->user || migrations_compared(d, c) || is_judged_by_time(c) ||
+	       c->check->source == SOURCE_SESSION || c->check->source == SOURCE_HISTORY ||
 	       c->check->kind == KIND_RATE || c->check->kind == KIND_RATIO ||
 	       c->check->kind == KIND_EVENT;
 }
@@ -178,7 +194,7 @@ fleet_may_spare(const struct database *d, const struct checkup *c)
 
 	if (!f || f->swept_us == 0 || clock_now_us() - f->swept_us > SWEEPS_LATE * sweep_us(f))
 		return false;
-	if (c->scope->tasks[c->check->probe].now || stands_on_more(c) || !c->tried ||
+	if (c->scope->tasks[c->check->probe].now || stands_on_more(d, c) || !c->tried ||
 	    c->status != CHECK_OK || has_findings(d, c))
 		return false;
 	return is_known(d, c) || has_nothing_due(d, c);
@@ -353,41 +369,57 @@ take_state(struct fleet *f, json_t *state)
 }
 
 static void
-take_files(struct fleet *f, const json_t *o)
+on_file(enum fleet_news news, const char *file, void *arg)
 {
-	const json_t *v;
-	size_t i;
+	struct fleet *f = arg;
+	_cleanup_free_ char *name = NULL;
+	struct database *d;
 
-	json_array_foreach (json_object_get(o, "gone"), i, v) {
-		_cleanup_free_ char *name = member_name(f, json_string_value(v) ?: "");
-		struct database *d = monitor_find(f->section->monitor, name);
-
+	switch (news) {
+	case FLEET_GONE:
+		name = member_name(f, file);
+		d = monitor_find(f->section->monitor, name);
 		if (d)
 			member_go(f, d);
+		return;
+	case FLEET_REPLACED:
+		member_replaced(f, file);
+		return;
+	case FLEET_CHANGED:
+		member_changed(f, file);
+		return;
+	case FLEET_CAME:
+		if (f->members < (size_t)f->section->conf->max_files)
+			member_come(f, file);
+		return;
+	case FLEET_NEWS_N:
+		return;
 	}
-	json_array_foreach (json_object_get(o, "replaced"), i, v)
-		member_replaced(f, json_string_value(v) ?: "");
-	json_array_foreach (json_object_get(o, "changed"), i, v)
-		member_changed(f, json_string_value(v) ?: "");
-	json_array_foreach (json_object_get(o, "came"), i, v)
-		if (json_is_string(v) && f->members < (size_t)f->section->conf->max_files)
-			member_come(f, json_string_value(v));
 }
+
+static void
+on_state(json_t *state, void *arg)
+{
+	take_state(arg, state);
+}
+
+static void
+on_swept(int64_t told_us, void *arg)
+{
+	struct fleet *f = arg;
+
+	f->swept_us = told_us;
+}
+
+static const struct fleet_inbox_ops inbox_ops = { on_file, on_state, on_swept };
 
 static void
 on_message(uint32_t type, const char *payload, size_t len, void *arg)
 {
-	struct fleet *f = arg;
-	json_t *o = json_loadb(payload, len, 0, NULL);
+	const struct fleet *f = arg;
 
-	/* A worker is not trusted to send only what we know. */
-	if (json_is_object(o) && type == FLEET_FILES && !f->section->leaving)
-		take_files(f, o);
-	else if (json_is_object(o) && type == FLEET_STATE && !f->section->leaving)
-		take_state(f, o);
-	else if (json_is_object(o) && type == FLEET_SWEPT)
-		f->swept_us = clock_now_us();
-	json_decref(o);
+	if (!f->section->leaving)
+		fleet_inbox_put(f->inbox, type, payload, len);
 }
 
 static void
@@ -397,6 +429,7 @@ on_end(enum worker_end end, const struct err *err, void *arg)
 	struct fleet *f = arg;
 
 	f->job = NULL;
+	fleet_inbox_clear(f->inbox);
 	if (f->section->leaving)
 		return;
 	if (end != WORKER_CANCELLED)
@@ -485,6 +518,7 @@ fleet_new(struct database *d, struct err *err)
 		return r;
 	}
 	f->again = evtimer_new(d->monitor->base, on_again, f);
+	f->inbox = fleet_inbox_new(d->monitor->base, &inbox_ops, f);
 	d->fleet = f;
 	return 0;
 }
@@ -498,6 +532,7 @@ fleet_free(struct database *d)
 		return;
 	assert(!f->job);
 	event_free(f->again);
+	fleet_inbox_free(f->inbox);
 	json_decref(f->state);
 	free(f->folder);
 	free(f->pattern);
@@ -514,8 +549,10 @@ void
 fleet_stop(struct database *d)
 {
 	evtimer_del(d->fleet->again);
+	fleet_inbox_clear(d->fleet->inbox);
 	if (d->fleet->job)
 		worker_cancel(d->fleet->job);
+	migrations_forget(d);
 }
 
 bool

@@ -45,7 +45,7 @@ monitor_save_health(struct monitor *m)
 		probes = json_object();
 		for (enum probe p = 0; p < PROBE_N; p++)
 			json_object_set_new(
-			    probes, probe_names[p], json_integer(database_probe_status(d, p)));
+			    probes, probe_names[p], json_integer(database_probe_health(d, p)));
 		o = json_pack("{s:I, s:o, s:o}", "until_us", (json_int_t)until_us, "role",
 		    report_string(fact_role_text(d->facts.role)), "probes", probes);
 		json = report_dump(o);
@@ -99,7 +99,7 @@ verdict_of(const struct monitor *m, const struct database *d, const char *name)
 		v.known = true;
 		v.role = xstrdup(fact_role_text(d->facts.role));
 		for (enum probe p = 0; p < PROBE_N; p++)
-			v.status[p] = database_probe_status(d, p);
+			v.status[p] = database_probe_health(d, p);
 		return v;
 	}
 	o = kept(m, name);

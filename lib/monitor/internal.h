@@ -1,16 +1,20 @@
 #pragma once
+#include "base/pool.h"
 #include "base/str.h"
 #include "monitor/monitor.h"
+#include "monitor/past.h"
 #include "monitor/plan.h"
 #include "monitor/rules.h"
 #include "monitor/sched.h"
 #include "monitor/scope.h"
 #include "monitor/sqlite_queue.h"
 #include "worker/worker.h"
+#include <sys/queue.h>
 /*
  * What the files of lib/monitor share: the monitor and its databases.  Nobody outside includes it.
  */
 struct server;
+struct ledger;
 struct sqlite_watch;
 struct fleet;
 
@@ -18,6 +22,8 @@ struct fleet;
 struct migrations {
 	char *text;   /* JSON of lib/migration/migration.h, or NULL */
 	char *reason; /* why there is none */
+	char *folder; /* that was asked for last */
+	int64_t read_us;
 	struct worker_job *job;
 	struct str coming;
 	char *refused;
@@ -47,7 +53,7 @@ struct database {
 	struct sqlite_watch *sqlite;
 	struct fleet *fleet; /* SQLite, of a template */
 	/* Of a fleet's file: its section, borrowed, and when it was named last. */
-	const struct database *fleet_of;
+	struct database *fleet_of;
 	uint64_t fleet_round;
 	int64_t fleet_changed_us, fleet_changed_wall_us; /* when it was last seen to be different */
 	struct migrations migrations;
@@ -73,6 +79,11 @@ struct monitor {
 	struct monitor_callbacks callbacks;
 	void *arg;
 	struct findings *findings;
+	struct pool *pool; /* texts that many checks and items have alike */
+	struct silences *silences;
+	struct evidence *evidence;
+	TAILQ_HEAD(, evidence_want) wants; /* looks for evidence that wait for a session */
+	size_t nwants;
 	struct sched sched;
 	struct event *timer;         /* next due task */
 	struct event *heartbeat;     /* one a second: lateness, housekeeping */
@@ -84,8 +95,11 @@ struct monitor {
 	struct map *server_names; /* restored: "sysid:port" -> name */
 	struct worker_pool *resolve, *sqlite, *scrub, *host, *migration, *fleets;
 	struct sqlite_queue sqlite_queue; /* before the pool of sqlite */
+	struct ledger *files_ledger;      /* what checks cost on all SQLite files */
 	struct lane *scrub_lane;          /* before the one process of scrub */
+	struct asker *asker;              /* before the history */
 	bool retain_due;      /* restored findings may be of what is not watched any more */
+	struct map *young;    /* "engine/id" -> until when a check is new here */
 	struct map *restored; /* "KIND s:SCOPE/CHECK" -> JSON, until the scope appears */
 	int64_t started_us, started_wall_us;
 	int64_t heartbeat_due_us;
@@ -93,6 +107,8 @@ struct monitor {
 	bool late;            /* the loop itself was late: results open nothing */
 	int64_t lateness_max_us;
 	uint64_t late_count;
+	int64_t awake_us;      /* since when it was not late */
+	int64_t late_at_us[5]; /* the last times that it was, newest last */
 	uint64_t run_ids;
 	struct waiter *waiters;
 	struct worker_job *discovering;
@@ -138,6 +154,10 @@ void monitor_check_finished(struct monitor *);
 void monitor_state(struct monitor *, const char *kind, const char *key, const char *json);
 /* After every call that may have changed findings: what is dirty goes to the store in this turn. */
 void monitor_findings_changed(struct monitor *);
+
+/* causes.c */
+void monitor_causes_anew(struct monitor *); /* of the rules that are in effect now */
+void monitor_fold(struct monitor *);        /* each second, and when one shot is over */
 /* Whether a scope is in its first contact: its transitions are summed up. */
 bool monitor_is_first_contact(const struct monitor *, const struct finding *);
 
@@ -145,7 +165,11 @@ struct server *monitor_find_server(const struct monitor *, const char *name);
 void monitor_restore_scope(struct monitor *, struct scope *);
 /* Status of a database: its own checks and its server's. */
 enum status database_status(const struct database *);
+/* A section that stands for a whole server is shown only while it has no members. */
+bool database_is_shown(const struct monitor *, const struct database *);
 enum status database_probe_status(const struct database *, enum probe);
+/* The same with what is silenced or accepted: what is, not what is to be told. */
+enum status database_probe_health(const struct database *, enum probe);
 json_t *database_run_json(const struct waiter *) _must_check_;
 
 /* run.c */
@@ -155,6 +179,15 @@ void monitor_run_ended(struct monitor *, struct scope *, struct task *);
 void monitor_forget_tasks(struct monitor *, const struct scope *);
 void run_forget_database(struct monitor *, const struct database *); /* those are told */
 void run_end_all(struct monitor *);
+
+/* scope_past.c */
+/* What was seen of it: what changed since it was last seen is told, but at first contact.  system: the
+ * server's identifier, NULL: not told, or a file; what was known of another is not compared. */
+void scope_saw(struct scope *, const char *system, enum past_group, json_t *take_now);
+
+/* server_past.c */
+/* Groups of struct past by their names, as they came with the facts. */
+void server_saw(struct scope *, json_t *take_groups);
 
 /* discover.c */
 void monitor_discover(struct monitor *);
@@ -170,6 +203,9 @@ void reload_wake(struct monitor *); /* a run or a session ended: something may h
 
 /* sqlite_watch.c */
 struct lane_ticket;
+/* When the file is quiet, over restarts. */
+void sqlite_watch_restore(struct database *, const char *json);
+void sqlite_watch_forget(struct database *);
 void sqlite_watch_turn(struct lane_ticket *); /* of the lane to the scrub worker */
 /* fleet.c */
 int fleet_check(const struct conf_database *, struct err *);
@@ -189,6 +225,7 @@ json_t *fleet_json(
 
 /* sqlite_watch.c */
 bool sqlite_watch_is_idle(const struct database *);
+void sqlite_watch_go_on(struct database *, struct part *p); /* what it waited for is there */
 void sqlite_watch_cancel(struct database *);            /* it leaves: nobody waits for its jobs */
 int sqlite_watch_move(struct database *, struct err *); /* it is idle: to what d->conf names */
 const struct scope_ops *sqlite_watch_ops(void);
@@ -199,13 +236,19 @@ void sqlite_watch_free(struct database *);
 /* migrations.c */
 /*
  * The checks that compare with the folder of migrations wait for its reading, then go on by
- * server_database_run(); what is returned goes on at once, NULL: nothing does.
+ * server_database_run() or sqlite_watch_go_on(); what is returned goes on at once, NULL: nothing does.
  */
 struct part *migrations_hold(struct database *, struct part *p);
-void migrations_forget(struct database *); /* nobody waits any more */
+bool migrations_compared(const struct database *, const struct checkup *); /* with a folder */
+void migrations_forget(struct database *); /* nobody of it waits any more */
 void migrations_done(struct database *);
 const char *migrations_text(const struct database *);   /* NULL: none, or not read */
 const char *migrations_reason(const struct database *); /* NULL: nothing is in the way */
+
+/* server_evidence.c */
+void monitor_evidence_tick(struct monitor *); /* once a second */
+void evidence_scope_gone(struct scope *);
+void monitor_evidence_done(struct monitor *); /* in silence */
 
 /* server_reload.c */
 /* The database goes from its server: what waits for it ends, visits on their way are the last. */
@@ -233,8 +276,17 @@ void server_database_run(struct database *, struct part *); /* over the session 
 void server_detach(struct database *);
 void server_start(struct server *);
 struct server *server_free(struct server *);
+/* JSON of its watched databases with pg_stat_statements; NULL: not known yet. */
+char *server_statements_json(const struct server *) _must_check_;
+void server_statements_save(struct server *, bool now); /* what is kept over restarts */
+void server_statements_restore(struct server *);
+int server_statements_ask(
+    struct database *, const char *by, size_t limit, monitor_statements_fn, void *arg);
+void server_statements_leave(struct database *); /* it leaves its server */
+void server_statements_forget(struct server *, const void *arg);
 const char *server_host_facts(const struct server *); /* JSON of lib/host, or NULL */
 struct scope *server_scope(struct server *);
+struct ledger *server_ledger(const struct server *); /* borrowed */
 const struct facts *server_facts(const struct server *);
 json_t *server_json(const struct server *) _must_check_;
 const char *server_name(const struct server *);
@@ -249,6 +301,8 @@ bool server_is_listed(const struct server *); /* databases = *: members are know
 void server_heartbeat(struct server *);       /* once a second */
 bool server_same(const struct server *, const struct server *);
 bool server_keeps_name(const struct server *); /* the state knows it by this name */
-/* The databases of from go to the other; from is to be freed.  False: it is busy, later. */
+/* The databases of from go to the other; from is to be freed.  False: it is busy, later; it begins
+ * nothing until it is asked again or stays. */
 bool server_merge(struct server *to, struct server *from);
+void server_stay(struct server *);
 extern const struct scope_ops pg_database_ops;

@@ -5,7 +5,9 @@
 #include "report/metrics.h"
 #include "base/clock.h"
 #include "base/map.h"
+#include "monitor/cost.h"
 #include "monitor/internal.h"
+#include "monitor/metrics_cost.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -171,7 +173,7 @@ static bool
 is_fresh(const struct checkup *c, int64_t now)
 {
 	return now - MAX(c->last_us, c->kept_us) <=
-	       VALUE_INTERVALS * c->interval_us + VALUE_SPARE_US;
+	       VALUE_INTERVALS * cost_interval_us(c, c->interval_us) + VALUE_SPARE_US;
 }
 
 /* Worst first.  Sessions have no label of their own: the worst stands for all of them. */
@@ -181,8 +183,8 @@ add_values(struct metrics_walk *w, struct family *f, const struct checkup *c)
 	size_t begin = w->labels.len;
 	bool rate = c->check->kind == KIND_RATE, whole = false;
 
-	for (size_t i = 0; i < c->nvalues; i++) {
-		const struct object_value *v = &c->values[i];
+	for (size_t i = 0; c->values && i < c->values->n; i++) {
+		const struct object_value *v = &c->values->v[i];
 		const char *object = label_object(v->object);
 
 		if (!*object && (whole || (rate && *v->object)))
@@ -267,7 +269,7 @@ add_findings_of(
 	size_t iter = 0, cap = 0, nopen = 0;
 
 	while ((f = findings_next_of(w->m->findings, scope, check, &iter))) {
-		if (f->state != FINDING_OPEN)
+		if (f->state != FINDING_OPEN || f->mute)
 			continue;
 		if (nopen == cap) {
 			cap = cap ? 2 * cap : 16;
@@ -536,6 +538,7 @@ add_server(struct metrics_walk *w, struct server *s)
 	str_reset(&w->labels);
 	label_add(&w->labels, "server", server_name(s));
 	family_add(w->fixed[FIXED_CONNECTIONS], w->labels.s, (double)server_connections(s));
+	metrics_cost_add(w->out, server_name(s), ENGINE_POSTGRESQL, server_ledger(s));
 }
 
 /* ---- the walk ---- */
@@ -575,6 +578,7 @@ metrics_walk_new(const struct monitor *m, struct exposition *out)
 	for (enum fixed i = 0; i < FIXED_N; i++)
 		w->fixed[i] = exposition_family(
 		    out, fixed_families[i].type, fixed_families[i].name, fixed_families[i].help);
+	metrics_cost_add(out, "", ENGINE_SQLITE, m->files_ledger);
 	check_families(w);
 	w->servers = xcalloc(m->nservers + 1, sizeof(char *));
 	for (size_t i = 0; i < m->nservers; i++)

@@ -1,6 +1,7 @@
 /*
  * The folder of expect_migration: read by a worker before the checks that compare with it, so that what they
- * see is what is deployed now.  Their part of the run waits meanwhile; all others go on.
+ * see is what is deployed now.  Their part of the run waits meanwhile; all others go on.  The files of
+ * a fleet share their section's folder, which is not read for each of them.
  */
 #include "base/clock.h"
 #include "base/str.h"
@@ -12,6 +13,8 @@
 #define QUEUE_US (60 * USEC_PER_SEC)
 /* 20,000 migrations with three checksums each. */
 #define TEXT_MAX ((size_t)16 << 20)
+/* What was read for one file of a fleet holds for the next. */
+#define SHARED_US (30 * USEC_PER_SEC)
 
 static const char *
 folder_of(const struct database *d)
@@ -19,11 +22,17 @@ folder_of(const struct database *d)
 	return migration_folder_of(conf_database_get(d->conf, "expect_migration"));
 }
 
+static struct database *
+holder_of(struct database *d)
+{
+	return d->fleet_of ? d->fleet_of : d;
+}
+
 static bool
 compares(const struct checkup *c)
 {
 	for (size_t i = 0; i < c->check->nbodies; i++)
-		if (strv_has(c->binds[i].names, "migrations"))
+		if (strv_has(checkup_binds(c)[i].names, "migrations"))
 			return true;
 	return false;
 }
@@ -42,9 +51,14 @@ go_on(struct database *d)
 	struct part *p, *q = TAKE_PTR(d->migrations.waiting);
 
 	while ((p = q)) {
+		struct database *of = scope_database(p->task->scope);
+
 		q = p->next;
 		p->next = NULL;
-		server_database_run(d, p);
+		if (of->sqlite)
+			sqlite_watch_go_on(of, p);
+		else
+			server_database_run(of, p);
 	}
 }
 
@@ -83,26 +97,43 @@ on_end(enum worker_end end, const struct err *err, void *arg)
 		free(TAKE_PTR(m->reason));
 		free(m->text);
 		m->text = str_take(&m->coming);
+		m->read_us = clock_now_us();
 	}
 	str_done(&m->coming);
 	go_on(d);
+}
+
+static bool
+is_shared_now(const struct database *d, const struct migrations *m, const char *folder)
+{
+	return d->fleet_of && m->text && m->folder && streq(m->folder, folder) &&
+	       clock_now_us() - m->read_us < MIN(SHARED_US, d->conf->interval_us[PROBE_SCHEMA] / 2);
+}
+
+bool
+migrations_compared(const struct database *d, const struct checkup *c)
+{
+	return folder_of(d) && compares(c);
 }
 
 struct part *
 migrations_hold(struct database *d, struct part *p)
 {
 	const char *folder = folder_of(d);
-	struct migrations *m = &d->migrations;
+	struct database *holder = holder_of(d);
+	struct migrations *m = &holder->migrations;
 	struct part *held = folder ? part_split(p, compares) : NULL;
 	_cleanup_free_ char *job = NULL;
 
-	if (!held)
-		return NULL;
+	if (!held || is_shared_now(d, m, folder))
+		return held;
 	if (!m->job) {
 		job = migration_job(folder, conf_database_get(d->conf, "migration_tool"));
 		str_reset(&m->coming);
+		free(m->folder);
+		m->folder = xstrdup(folder);
 		if (worker_submit(d->monitor->migration, MIGRATION_JOB, job, strlen(job), READ_US,
-		        QUEUE_US, on_message, on_end, d, &m->job) < 0) {
+		        QUEUE_US, on_message, on_end, holder, &m->job) < 0) {
 			set_reason(m, "too many folders wait to be read");
 			return held;
 		}
@@ -115,12 +146,22 @@ migrations_hold(struct database *d, struct part *p)
 void
 migrations_forget(struct database *d)
 {
-	struct part *p, *q = TAKE_PTR(d->migrations.waiting);
+	struct database *holder = holder_of(d);
+	struct part *p, *q = TAKE_PTR(holder->migrations.waiting), *ended = NULL;
 
 	if (d->migrations.job)
 		worker_cancel(TAKE_PTR(d->migrations.job));
 	while ((p = q)) {
+		/* The other files of its section wait on. */
+		bool stays = holder != d && scope_database(p->task->scope) != d;
+		struct part **list = stays ? &holder->migrations.waiting : &ended;
+
 		q = p->next;
+		p->next = *list;
+		*list = p;
+	}
+	while ((p = ended)) {
+		ended = p->next;
 		scope_part_end(p, REASON_CONNECTION, NULL);
 	}
 }
@@ -133,22 +174,30 @@ migrations_done(struct database *d)
 	assert(!m->waiting && !m->job);
 	free(m->text);
 	free(m->reason);
+	free(m->folder);
 	free(m->refused);
 	str_done(&m->coming);
 	*m = (struct migrations){ 0 };
 }
 
+static const struct migrations *
+read_for(const struct database *d)
+{
+	return d->fleet_of ? &d->fleet_of->migrations : &d->migrations;
+}
+
 const char *
 migrations_text(const struct database *d)
 {
-	return folder_of(d) ? d->migrations.text : NULL;
+	return folder_of(d) ? read_for(d)->text : NULL;
 }
 
 const char *
 migrations_reason(const struct database *d)
 {
-	if (!folder_of(d) || d->migrations.text)
+	const struct migrations *m = read_for(d);
+
+	if (!folder_of(d) || m->text)
 		return NULL;
-	return d->migrations.reason ? d->migrations.reason
-	                            : "its folder of migrations was not read yet";
+	return m->reason ? m->reason : "its folder of migrations was not read yet";
 }

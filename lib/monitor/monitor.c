@@ -6,9 +6,16 @@
 #include "base/log.h"
 #include "base/map.h"
 #include "base/str.h"
+#include "monitor/asker.h"
+#include "monitor/cost.h"
+#include "monitor/evidence.h"
 #include "monitor/internal.h"
 #include "monitor/lane.h"
 #include "monitor/scope_impl.h"
+#include "monitor/self.h"
+#include "monitor/silence.h"
+#include "monitor/young.h"
+#include "sqlite/sqlite_role.h"
 
 #define HEARTBEAT_US (1 * USEC_PER_SEC)
 /* Beyond this the loop was suspended or starved: what it saw meanwhile is not to be trusted. */
@@ -39,6 +46,8 @@ monitor_findings_changed(struct monitor *m)
 		return;
 	while (findings_take_dirty(m->findings, clock_now_us(), &key, &json)) {
 		monitor_state(m, "finding", key, json);
+		if (!json)
+			evidence_forget(m->evidence, key);
 		free(key);
 		free(json);
 	}
@@ -74,8 +83,8 @@ monitor_is_first_contact(const struct monitor *m, const struct finding *f)
 	struct server *s = *f->database ? NULL : monitor_find_server(m, f->server);
 
 	if (d)
-		return d->scope.first_contact;
-	return s && server_scope(s)->first_contact;
+		return d->scope.first_contact || young_is_folded(&d->scope, f);
+	return s && (server_scope(s)->first_contact || young_is_folded(server_scope(s), f));
 }
 
 /* ---- the schedule ---- */
@@ -146,6 +155,8 @@ merge_servers(struct monitor *m)
 	if (!m->merge_due)
 		return;
 	m->merge_due = false;
+	for (size_t i = 0; i < m->nservers; i++)
+		server_stay(m->servers[i]);
 	for (size_t i = 0; i < m->nservers; i++)
 		for (size_t j = i + 1; j < m->nservers; j++) {
 			struct server *a = m->servers[i], *b = m->servers[j];
@@ -257,11 +268,16 @@ on_heartbeat(evutil_socket_t fd, short what, void *arg)
 		    "the daemon itself was late by %.1f s: results of this time open nothing",
 		    (double)late / USEC_PER_SEC);
 	m->late = late > LATE_US;
+	if (m->late)
+		self_note_late(m, now);
 	findings_tick(m->findings, now, clock_wall_us());
-	monitor_findings_changed(m);
+	monitor_fold(m);
+	monitor_silences_tick(m);
+	monitor_evidence_tick(m);
 	merge_servers(m); /* before the heartbeat gives the idle ones something to do */
 	for (size_t i = 0; i < m->nservers; i++)
 		server_heartbeat(m->servers[i]);
+	self_tick(m, now);
 	drop_unwanted(m);
 	if (m->rules->conf->ndatabases == 0 && !m->options.one_shot &&
 	    now - m->discovered_us > REDISCOVER_US)
@@ -293,6 +309,7 @@ on_finished(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
+	monitor_fold(m);
 	if (m->callbacks.on_finished)
 		m->callbacks.on_finished(m->arg);
 }
@@ -360,6 +377,12 @@ add_configured(struct monitor *m, struct err_list *errors)
 	}
 }
 
+static void
+keep_evidence(const char *kind, const char *key, const char *json, void *arg)
+{
+	monitor_state(arg, kind, key, json);
+}
+
 int
 monitor_new(struct event_base *base, struct conf *take_conf, struct catalogue *take_catalogue,
     const struct monitor_options *options, const struct monitor_callbacks *cb, void *arg,
@@ -374,15 +397,23 @@ monitor_new(struct event_base *base, struct conf *take_conf, struct catalogue *t
 	m->callbacks = *cb;
 	m->arg = arg;
 	m->findings = findings_new(on_transition, m);
+	m->evidence = evidence_new(m->findings, keep_evidence, m);
+	TAILQ_INIT(&m->wants);
+	m->pool = pool_new();
+	m->silences = silences_new();
+	m->files_ledger = ledger_new();
+	findings_set_silences(m->findings, m->silences);
 	m->by_name = map_new();
 	m->server_names = map_new();
 	m->restored = map_new();
 	m->timer = evtimer_new(base, on_timer, m);
 	m->heartbeat = evtimer_new(base, on_heartbeat, m);
 	reload_init(m);
+	m->asker = asker_new(m);
 	m->started_us = clock_now_us();
 	m->started_wall_us = clock_wall_us();
 	if (rules_new(take_conf, take_catalogue, &m->rules, errors) >= 0) {
+		monitor_causes_anew(m);
 		if (make_pools(m, &err) < 0)
 			err_list_add(errors, "%s", err.msg);
 		add_configured(m, errors);
@@ -401,6 +432,7 @@ monitor_free(struct monitor *m)
 	if (!m)
 		return NULL;
 	m->started = false;
+	m->asker = asker_free(m->asker);
 	m->callbacks = (struct monitor_callbacks){ 0 };
 	event_free(m->timer);
 	event_free(m->heartbeat);
@@ -408,18 +440,28 @@ monitor_free(struct monitor *m)
 	worker_pool_free(m->resolve);
 	worker_pool_free(m->sqlite);
 	worker_pool_free(m->scrub);
+	if (m->rules && !m->options.one_shot)
+		sqlite_role_sweep(m->rules->conf->daemon.state_dir);
 	worker_pool_free(m->fleets);
 	m->scrub_lane = lane_free(m->scrub_lane);
 	run_end_all(m);
+	monitor_evidence_done(m);
 	for (size_t i = 0; i < m->nservers; i++)
 		server_free(m->servers[i]);
+	for (size_t i = 0; i < m->ndatabases; i++)
+		migrations_forget(m->databases[i]);
 	reload_done(m);
 	worker_pool_free(m->host); /* each server cancelled its own job */
 	worker_pool_free(m->migration);
 	for (size_t i = 0; i < m->ndatabases; i++)
 		database_free(m->databases[i]);
 	sched_done(&m->sched);
+	evidence_free(m->evidence);
 	findings_free(m->findings);
+	pool_free(m->pool);
+	silences_free(m->silences);
+	ledger_free(m->files_ledger);
+	young_done(m);
 	map_free(m->by_name, NULL);
 	map_free(m->server_names, free);
 	map_free(m->restored, free);
@@ -438,6 +480,10 @@ monitor_restore(struct monitor *m, const char *kind, const char *key, const char
 	if (streq(kind, "finding")) {
 		if (findings_load(m->findings, json, clock_now_us(), clock_wall_us(), &err) < 0)
 			log_warning("a finding of the state store cannot be read: %s", err.msg);
+	} else if (streq(kind, EVIDENCE_KIND)) {
+		evidence_load(m->evidence, key, json);
+	} else if (streq(kind, "silence")) {
+		monitor_silences_load(m, json);
 	} else if (streq(kind, "server")) {
 		json_t *o = json_loads(json, 0, NULL);
 		const char *name = json_string_value(json_object_get(o, "name"));
@@ -452,11 +498,34 @@ monitor_restore(struct monitor *m, const char *kind, const char *key, const char
 	}
 }
 
+static void
+restore_past(struct monitor *m, struct scope *s)
+{
+	_cleanup_free_ char *key = xasprintf("past %c:%s", s->is_server ? 's' : 'd', s->name);
+	_cleanup_free_ char *json = map_remove(m->restored, key);
+
+	if (json)
+		scope_restore_past(s, json);
+}
+
+static void
+restore_quiet(struct monitor *m, struct scope *s)
+{
+	_cleanup_free_ char *key = xasprintf("quiet d:%s", s->name);
+	_cleanup_free_ char *json = map_remove(m->restored, key);
+	struct database *d = json ? scope_database(s) : NULL;
+
+	if (d)
+		sqlite_watch_restore(d, json);
+}
+
 void
 monitor_restore_scope(struct monitor *m, struct scope *s)
 {
 	static const char *const kinds[] = { "check", "series", "scrub" };
 
+	if (map_size(m->restored) == 0)
+		return;
 	for (size_t i = 0; i < s->ncheckups; i++)
 		for (size_t k = 0; k < ARRAY_SIZE(kinds); k++) {
 			_cleanup_free_ char *key = xasprintf("%s %c:%s/%s", kinds[k],
@@ -470,6 +539,9 @@ monitor_restore_scope(struct monitor *m, struct scope *s)
 	for (size_t i = 0; i < s->ncheckups; i++)
 		if (s->checkups[i]->drift)
 			checkup_restore_drift(s->checkups[i]);
+	if (!s->is_server)
+		restore_quiet(m, s);
+	restore_past(m, s);
 	for (enum probe p = 0; p < PROBE_N; p++) {
 		_cleanup_free_ char *key = xasprintf(
 		    "unknown %c:%s/%s", s->is_server ? 's' : 'd', s->name, probe_names[p]);
@@ -503,6 +575,10 @@ void
 monitor_start(struct monitor *m)
 {
 	m->started = true;
+	evidence_retain(m->evidence);
+	if (!m->options.one_shot)
+		sqlite_role_sweep(m->rules->conf->daemon.state_dir);
+	young_init(m);
 	m->retain_due = true;
 	m->started_us = clock_now_us();
 	findings_retain(m->findings, is_still_wanted, m, true, clock_wall_us());
@@ -517,6 +593,8 @@ monitor_start(struct monitor *m)
 		monitor_restore_scope(m, &m->databases[i]->scope);
 		scope_start(&m->databases[i]->scope);
 	}
+	/* when it is known who is new: what ended meanwhile is told of those that are not */
+	monitor_silences_start(m);
 	if (m->rules->conf->ndatabases == 0)
 		monitor_discover(m);
 	heartbeat_arm(m);
@@ -527,8 +605,10 @@ monitor_start(struct monitor *m)
 void
 monitor_save(struct monitor *m)
 {
-	for (size_t i = 0; i < m->nservers; i++)
+	for (size_t i = 0; i < m->nservers; i++) {
 		scope_save(server_scope(m->servers[i]), true);
+		server_statements_save(m->servers[i], true);
+	}
 	for (size_t i = 0; i < m->ndatabases; i++)
 		scope_save(&m->databases[i]->scope, true);
 	monitor_save_health(m);

@@ -4,6 +4,7 @@
  */
 #include "base/log.h"
 #include "base/str.h"
+#include "monitor/foresight.h"
 #include "monitor/pg_run_impl.h"
 #include <stdio.h>
 
@@ -71,6 +72,7 @@ on_columns(size_t n, const char *const *names, void *arg)
 {
 	struct ask *a = arg;
 
+	a->ncolumns = n;
 	eval_columns(a->eval, n, names);
 }
 
@@ -78,8 +80,14 @@ static bool
 on_row(const char *const *cells, const size_t *lengths, void *arg)
 {
 	struct ask *a = arg;
+	int64_t began = clock_now_us();
+	bool more = eval_row(a->eval, cells, lengths);
 
-	return eval_row(a->eval, cells, lengths);
+	a->cost.rows++;
+	for (size_t i = 0; i < a->ncolumns; i++)
+		a->cost.bytes += cells[i] ? lengths[i] : 0;
+	a->cost.client_us += clock_now_us() - began;
+	return more;
 }
 
 static void
@@ -121,8 +129,13 @@ pg_run_check_done(const struct pg_failure *f, int64_t duration_us, void *arg)
 		.started_us = a->started_us,
 		.started_wall_us = a->started_wall_us,
 		.duration_us = duration_us };
+	int64_t began = clock_now_us();
 	bool unknown;
 
+	a->cost.server_us = duration_us;
+	a->cost.timed_out = f && pg_failure_reason(f) == REASON_TIMEOUT;
+	if (!f || f->err.code != PG_NOT_REACHED)
+		cost_add(a->checkup, &a->cost);
 	ask_unlink(r, a);
 	pg_run_note_loss(r, f);
 	if (f && a->item && pg_run_item_failure(a, f))
@@ -141,6 +154,7 @@ pg_run_check_done(const struct pg_failure *f, int64_t duration_us, void *arg)
 		scope_record(a->checkup->scope, &o);
 	result_done(&result);
 	result_done(&why);
+	cost_add_client(a->checkup, clock_now_us() - began);
 	ask_free(a);
 	pg_run_pump(r);
 }
@@ -185,7 +199,7 @@ pg_run_record_unknown(struct checkup *c, enum reason reason, const char *text)
 static int
 ask_check(struct pg_run *r, struct checkup *c, const struct check_body *body)
 {
-	const struct bind *bind = &c->binds[body - c->check->bodies];
+	const struct bind *bind = &checkup_binds(c)[body - c->check->bodies];
 	struct ask *a = ask_new(r, c);
 	_cleanup_free_ char *name = xasprintf("%s_%td", c->check->id, body - c->check->bodies);
 	struct bound bound;
@@ -212,6 +226,10 @@ settle_without_asking(struct pg_run *r, struct checkup *c, const struct check_bo
 
 	if (c->check->source == SOURCE_SESSION) {
 		r->job.session_check(c, r->job.arg);
+		return true;
+	}
+	if (c->check->source == SOURCE_HISTORY) {
+		foresight_judge(c);
 		return true;
 	}
 	if (c->check->scope == SCOPE_SERVER && r->job.pooled) {
@@ -260,7 +278,7 @@ pump_checks(struct pg_run *r)
 		const struct check_body *body = NULL;
 		int e;
 
-		if (c->check->kind == KIND_SCRUB) {
+		if (c->check->kind == KIND_SCRUB || c->check->source == SOURCE_STATEMENTS) {
 			r->next++;
 			continue;
 		}
@@ -284,7 +302,7 @@ pump_checks(struct pg_run *r)
 	}
 	if (r->in_flight > 0)
 		return true;
-	r->stage = STAGE_SCRUB;
+	r->stage = STAGE_STATEMENTS;
 	return false;
 }
 
@@ -295,8 +313,10 @@ run_end(struct pg_run *r)
 	struct pg_failure lost = r->lost;
 	bool is_lost = r->is_lost;
 
+	pg_run_statements_end(r);
 	pg_run_scrub_end(r);
 	facts_done(&r->fresh);
+	json_decref(r->seen);
 	free(r->unfit);
 	free(r);
 	if (is_lost)
@@ -333,6 +353,11 @@ pg_run_pump(struct pg_run *r)
 			break;
 		case STAGE_CHECKS:
 			wait = pump_checks(r);
+			break;
+		case STAGE_STATEMENTS:
+			wait = pg_run_pump_statements(r);
+			if (!wait)
+				r->stage = STAGE_SCRUB;
 			break;
 		case STAGE_SCRUB:
 			wait = pg_run_pump_scrub(r);
@@ -377,8 +402,10 @@ pg_run_abort(struct pg_run *r, const char *why)
 		ask_free(a);
 	}
 	scope_part_end(r->job.part, REASON_CONNECTION, why);
+	pg_run_statements_end(r);
 	pg_run_scrub_end(r);
 	facts_done(&r->fresh);
+	json_decref(r->seen);
 	free(r->unfit);
 	free(r);
 }

@@ -14,6 +14,7 @@ struct scrub_keeper {
 	struct load_limits limits;
 	const void *holder; /* the run that scrubs now, or NULL */
 };
+struct statement_watch;
 struct pg_run_job {
 	struct part *part;          /* taken */
 	struct pg_session *session; /* borrowed, READY */
@@ -33,6 +34,8 @@ struct pg_run_job {
 	/* Takes the part with what is left for the data role; NULL: nobody can, and why not. */
 	void (*hand_over)(struct part *, void *arg);
 	const char *no_data_role; /* borrowed */
+	/* What is known of the server's statements; borrowed, or NULL. */
+	struct statement_watch *statements;
 	/* Judges a check of source session. */
 	void (*session_check)(struct checkup *, void *arg);
 	/* Exactly once, last.  failure: why the session ended under us, or NULL. */

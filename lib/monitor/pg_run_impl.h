@@ -1,12 +1,29 @@
 #pragma once
 #include "base/clock.h"
+#include "monitor/cost.h"
 #include "monitor/pg_run.h"
 #include "monitor/scrub.h"
 /*
  * What the files of one run share: pg_run.c sends statements and takes their results, pg_facts.c
  * reads what the server is and has, pg_scrub.c goes through objects one by one.
  */
-enum stage { STAGE_FIT, STAGE_FACTS, STAGE_CHANGE, STAGE_CHECKS, STAGE_SCRUB, STAGE_END };
+enum stage {
+	STAGE_FIT,
+	STAGE_FACTS,
+	STAGE_CHANGE,
+	STAGE_CHECKS,
+	STAGE_STATEMENTS,
+	STAGE_SCRUB,
+	STAGE_END
+};
+enum statements_step {
+	STATEMENTS_BEGIN,
+	STATEMENTS_INFO,
+	STATEMENTS_LOOK,
+	STATEMENTS_TEXT,
+	STATEMENTS_JUDGE,
+	STATEMENTS_END
+};
 
 struct ask {
 	struct pg_run *run; /* borrowed */
@@ -19,17 +36,21 @@ struct ask {
 	char *keep;                           /* what the next pass is to know, or NULL */
 	bool resumed;                         /* it said where it stopped, be it the end */
 	int64_t started_us, started_wall_us;
+	struct cost_run cost;
+	size_t ncolumns;
 	struct ask *next;
 };
 struct pg_run {
 	struct pg_run_job job;
 	enum stage stage;
+	enum statements_step statements_step;
 	size_t next;      /* of part->taken */
 	struct ask *asks; /* in flight */
 	size_t in_flight;
 	struct checkup *scrubbing;
 	int64_t scrub_until_us, scrub_wall_us, scrub_spent_us, data_until_us;
 	struct facts fresh; /* being read: what was known holds until all of it is here */
+	json_t *seen;       /* groups of struct past by their names, being read; or NULL */
 	struct load load;   /* as last seen */
 	bool looked;
 	struct pg_failure lost, facts_failed;
@@ -63,6 +84,10 @@ bool pg_run_pump_fit(struct pg_run *);
 
 /* pg_change.c: likewise; who rebuilds the schema, where a check of the part minds */
 bool pg_run_pump_change(struct pg_run *);
+
+/* pg_statements.c: likewise; what statements did, and texts of those that are told */
+bool pg_run_pump_statements(struct pg_run *);
+void pg_run_statements_end(struct pg_run *);
 
 /* pg_scrub.c: likewise; one statement at a time */
 bool pg_run_pump_scrub(struct pg_run *);

@@ -134,7 +134,7 @@ static const struct pg_request_callbacks items_callbacks = { on_items_columns, o
 static int
 ask_items(struct pg_run *r, struct checkup *c, const struct coverage *cov)
 {
-	const struct bind *bind = &c->binds[cov->items - c->check->bodies];
+	const struct bind *bind = &checkup_binds(c)[cov->items - c->check->bodies];
 	struct ask *a = ask_new(r, c);
 	struct bound bound;
 	struct pg_statement st = { .sql = bind->sql, .user = check_is_foreign(c->check) };
@@ -337,7 +337,7 @@ on_slice_row(const char *const *cells, const size_t *lengths, void *arg)
 static void
 scrub_spent(struct pg_run *r, struct checkup *c, int64_t duration_us)
 {
-	c->scrub_worked_us = clock_now_us();
+	c->more->scrub_worked_us = clock_now_us();
 	if (c->check->cost != COST_SCRUB)
 		return;
 	r->scrub_spent_us += duration_us;
@@ -426,7 +426,7 @@ next_scrub(const struct pg_run *r)
 		struct checkup *c = r->job.part->taken[i];
 
 		if (c->check->kind == KIND_SCRUB && c->running &&
-		    (!best || c->scrub_worked_us < best->scrub_worked_us))
+		    (!best || c->more->scrub_worked_us < best->more->scrub_worked_us))
 			best = c;
 	}
 	return best;

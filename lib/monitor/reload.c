@@ -8,6 +8,7 @@
 #include "base/map.h"
 #include "base/str.h"
 #include "monitor/internal.h"
+#include "monitor/silence.h"
 #include "pg/plan.h"
 #include <stdio.h>
 
@@ -596,8 +597,13 @@ monitor_reload(struct monitor *m, struct conf *take_conf, struct catalogue *take
 	}
 	change.changed = count_changed(m, rules, &change.kept);
 	change.checks = !same_checks(m->rules, rules);
+	change.alerts = !conf_alerts_equal(m->rules->conf, rules->conf);
+	change.routine = !conf_routine_equal(m->rules->conf, rules->conf);
+	change.silences = !conf_silences_equal(m->rules->conf, rules->conf);
 	rules_unref(m->rules); /* each scope has its own reference */
 	m->rules = rules;
+	monitor_causes_anew(m);
+	monitor_windows_anew(m);
 	m->reloading = m->unsettled = true;
 	m->sweep_at = 0;
 	change.removed = remove_left(m);

@@ -5,9 +5,14 @@
 #include "base/clock.h"
 #include "base/str.h"
 #include "check/rows.h"
+#include "monitor/cost.h"
 #include "monitor/drift.h"
+#include "monitor/foresight.h"
 #include "monitor/scope_impl.h"
 #include "monitor/scrub.h"
+#include "monitor/self.h"
+#include "monitor/usual.h"
+#include "monitor/young.h"
 
 /* Checks that fall due within this part of their interval run together. */
 #define RARE_US      (2 * 86400 * USEC_PER_SEC)
@@ -46,18 +51,43 @@ checkup_new(struct scope *s, const struct check *check)
 	c->scope = s;
 	c->check = check;
 	c->settings = plan_settings(s->rules->plan, check, s->conf);
-	c->binds = plan_binds(s->rules->plan, check);
 	c->interval_us = settings_interval_us(c->settings, s->conf->interval_us[check->probe]);
 	c->due_us = SCHED_NEVER;
-	c->slot = s->slot;
-	c->nslots = s->nslots;
 	if (!c->settings->enabled)
 		c->status = CHECK_DISABLED;
+	else if (checkup_is_self(c))
+		c->status = CHECK_OK;
+	else if (checkup_is_told(c))
+		c->status = CHECK_DISABLED; /* until somebody tells */
 	if (check->kind == KIND_SCRUB)
-		c->scrub = scrub_new();
+		c->scrub = scrub_new(s->monitor->pool);
+	if (c->scrub)
+		checkup_more(c);
 	if (check->kind == KIND_SNAPSHOT)
 		c->drift = drift_new();
 	return c;
+}
+
+struct checkup_more *
+checkup_more(struct checkup *c)
+{
+	if (!c->more)
+		c->more = xcalloc(1, sizeof(*c->more));
+	return c->more;
+}
+
+const char *
+checkup_grant(const struct checkup *c)
+{
+	return c->more ? c->more->grant : NULL;
+}
+
+const struct bind *
+checkup_binds(const struct checkup *c)
+{
+	const struct rules *rules = c->gone ? c->more->gone_rules : c->scope->rules;
+
+	return plan_binds(rules->plan, c->check);
 }
 
 struct checkup *
@@ -65,15 +95,18 @@ checkup_free(struct checkup *c)
 {
 	if (!c)
 		return NULL;
+	checkup_say(c, REASON_NONE, NULL, NULL);
 	series_free(c->series);
 	rows_free(c->rows);
-	rules_unref(c->gone_rules);
 	scrub_free(c->scrub);
-	free(c->scrub_waits);
 	drift_free(c->drift);
-	free(c->text);
-	free(c->grant);
+	free(c->spent);
 	checkup_forget_values(c);
+	if (c->more) {
+		rules_unref(c->more->gone_rules);
+		free(c->more->scrub_waits);
+		free(c->more);
+	}
 	free(c);
 	return NULL;
 }
@@ -91,6 +124,9 @@ bool
 scope_wants(const struct scope *s, const struct rules *rules, const struct conf_database *conf,
     const struct check *c)
 {
+	/* What needs a past is nothing for one look. */
+	if ((c->source == SOURCE_SELF || c->source == SOURCE_TOLD) && s->monitor->options.one_shot)
+		return false;
 	return c->engine == conf->engine && (c->scope == SCOPE_SERVER) == s->is_server &&
 	       plan_applies(rules->plan, c, conf) && wanted_once(s->monitor, c);
 }
@@ -130,13 +166,19 @@ scope_note_used(struct scope *s)
 	for (enum probe p = 0; p < PROBE_N; p++)
 		s->tasks[p].used = false;
 	for (size_t i = 0; i < s->ncheckups; i++)
-		if (s->checkups[i]->settings->enabled)
+		if (s->checkups[i]->settings->enabled && checkup_is_asked(s->checkups[i]))
 			s->tasks[s->checkups[i]->check->probe].used = true;
+	s->self = NULL;
+	for (size_t i = 0; i < s->ncheckups; i++)
+		if (checkup_is_self(s->checkups[i]))
+			s->self = s->checkups[i];
 }
 
 void
 scope_done(struct scope *s)
 {
+	if (s->monitor)
+		evidence_scope_gone(s);
 	for (enum probe p = 0; p < PROBE_N; p++) {
 		if (s->monitor)
 			sched_remove(&s->monitor->sched, &s->tasks[p].sched);
@@ -145,8 +187,11 @@ scope_done(struct scope *s)
 	for (size_t i = 0; i < s->ncheckups; i++)
 		checkup_free(s->checkups[i]);
 	free(s->checkups);
+	foresight_free(s->foresight);
 	free(s->name);
 	free(s->change.who);
+	s->past = past_free(s->past);
+	usuals_forget(s);
 	rules_unref(s->rules);
 	*s = (struct scope){ 0 };
 }
@@ -156,6 +201,7 @@ scope_rename(struct scope *s, const char *name)
 {
 	free(s->name);
 	s->name = xstrdup(name);
+	usuals_forget(s);
 }
 
 /* ---- the schedule ---- */
@@ -170,7 +216,8 @@ task_schedule(struct task *t)
 	if (t->running || (!s->is_server && scope_database(s)->is_template))
 		return;
 	for (size_t i = 0; i < s->ncheckups; i++)
-		if (s->checkups[i]->check->probe == t->probe && s->checkups[i]->due_us < due)
+		if (s->checkups[i]->check->probe == t->probe && s->checkups[i]->due_us < due &&
+		    checkup_is_asked(s->checkups[i]))
 			due = s->checkups[i]->due_us;
 	/* What somebody asks for is due from now on, not since for ever: lateness is measured. */
 	sched_set(&s->monitor->sched, &t->sched, t->now ? MIN(due, clock_now_us()) : due);
@@ -194,8 +241,9 @@ scope_start(struct scope *s)
 		struct checkup *c = s->checkups[i];
 
 		if (c->settings->enabled)
-			c->due_us = sched_first_us(now, c->interval_us, c->slot, c->nslots);
+			c->due_us = sched_first_us(now, c->interval_us, s->slot, s->nslots);
 	}
+	young_begin(s);
 	for (enum probe p = 0; p < PROBE_N; p++)
 		task_schedule(&s->tasks[p]);
 }
@@ -263,7 +311,8 @@ by_last_run(const void *a, const void *b)
 static bool
 is_due(const struct checkup *c, const struct task *t, int64_t now)
 {
-	if (c->check->probe != t->probe || c->running || !c->settings->enabled)
+	if (c->check->probe != t->probe || c->running || !c->settings->enabled ||
+	    !checkup_is_asked(c))
 		return false;
 	if (t->now)
 		return true;
@@ -358,6 +407,9 @@ scope_scrub_pace(const struct checkup *c)
 		return (struct scrub_pace){ 0, 0 };
 	if (c->settings->interval_set)
 		return (struct scrub_pace){ c->interval_us, c->interval_us };
+	/* What looks at a whole file, and at its tables beside, is worth the time of a month at most. */
+	if (c->scrub && c->body && c->scope->conf->scrub_full_us > c->interval_us)
+		return (struct scrub_pace){ probe_interval(c), c->scope->conf->scrub_full_us };
 	/* What reads everything comes no more than so often within its time, however quick it is. */
 	if (scope_scrub_is_rare(c))
 		return (struct scrub_pace){ MAX(probe_interval(c), c->interval_us / RARE_TIMES),
@@ -388,7 +440,7 @@ due_interval(const struct checkup *c)
 		return MIN(
 		    c->interval_us, probe_interval(c) << MIN(c->unknown_runs - 1, RETRY_DOUBLINGS));
 	if (c->settings->interval_set || c->check->cost != COST_SCRUB)
-		return c->interval_us;
+		return cost_interval_us(c, c->interval_us);
 	return c->scrub ? pace.shortest_us : scrub_interval_us(&pace, c->duration_us);
 }
 
@@ -407,8 +459,8 @@ checkup_next(struct checkup *c, struct task *t)
 	}
 	if (c->due_us != SCHED_NEVER && c->due_us > now && !asks_sooner(c))
 		return; /* a confirming run was asked for, or run now came before its time */
-	c->due_us = sched_slot_us(
-	    m->started_us, due_interval(c), c->slot, c->nslots, c->due_us, now, &t->skipped);
+	c->due_us = sched_slot_us(m->started_us, due_interval(c), c->scope->slot, c->scope->nslots,
+	    c->due_us, now, &t->skipped);
 }
 
 /* ---- the end of a run ---- */
@@ -430,7 +482,19 @@ task_end(struct task *t)
 	task_schedule(t);
 	scope_tell_unknown(s, t);
 	scope_end_first_contact(s);
+	young_end(s);
 	monitor_run_ended(s->monitor, s, t);
+}
+
+/* No evaluator of its run is there any more. */
+static void
+checkup_rest(struct checkup *c)
+{
+	c->taken = false;
+	if (c->gone)
+		checkup_free(c);
+	else if (c->series && series_is_empty(c->series))
+		c->series = series_free(c->series);
 }
 
 void
@@ -454,7 +518,9 @@ scope_part_end(struct part *p, enum reason why, const char *error)
 			result_done(&r);
 			p->taken[i]->last_us = asked_us; /* not reached goes first next time */
 		}
-		if (p->taken[i]->due_us != SCHED_NEVER && p->taken[i]->due_us <= clock_now_us())
+		/* What is asked for anew meanwhile is not answered by a run that began before. */
+		if (p->taken[i]->due_us != SCHED_NEVER && p->taken[i]->due_us <= clock_now_us() &&
+		    p->queued_us >= s->anew_us)
 			checkup_next(p->taken[i], t);
 	}
 	if (error) {
@@ -462,9 +528,7 @@ scope_part_end(struct part *p, enum reason why, const char *error)
 		t->error = xstrdup(error);
 	}
 	for (size_t i = 0; i < p->n; i++) {
-		p->taken[i]->taken = false;
-		if (p->taken[i]->gone)
-			checkup_free(p->taken[i]);
+		checkup_rest(p->taken[i]);
 	}
 	free(p->taken);
 	free(p);

@@ -20,48 +20,64 @@ struct task;
 struct scrub;
 struct part;
 struct drift;
+struct past;
+struct cost;
+struct foresight;
 
-/* One check on one scope. */
+/* What few checks have, and most do not. */
+struct checkup_more {
+	const char *grant;        /* of the pool, or NULL */
+	struct rules *gone_rules; /* what a gone one still points into */
+	char *scrub_waits;        /* why its last pass did not go on, or NULL */
+	int64_t scrub_saved_us, scrub_worked_us;
+};
+/* Of the last run, worst first. */
+struct checkup_values {
+	size_t n;
+	struct object_value v[];
+};
+
+/* One check on one scope.  There are a hundred of them for each of ten thousand files: what is not
+ * there for most is behind a pointer. */
 struct checkup {
 	struct scope *scope;             /* borrowed */
 	const struct check *check;       /* borrowed from the catalogue */
 	const struct settings *settings; /* borrowed from the monitor's plan */
-	const struct bind *binds;        /* one a body, borrowed from the plan */
 	int64_t interval_us, due_us;     /* due SCHED_NEVER: disabled */
-	size_t slot, nslots;             /* place in the spread */
 	int64_t last_us, last_wall_us, duration_us;
-	int64_t asked_us; /* when its last run began */
-	int64_t kept_us;  /* since then: when it was last known to hold still */
-	struct series *series;
-	int64_t series_saved_us;
-	const struct check_body *body, *items; /* while covered, by the facts of body_generation */
-	uint64_t body_generation;
-	bool covered;
-	enum check_status status;
-	enum reason reason; /* why unknown or not covered */
-	char *text, *grant; /* in words, or NULL */
-	bool answered;      /* has ever answered: a right lost is unknown, not uncovered */
-	bool waiting;       /* last run gave no verdict yet (first sample of a rate) */
-	bool sampled;       /* one-shot: its second sample was asked for */
-	bool running;
-	bool taken; /* by a part that has not ended */
-	bool
-	    gone; /* left the configuration while taken: goes with its part, nothing it says counts */
-	struct rules *gone_rules; /* what a gone one still points into */
-	bool has_value;
+	int64_t asked_us;      /* when its last run began */
+	int64_t kept_us;       /* since then: when it was last known to hold still */
+	struct series *series; /* NULL: nothing is kept */
+	struct rows *rows;     /* of the last run that answered, for changed settings; or NULL */
+	const char *text;      /* status or reason in words, of the pool, or NULL */
+	struct checkup_values *values; /* only where they are exported */
+	struct scrub *scrub;           /* kind scrub: progress; else NULL */
+	struct drift *drift;           /* kind snapshot: what is kept of it; else NULL */
+	struct cost *spent;            /* what its runs cost; NULL: none yet, or in a fleet */
+	struct checkup_more *more;     /* NULL: none of it; of a scrub always there */
 	double value;
-	struct object_value
-	    *values; /* of the last run, worst first; only where they are exported */
-	size_t nvalues;
+	uint32_t body_generation; /* of the facts by which it is covered by these: */
+	uint16_t body, items;     /* places in check->bodies, from 1; 0: none */
 	unsigned unknown_runs;
-	bool tried;          /* had a run since the monitor started */
-	struct scrub *scrub; /* kind scrub: progress; else NULL */
-	struct drift *drift; /* kind snapshot: what is kept of it; else NULL */
-	char *scrub_waits;   /* why its last pass did not go on, or NULL */
-	int64_t scrub_saved_us, scrub_worked_us;
-	struct rows *rows; /* of the last run that answered, for changed settings; or NULL */
-	int64_t rows_us;   /* when they were taken */
+	enum check_status status : 8;
+	enum reason reason : 8; /* why unknown or not covered */
+	bool covered : 1;
+	bool has_value : 1;
+	bool answered : 1; /* has ever answered: a right lost is unknown, not uncovered */
+	bool waiting : 1;  /* last run gave no verdict yet (first sample of a rate) */
+	bool sampled : 1;  /* one-shot: its second sample was asked for */
+	bool tried : 1;    /* had a run since the monitor started */
+	bool running : 1;
+	bool taken : 1; /* by a part that has not ended */
+	/* Left the configuration while taken: goes with its part, nothing it says counts. */
+	bool gone : 1;
+	bool fresh : 1; /* came with a newer daemon, in its first contact here */
 };
+struct checkup_more *checkup_more(struct checkup *);      /* made when there is none */
+const char *checkup_grant(const struct checkup *);        /* NULL: none */
+bool checkup_is_told(const struct checkup *);             /* of source told */
+bool checkup_is_asked(const struct checkup *);            /* neither of source self nor told */
+const struct bind *checkup_binds(const struct checkup *); /* one a body, borrowed */
 
 /* One probe on one scope. */
 struct task {
@@ -103,11 +119,18 @@ struct scope {
 	struct rules *rules;              /* its own; lags behind the monitor's for a moment */
 	struct checkup **checkups;        /* by id */
 	size_t ncheckups;
+	struct checkup *self; /* of source self, or NULL */
 	struct task tasks[PROBE_N];
 	bool first_contact; /* nothing was restored, first round not over */
+	int64_t anew_us;    /* when checks were last asked for before their time */
 	int64_t first_contact_us;
+	bool contact; /* with what an upgrade brought */
+	int64_t contact_us;
 	size_t slot, nslots;
 	struct schema_change change;
+	struct past *past;           /* what was last known of it; NULL: nothing yet */
+	struct usuals *usuals;       /* NULL: no check of it asks */
+	struct foresight *foresight; /* NULL: no check of it is of source history */
 };
 
 void scope_init(struct scope *, struct monitor *, struct rules *, const char *name, bool is_server,
@@ -140,6 +163,10 @@ struct part *part_take(struct part *, struct checkup *) _must_check_;
 void checkup_coverage(
     struct checkup *, const struct facts *, uint64_t generation, struct coverage *ret);
 
+/* The statement that shows what stands behind its findings; NULL: none here. */
+const struct check_body *checkup_evidence(const struct checkup *, const struct facts *);
+/* Its findings may have opened or become worse: what stands behind them is to be seen. */
+void checkup_note_evidence(struct checkup *);
 /* Nobody wants to know any more: it left, or was switched off, while it was asked. */
 bool checkup_is_over(const struct checkup *);
 /* The single gate for every result.  item: scrub item or NULL.  forced: one run decides alone. */
@@ -206,6 +233,10 @@ struct eval *checkup_eval(struct checkup *, const char *item, double server_star
 
 /* Worst of the scope's checks; pieces of the API's answers. */
 enum status scope_status(const struct scope *);
+/* Of probe_status what is silenced or accepted does not count, of probe_health it does. */
+enum status scope_probe_health(const struct scope *, enum probe);
+bool scope_is_muted_away(const struct scope *);
+bool scope_is_cut_off(const struct scope *); /* causes.c */
 enum status scope_probe_status(const struct scope *, enum probe);
 void scope_count(const struct scope *, size_t *ret_covered, size_t *ret_total, size_t *ret_unknown);
 json_t *scope_checks_json(const struct scope *) _must_check_;

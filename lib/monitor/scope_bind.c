@@ -5,6 +5,8 @@
 #include "base/str.h"
 #include "monitor/drift.h"
 #include "monitor/scope_impl.h"
+#include "monitor/usual.h"
+#include "monitor/young.h"
 #include "pg/flavour.h"
 #include "report/report.h"
 #include <math.h>
@@ -36,7 +38,7 @@ static const char *
 bind_value(const struct checkup *c, const char *name, char **owned)
 {
 	const struct settings *set = c->settings;
-	const struct rules *rules = c->gone ? c->gone_rules : c->scope->rules;
+	const struct rules *rules = c->gone ? c->more->gone_rules : c->scope->rules;
 	double baseline;
 
 	for (size_t i = 0; i < set->nparams; i++)
@@ -67,6 +69,9 @@ bind_value(const struct checkup *c, const char *name, char **owned)
 		return *owned = scope_not_covered_json(c->scope);
 	if (str_ends(name, "_platform"))
 		return *owned = platform(c->scope, name);
+	if (streq(name, "statements"))
+		return !c->scope->is_server ? NULL
+		                            : (*owned = server_statements_json(c->scope->owner));
 	if (streq(name, "sample_keys"))
 		return rules->conf->daemon.sample_keys ? "true" : "false";
 	if (streq(name, "scrubs")) {
@@ -120,13 +125,17 @@ checkup_context(struct checkup *c, struct eval_context *ret)
 {
 	if (!c->series)
 		c->series = series_new();
+	usuals_refresh(c);
 	*ret = (struct eval_context){ .series = c->series,
 		.now_us = clock_now_us(),
 		.wall_us = clock_wall_us(),
 		.server_start = NAN,
 		.tracked = is_tracked,
 		.tracked_arg = c,
-		.hold = rules_ref(c->gone ? c->gone_rules : c->scope->rules),
+		.usual = usuals_tell,
+		.usual_arg = c,
+		.young = checkup_is_young(c),
+		.hold = rules_ref(c->gone ? c->more->gone_rules : c->scope->rules),
 		.release = let_go };
 }
 

@@ -86,7 +86,7 @@ how_digest(const struct checkup *c, char ret[static SHA_ID_SIZE])
 
 	for (size_t i = 0; i < c->check->nbodies; i++) {
 		strv_add(&parts, c->check->bodies[i].sql);
-		for (char **name = c->binds[i].names; name && *name; name++) {
+		for (char **name = checkup_binds(c)[i].names; name && *name; name++) {
 			const char *value = check_param_get(set->params, set->nparams, *name);
 
 			if (!value && conf_database_has_key(*name))

@@ -27,6 +27,7 @@ void checkup_context(struct checkup *, struct eval_context *ret);
 void checkup_say(struct checkup *, enum reason, const char *text, const char *grant);
 void checkup_forget_values(struct checkup *);
 void checkup_save_answered(struct checkup *);
+void checkup_save_flags(const struct checkup *);
 void checkup_save_series(struct checkup *, bool now);
 
 /* scope_drift.c */
@@ -35,6 +36,11 @@ void checkup_save_series(struct checkup *, bool now);
 bool checkup_take_shape(struct checkup *, const struct outcome *, int64_t *ret_due_us);
 void checkup_restore_drift(struct checkup *);
 void checkup_forget_drift(const struct checkup *);
+
+/* scope_past.c */
+void scope_restore_past(struct scope *, const char *json);
+void scope_save_past(struct scope *);
+void scope_forget_past(struct scope *);
 
 /* scope_state.c */
 char *task_state_key(const struct task *) _must_check_;

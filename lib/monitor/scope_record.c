@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/str.h"
 #include "check/rows.h"
+#include "monitor/cost.h"
 #include "monitor/scope_impl.h"
 
 #define SERIES_SAVE_US (60 * USEC_PER_SEC)
@@ -26,37 +27,68 @@ needs_migrations(const struct check *c)
 	return false;
 }
 
+static const struct check_body *
+body_at(const struct checkup *c, uint16_t place)
+{
+	return place > 0 ? &c->check->bodies[place - 1] : NULL;
+}
+
+static uint16_t
+body_place(const struct checkup *c, const struct check_body *body)
+{
+	assert(!body || body - c->check->bodies < UINT16_MAX);
+	return body ? (uint16_t)(body - c->check->bodies + 1) : 0;
+}
+
+static void
+add_configured(const struct checkup *c, struct facts *here)
+{
+	const struct database *d = scope_database(c->scope);
+
+	here->migrations = d && migrations_text(d);
+	here->migrations_reason = d ? migrations_reason(d) : NULL;
+	here->configured = configured_key;
+	here->configured_arg = c->scope->conf;
+}
+
+const struct check_body *
+checkup_evidence(const struct checkup *c, const struct facts *facts)
+{
+	struct facts here = *facts;
+
+	add_configured(c, &here);
+	return coverage_evidence(c->check, &here);
+}
+
 /* What is configured belongs to the scope: facts are shared by all that a session visits.
  * Only what is covered is remembered: the words why not would be most of a checkup. */
 void
 checkup_coverage(
     struct checkup *c, const struct facts *facts, uint64_t generation, struct coverage *ret)
 {
-	const struct database *d = scope_database(c->scope);
 	struct facts here = *facts;
 
-	if (c->covered && c->body_generation == generation && !needs_migrations(c->check)) {
-		*ret = (struct coverage){ .cover = COVER_YES, .body = c->body, .items = c->items };
+	if (c->covered && c->body_generation == (uint32_t)generation &&
+	    !needs_migrations(c->check)) {
+		*ret = (struct coverage){ .cover = COVER_YES,
+			.body = body_at(c, c->body),
+			.items = body_at(c, c->items) };
 		return;
 	}
-	here.migrations = d && migrations_text(d);
-	here.migrations_reason = d ? migrations_reason(d) : NULL;
-	here.configured = configured_key;
-	here.configured_arg = c->scope->conf;
+	add_configured(c, &here);
 	coverage_of(c->check, &here, ret);
 	c->covered = ret->cover == COVER_YES;
-	c->body = ret->body;
-	c->items = ret->items;
-	c->body_generation = generation;
+	c->body = body_place(c, ret->body);
+	c->items = body_place(c, ret->items);
+	c->body_generation = (uint32_t)generation;
 }
 
 void
 checkup_forget_values(struct checkup *c)
 {
-	for (size_t i = 0; i < c->nvalues; i++)
-		free(c->values[i].object);
+	for (size_t i = 0; c->values && i < c->values->n; i++)
+		free(c->values->v[i].object);
 	free(TAKE_PTR(c->values));
-	c->nvalues = 0;
 }
 
 static void
@@ -66,21 +98,73 @@ keep_values(struct checkup *c, const struct result *r)
 	if ((!c->check->metric && !c->check->user) || r->nvalues == 0 ||
 	    c->scope->monitor->options.one_shot)
 		return;
-	c->values = xcalloc(r->nvalues, sizeof(*c->values));
-	for (; c->nvalues < r->nvalues; c->nvalues++) {
-		c->values[c->nvalues] = r->values[c->nvalues];
-		c->values[c->nvalues].object = xstrdup(r->values[c->nvalues].object);
+	c->values = xcalloc(1, sizeof(*c->values) + r->nvalues * sizeof(c->values->v[0]));
+	c->values->n = r->nvalues;
+	for (size_t i = 0; i < r->nvalues; i++) {
+		c->values->v[i] = r->values[i];
+		c->values->v[i].object = xstrdup(r->values[i].object);
 	}
+}
+
+static void
+hand_on_values(const struct checkup *c, const struct result *r)
+{
+	const struct monitor *m = c->scope->monitor;
+
+	if (r->nvalues > 0 && m->callbacks.on_values && !m->options.one_shot)
+		m->callbacks.on_values(
+		    c->scope->name, c->check, c->last_wall_us, r->values, r->nvalues, m->arg);
 }
 
 void
 checkup_say(struct checkup *c, enum reason reason, const char *text, const char *grant)
 {
+	struct pool *pool = c->scope->monitor->pool;
+	const char *old_text = c->text, *old_grant = checkup_grant(c);
+
 	c->reason = reason;
-	free(c->text);
-	free(c->grant);
-	c->text = text && *text ? xstrdup(text) : NULL;
-	c->grant = grant && *grant ? xstrdup(grant) : NULL;
+	c->text = text && *text ? pool_take(pool, text) : NULL;
+	if (grant && *grant)
+		checkup_more(c)->grant = pool_take(pool, grant);
+	else if (c->more)
+		c->more->grant = NULL;
+	pool_give(pool, old_text);
+	pool_give(pool, old_grant);
+}
+
+/*
+ * Whether what the check looked at is gone, rather than that nobody asks for it here any more: on
+ * a standby the question is the new primary's, and what is configured is a person's decision.
+ */
+static bool
+lost_its_input(const struct coverage *cov)
+{
+	switch (cov->need) {
+	case NEED_VERSION:
+	case NEED_EXTENSION:
+	case NEED_PRIVILEGE:
+	case NEED_HOST:
+		return true;
+	case NEED_ROLE:
+	case NEED_FLAVOUR:
+	case NEED_CONFIGURED:
+	case NEED_MIGRATIONS:
+		break;
+	}
+	return false;
+}
+
+/* What a person took off, goes; what only cannot be seen any more, stays until it is. */
+static void
+let_go(struct checkup *c, const struct coverage *cov)
+{
+	struct findings *all = c->scope->monitor->findings;
+	const char *name = c->scope->name;
+
+	if (lost_its_input(cov))
+		findings_lose(all, name, c->check->id, cov->reason, c->last_us);
+	else
+		findings_drop(all, name, c->check->id, true, c->last_wall_us);
 }
 
 void
@@ -101,13 +185,13 @@ scope_record_uncovered(struct scope *s, struct checkup *c, const struct coverage
 	if (cov->cover == COVER_NOT && !(c->answered && cov->grant[0])) {
 		c->status = CHECK_NOT_COVERED;
 		c->unknown_runs = 0;
-		findings_drop(s->monitor->findings, s->name, c->check->id, true, c->last_wall_us);
+		let_go(c, cov);
 		return;
 	}
 	c->reason = REASON_PRIVILEGE;
 	c->status = CHECK_UNKNOWN;
 	c->unknown_runs++;
-	findings_stale(s->monitor->findings, s->name, c->check->id);
+	findings_stale(s->monitor->findings, s->name, c->check->id, cov->reason);
 }
 
 /* ---- results ---- */
@@ -121,13 +205,10 @@ never_had_the_right(const struct checkup *c, const struct result *r)
 void
 checkup_save_answered(struct checkup *c)
 {
-	_cleanup_free_ char *key = NULL;
-
 	if (c->answered)
 		return;
 	c->answered = true;
-	key = checkup_state_key(c);
-	monitor_state(c->scope->monitor, "check", key, "{\"answered\":true}");
+	checkup_save_flags(c);
 }
 
 void
@@ -137,9 +218,9 @@ checkup_save_series(struct checkup *c, bool now)
 
 	if (!c->series || !series_dirty(c->series))
 		return;
-	if (!now && clock_now_us() - c->series_saved_us < SERIES_SAVE_US)
+	if (!now && clock_now_us() - series_saved_us(c->series) < SERIES_SAVE_US)
 		return;
-	c->series_saved_us = clock_now_us();
+	series_saved(c->series, clock_now_us());
 	key = checkup_state_key(c);
 	json = series_save(c->series);
 	monitor_state(c->scope->monitor, "series", key, json);
@@ -158,15 +239,17 @@ checkup_apply(struct checkup *c, const struct outcome *o, struct applied *ret)
 		.item = o->item,
 		.now_us = clock_now_us(),
 		.wall_us = clock_wall_us(),
-		.interval_us = c->interval_us,
+		.interval_us = cost_interval_us(c, c->interval_us),
 		.one_shot = s->monitor->options.one_shot || o->decides,
 		.asked = s->tasks[c->check->probe].now,
 		.loop_late = monitor_is_late(s->monitor),
 		.held = checkup_is_held(c),
+		.first_contact = s->first_contact,
 	};
 
 	findings_apply(s->monitor->findings, &run, ret);
 	monitor_findings_changed(s->monitor);
+	checkup_note_evidence(c);
 }
 
 bool
@@ -203,7 +286,8 @@ take_rows(struct checkup *c, struct result *r)
 		return;
 	rows_free(c->rows);
 	c->rows = TAKE_PTR(r->rows);
-	c->rows_us = c->last_us;
+	if (c->rows)
+		rows_taken(c->rows, c->last_us);
 	if (r->settings == c->settings || !remembers(c) ||
 	    settings_judge_alike(r->settings, c->settings))
 		return;
@@ -234,7 +318,7 @@ checkup_judge_again(struct checkup *c)
 		.loop_late = unknown || monitor_is_late(s->monitor),
 		.held = checkup_is_held(c),
 		.again = true,
-		.sampled_us = c->rows_us,
+		.sampled_us = c->rows ? rows_taken_us(c->rows) : 0,
 	};
 
 	if (remembers(c)) {
@@ -247,7 +331,7 @@ checkup_judge_again(struct checkup *c)
 		findings_limit(all, s->name, c->settings, run.now_us, run.wall_us);
 	}
 	if (unknown)
-		findings_stale(all, s->name, c->check->id);
+		findings_stale(all, s->name, c->check->id, c->text ? c->text : "");
 	else if (verdict && c->status != CHECK_NOT_COVERED)
 		c->status = findings_status(all, s->name, c->check->id);
 	monitor_findings_changed(s->monitor);
@@ -278,6 +362,7 @@ scope_record(struct scope *s, const struct outcome *o)
 	c->has_value = r->has_value;
 	c->value = r->value;
 	keep_values(c, r);
+	hand_on_values(c, r);
 	if (r->state == RESULT_UNKNOWN && never_had_the_right(c, r)) {
 		if (r->nsamples > 0) /* a right that is missing for one object hides no other */
 			checkup_apply(c, o, &applied);

@@ -5,6 +5,8 @@
 #include "base/clock.h"
 #include "base/str.h"
 #include "check/rows.h"
+#include "monitor/cost.h"
+#include "monitor/foresight.h"
 #include "monitor/scope_impl.h"
 
 static void
@@ -23,7 +25,7 @@ checkup_leave(struct checkup *c)
 		return;
 	}
 	c->gone = true;
-	c->gone_rules = rules_ref(c->scope->rules);
+	checkup_more(c)->gone_rules = rules_ref(c->scope->rules);
 }
 
 static void
@@ -42,9 +44,11 @@ switch_off(struct checkup *c)
 static void
 ask_soon(struct checkup *c)
 {
-	int64_t soon = sched_first_us(clock_now_us(), c->interval_us, c->slot, c->nslots);
+	int64_t now = clock_now_us();
+	int64_t soon = sched_first_us(now, c->interval_us, c->scope->slot, c->scope->nslots);
 
 	c->due_us = MIN(c->due_us, soon);
+	c->scope->anew_us = now;
 }
 
 static bool
@@ -89,7 +93,6 @@ repoint(struct checkup *c, const struct check *check, const struct conf_database
 
 	c->check = check;
 	c->settings = plan_settings(s->rules->plan, check, s->conf);
-	c->binds = plan_binds(s->rules->plan, check);
 	c->interval_us = settings_interval_us(c->settings, s->conf->interval_us[check->probe]);
 	c->covered = false; /* bodies are the new check's; `configured` may differ */
 	if (!same)
@@ -100,16 +103,18 @@ repoint(struct checkup *c, const struct check *check, const struct conf_database
 		return;
 	}
 	if (!old->enabled) {
-		c->status = CHECK_UNKNOWN;
+		c->status = checkup_is_told(c) ? CHECK_DISABLED : CHECK_UNKNOWN;
 		c->tried = false;
 		ask_soon(c);
 		return;
 	}
+	if (interval != c->interval_us || old->budget != c->settings->budget)
+		cost_forgive(c);
 	if (interval != c->interval_us)
 		c->due_us = MIN(c->due_us, sched_slot_us(s->monitor->started_us, c->interval_us,
-		                               c->slot, c->nslots, c->due_us, now, NULL));
+		                               s->slot, s->nslots, c->due_us, now, NULL));
 	if (!same || !settings_same_params(old, c->settings) ||
-	    !same_keys(check, c->binds, old_conf, s->conf))
+	    !same_keys(check, checkup_binds(c), old_conf, s->conf))
 		ask_soon(c);
 	if (!settings_judge_alike(old, c->settings))
 		checkup_judge_again(c);
@@ -199,6 +204,8 @@ scope_leave(struct scope *s)
 	for (size_t i = 0; i < s->ncheckups; i++)
 		drop_check(s->checkups[i]);
 	s->ncheckups = 0;
+	s->foresight = foresight_free(s->foresight);
+	s->self = NULL;
 	s->first_contact = false;
 	for (enum probe p = 0; p < PROBE_N; p++) {
 		struct task *t = &s->tasks[p];
@@ -224,6 +231,7 @@ scope_begin_anew(struct scope *s)
 {
 	s->first_contact = true;
 	s->first_contact_us = clock_now_us();
+	s->foresight = foresight_free(s->foresight);
 	for (enum probe p = 0; p < PROBE_N; p++)
 		s->tasks[p].announced = 0;
 	for (size_t i = 0; i < s->ncheckups; i++) {

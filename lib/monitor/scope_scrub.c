@@ -6,6 +6,7 @@
 #include "base/unit.h"
 #include "monitor/scope_impl.h"
 #include "report/report.h"
+#include <math.h>
 
 #define CONFIRM_US (10 * USEC_PER_SEC)
 /* Progress is kept so often while it goes on; a restart repeats no more than this. */
@@ -39,7 +40,7 @@ save_scrub(struct checkup *c)
 	_cleanup_free_ char *key = checkup_state_key(c);
 	_cleanup_free_ char *json = scrub_save(c->scrub);
 
-	c->scrub_saved_us = clock_now_us();
+	c->more->scrub_saved_us = clock_now_us();
 	monitor_state(c->scope->monitor, "scrub", key, json);
 }
 
@@ -70,7 +71,7 @@ record_part(const struct outcome *o, struct scrub_item *it)
 		o->result->state = RESULT_TRUNCATED;
 		checkup_apply(c, o, &applied);
 	}
-	if (clock_now_us() - c->scrub_saved_us >= SAVE_US)
+	if (clock_now_us() - c->more->scrub_saved_us >= SAVE_US)
 		save_scrub(c);
 }
 
@@ -90,6 +91,25 @@ record_failed(const struct outcome *o, struct scrub_item *it, int64_t timeout_us
 		scrub_item_restart(it); /* the place may be what is wrong */
 	scrub_item_failed(it, clock_wall_us(), o->result->text, timed_out, timeout_us, max_us);
 	c->reason = o->result->reason;
+}
+
+/* What an object has used up is a number of the history like any other. */
+static void
+hand_on_shares(const struct checkup *c, const struct result *r)
+{
+	const struct monitor *m = c->scope->monitor;
+	struct object_value values[RESULT_MAX_VALUES];
+	size_t n = 0;
+
+	if (c->check->unit != UNIT_RATIO || !m->callbacks.on_values || m->options.one_shot)
+		return;
+	for (size_t i = 0; i < r->nsamples && n < ARRAY_SIZE(values); i++)
+		if (r->samples[i]->has_value)
+			values[n++] = (struct object_value){ r->samples[i]->object,
+				r->samples[i]->value, NAN };
+	if (n > 0)
+		m->callbacks.on_values(
+		    c->scope->name, c->check, clock_wall_us(), values, n, m->arg);
 }
 
 void
@@ -113,7 +133,9 @@ scope_scrub_record(const struct outcome *o, int64_t timeout_us, int64_t max_time
 		record_part(o, it);
 		return;
 	}
+	hand_on_shares(c, o->result);
 	it->told = breach_of(o->result); /* before its rows are taken */
+	c->duration_us = o->duration_us; /* not of the list: of what was verified last */
 	checkup_apply(c, o, &applied);
 	if (o->sliced)
 		scrub_item_keep(it, o->keep);
@@ -124,6 +146,20 @@ scope_scrub_record(const struct outcome *o, int64_t timeout_us, int64_t max_time
 
 /* ---- what is told ---- */
 
+/* One object, or a whole file: there is no share of it to tell. */
+static void
+add_whole(struct str *out, const struct scrub_summary *sum)
+{
+	_cleanup_free_ char *bytes = unit_format(sum->bytes, UNIT_BYTES);
+
+	if (sum->done == 0)
+		str_add(out, "not verified yet");
+	else if (sum->bytes < BYTES_TO_TELL)
+		str_add(out, "verified");
+	else
+		str_addf(out, "all %s verified", bytes);
+}
+
 static void
 add_extent(struct str *out, const struct scrub_summary *sum)
 {
@@ -131,13 +167,31 @@ add_extent(struct str *out, const struct scrub_summary *sum)
 	_cleanup_free_ char *done = unit_format(sum->done_bytes, UNIT_BYTES);
 	size_t allowed = sum->items - sum->denied;
 
-	if (sum->bytes < BYTES_TO_TELL)
+	if (sum->items == 1 && sum->denied == 0)
+		add_whole(out, sum);
+	else if (sum->bytes < BYTES_TO_TELL)
 		str_addf(out, "%zu of %zu verified", sum->done, sum->items);
 	else if (sum->done == allowed)
 		str_addf(out, "all %s verified", bytes);
 	else
 		str_addf(
 		    out, "%s of %s verified, %zu of %zu objects", done, bytes, sum->done, allowed);
+}
+
+static void
+add_put_off(struct str *out, const struct scrub_summary *sum, int64_t wall_us)
+{
+	int64_t wait_us = MAX(sum->put_off_wall_us - wall_us, 0);
+	_cleanup_free_ char *wait = duration_format(wait_us);
+
+	if (sum->items > 1)
+		str_addf(out, "; %zu put off", sum->put_off);
+	else
+		str_add(out, "; put off");
+	if (wait_us > 0)
+		str_addf(out, " for %s", wait);
+	str_addf(out, ": %s%s%s", sum->put_off_object, sum->put_off_object[0] ? " " : "",
+	    sum->put_off_why);
 }
 
 static char *
@@ -150,14 +204,15 @@ scrub_text(const struct checkup *c, const struct scrub_summary *sum, int64_t wal
 	add_extent(&out, sum);
 	if (sum->done > 0 && wall_us - sum->oldest_wall_us >= USEC_PER_SEC) {
 		_cleanup_free_ char *age = duration_format(wall_us - sum->oldest_wall_us);
-		bool all = sum->done == sum->items - sum->denied;
 
-		str_addf(&out, all ? " within %s" : ", the oldest %s ago", age);
+		str_addf(&out, sum->items == 1 ? " %s ago" : ", the oldest %s ago", age);
 	}
 	if (sum->begun > 0)
 		str_addf(&out, "; %zu in parts, not yet whole", sum->begun);
-	if (c->scrub_waits)
-		str_addf(&out, "; waits: %s", c->scrub_waits);
+	if (sum->put_off > 0)
+		add_put_off(&out, sum, wall_us);
+	if (c->more->scrub_waits)
+		str_addf(&out, "; waits: %s", c->more->scrub_waits);
 	return str_take(&out);
 }
 
@@ -225,13 +280,13 @@ scope_scrub_pass_end(struct checkup *c, const char *waits, int64_t wait_us)
 	bool more;
 
 	c->running = false;
-	free(TAKE_PTR(c->scrub_waits));
+	free(TAKE_PTR(c->more->scrub_waits));
 	if (checkup_is_over(c))
 		return;
 	scrub_summarise(c->scrub, &sum);
 	pace = scope_scrub_pace(c);
 	more = scrub_next(c->scrub, wall, &pace, wall, SCRUB_BY_ANY) != NULL;
-	c->scrub_waits = more && waits ? xstrdup(waits) : NULL;
+	c->more->scrub_waits = more && waits ? xstrdup(waits) : NULL;
 	c->tried = true;
 	c->last_us = now;
 	c->last_wall_us = wall;
@@ -279,7 +334,7 @@ checkup_coverage_json(const struct checkup *c)
 	json_object_set_new(o, "bytes", report_number(sum.bytes, UNIT_BYTES));
 	json_object_set_new(o, "verified_bytes", report_number(sum.done_bytes, UNIT_BYTES));
 	json_object_set_new(o, "oldest", report_time(sum.oldest_wall_us));
-	json_object_set_new(o, "waits", report_string(c->scrub_waits));
+	json_object_set_new(o, "waits", report_string(c->more->scrub_waits));
 	return o;
 }
 
@@ -296,7 +351,7 @@ scope_scrubs_json(const struct scope *s)
 		if (!c->scrub || c->check->cost != COST_SCRUB || !c->settings->enabled || !c->tried)
 			continue;
 		o = scrub_late(c->scrub, clock_wall_us(), s->conf->scrub_full_us,
-		    c->scrub_waits ? c->scrub_waits : "not reached yet");
+		    c->more->scrub_waits ? c->more->scrub_waits : "not reached yet");
 		json_object_set_new(o, "check", report_string(c->check->id));
 		json_array_append_new(list, o);
 	}

@@ -2,7 +2,19 @@
  * What is kept of a scope over restarts: flags of each check, series, progress of scrubs.
  */
 #include "base/str.h"
+#include "monitor/cost.h"
 #include "monitor/scope_impl.h"
+
+static void
+restore_flags(struct checkup *c, const char *json)
+{
+	json_t *o = json_loads(json, 0, NULL);
+
+	c->answered = json_is_true(json_object_get(o, "answered"));
+	cost_restore(c, json_integer_value(json_object_get(o, "doublings")),
+	    json_integer_value(json_object_get(o, "took_us")));
+	json_decref(o);
+}
 
 void
 scope_restore(struct scope *s, const char *check, const char *kind, const char *json)
@@ -14,12 +26,26 @@ scope_restore(struct scope *s, const char *check, const char *kind, const char *
 			continue;
 		s->first_contact = false;
 		if (streq(kind, "check"))
-			c->answered = strstr(json, "\"answered\":true") != NULL;
+			restore_flags(c, json);
 		else if (streq(kind, "series") && !c->series)
 			c->series = series_load(json);
 		else if (streq(kind, "scrub") && c->scrub)
 			scrub_load(c->scrub, json);
 	}
+}
+
+void
+checkup_save_flags(const struct checkup *c)
+{
+	_cleanup_free_ char *key = checkup_state_key(c), *json = NULL;
+	unsigned doublings = c->spent ? c->spent->doublings : 0;
+
+	if (doublings > 0)
+		json = xasprintf("{\"answered\":%s,\"doublings\":%u,\"took_us\":%u}",
+		    c->answered ? "true" : "false", doublings, c->spent->over_us);
+	else if (c->answered)
+		json = xstrdup("{\"answered\":true}");
+	monitor_state(c->scope->monitor, "check", key, json);
 }
 
 char *
@@ -47,6 +73,8 @@ scope_save(struct scope *s, bool all)
 {
 	for (size_t i = 0; i < s->ncheckups; i++)
 		checkup_save_series(s->checkups[i], all);
+	if (all)
+		scope_save_past(s);
 }
 
 void
@@ -55,7 +83,7 @@ checkup_state_forget(const struct checkup *c)
 	struct monitor *m = c->scope->monitor;
 	_cleanup_free_ char *key = checkup_state_key(c);
 
-	if (c->answered)
+	if (c->answered || cost_is_spaced(c))
 		monitor_state(m, "check", key, NULL);
 	if (c->series)
 		monitor_state(m, "series", key, NULL);
@@ -71,6 +99,7 @@ scope_forget(struct scope *s)
 	for (size_t i = 0; i < s->ncheckups; i++)
 		checkup_state_forget(s->checkups[i]);
 	scope_forget_change(s);
+	scope_forget_past(s);
 	for (enum probe p = 0; p < PROBE_N; p++) {
 		_cleanup_free_ char *key = task_state_key(&s->tasks[p]);
 

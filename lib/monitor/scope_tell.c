@@ -3,7 +3,10 @@
  */
 #include "base/clock.h"
 #include "base/str.h"
+#include "finding/silence.h"
+#include "monitor/cost.h"
 #include "monitor/scope_impl.h"
+#include "monitor/young.h"
 #include "report/report.h"
 
 #define FIRST_CONTACT_US (60 * USEC_PER_SEC)
@@ -36,6 +39,34 @@ tell(const struct task *t, const char *reason, size_t checks)
 }
 
 /*
+ * Whether it is no matter that checks cannot answer: all of the scope is silenced, or that nothing
+ * answers there is silenced or accepted, from which the rest follows.
+ */
+bool
+scope_is_muted_away(const struct scope *s)
+{
+	const struct findings *all = s->monitor->findings;
+	const struct silences *silences = s->monitor->silences;
+	_cleanup_free_ char *reach = NULL;
+	size_t active = 0;
+
+	for (enum silence_kind k = SILENCE_ASKED; k < SILENCE_KIND_N; k++)
+		active += silences_count(silences, k);
+	if (active == 0)
+		return false;
+
+	if (silences_cover(
+	        s->monitor->silences, s->is_server ? "" : s->name, scope_server_name(s)) ||
+	    findings_all_muted(all, scope_server_name(s), "conn-up"))
+		return true;
+	if (s->is_server)
+		return false;
+	reach = xasprintf("%s/", s->name);
+	return findings_all_muted(all, s->name, "conn-up") ||
+	       findings_all_muted(all, reach, "conn-up");
+}
+
+/*
  * Unknown is told once per (scope, probe, reason), after two in a row, and once more when the whole
  * probe answers again; a lost connection is told by conn-up alone, and says nothing of the rest.
  */
@@ -48,7 +79,9 @@ scope_tell_unknown(struct scope *s, struct task *t)
 	unsigned was = t->announced;
 	bool unsure = false;
 
-	if (m->options.one_shot || !m->callbacks.on_unknown)
+	/* Silenced, or cut off: what is still so at the end is told then. */
+	if (m->options.one_shot || !m->callbacks.on_unknown || scope_is_muted_away(s) ||
+	    scope_is_cut_off(s))
 		return;
 	for (size_t i = 0; i < s->ncheckups; i++) {
 		const struct checkup *c = s->checkups[i];
@@ -97,13 +130,14 @@ scope_end_first_contact(struct scope *s)
 		return;
 	for (iter = 0; (f = findings_next(s->monitor->findings, &iter));)
 		if (f->state == FINDING_PENDING && f->probe != PROBE_PERFORMANCE &&
+		    !str_starts(f->check, "probe-health") &&
 		    streq(s->is_server ? f->server : f->database, s->name) &&
 		    s->is_server == !*f->database &&
 		    clock_now_us() - s->first_contact_us < FIRST_CONTACT_US)
 			return; /* its confirming run belongs to the first contact */
 	s->first_contact = false;
 	for (iter = 0; (f = findings_next(s->monitor->findings, &iter));)
-		if (f->state == FINDING_OPEN && s->is_server == !*f->database &&
+		if (f->state == FINDING_OPEN && !f->mute && s->is_server == !*f->database &&
 		    streq(s->is_server ? f->server : f->database, s->name))
 			n[f->severity]++;
 	scope_count(s, &covered, &total, &unknown);
@@ -122,22 +156,25 @@ scope_end_first_contact(struct scope *s)
 /* ---- what is told ---- */
 
 static enum status
-status_of(const struct checkup *c)
+status_of(const struct checkup *c, bool muted_too)
 {
+	const struct findings *all = c->scope->monitor->findings;
 	enum check_status worst;
 
 	switch (c->status) {
 	case CHECK_CRITICAL:
-		return STATUS_CRITICAL;
 	case CHECK_WARNING:
-		return STATUS_WARNING;
 	case CHECK_NOT_COVERED: /* of some objects only: what is open for others counts */
 	case CHECK_UNKNOWN:
-		worst = findings_status(c->scope->monitor->findings, c->scope->name, c->check->id);
-		return worst == CHECK_CRITICAL      ? STATUS_CRITICAL
-		       : worst == CHECK_WARNING     ? STATUS_WARNING
-		       : c->status == CHECK_UNKNOWN ? STATUS_UNKNOWN
-		                                    : STATUS_OK;
+		worst = muted_too ? findings_status(all, c->scope->name, c->check->id)
+		                  : findings_status_counted(all, c->scope->name, c->check->id);
+		if (worst == CHECK_CRITICAL)
+			return STATUS_CRITICAL;
+		if (worst == CHECK_WARNING)
+			return STATUS_WARNING;
+		if (c->status == CHECK_UNKNOWN && (muted_too || !scope_is_muted_away(c->scope)))
+			return STATUS_UNKNOWN;
+		break;
 	case CHECK_OK:
 	case CHECK_PENDING:
 	case CHECK_INFO:
@@ -148,15 +185,27 @@ status_of(const struct checkup *c)
 	return STATUS_OK;
 }
 
-enum status
-scope_probe_status(const struct scope *s, enum probe p)
+static enum status
+probe_status(const struct scope *s, enum probe p, bool muted_too)
 {
 	enum status worst = STATUS_OK;
 
 	for (size_t i = 0; i < s->ncheckups; i++)
 		if (s->checkups[i]->check->probe == p && s->checkups[i]->settings->enabled)
-			worst = status_worse(worst, status_of(s->checkups[i]));
+			worst = status_worse(worst, status_of(s->checkups[i], muted_too));
 	return worst;
+}
+
+enum status
+scope_probe_status(const struct scope *s, enum probe p)
+{
+	return probe_status(s, p, false);
+}
+
+enum status
+scope_probe_health(const struct scope *s, enum probe p)
+{
+	return probe_status(s, p, true);
 }
 
 enum status
@@ -212,6 +261,15 @@ scope_round_done(const struct scope *s)
 	return true;
 }
 
+static const char *
+disabled_reason(const struct checkup *c)
+{
+	if (!c->settings->enabled || !checkup_is_told(c))
+		return c->settings->disabled_reason;
+	return streq(c->check->topic, "backup") ? "no [backup] covers it"
+	                                        : "nothing of it is configured here";
+}
+
 json_t *
 scope_checks_json(const struct scope *s)
 {
@@ -221,8 +279,8 @@ scope_checks_json(const struct scope *s)
 		const struct checkup *c = s->checkups[i];
 		_cleanup_free_ char *change = checkup_change_text(c);
 		json_t *o = json_object();
-		const char *reason = change                        ? change
-		                     : c->status == CHECK_DISABLED ? c->settings->disabled_reason
+		const char *reason = change                                    ? change
+		                     : c->status == CHECK_DISABLED             ? disabled_reason(c)
 		                     : !c->tried && c->status == CHECK_UNKNOWN ? "not yet run"
 		                                                               : c->text;
 
@@ -239,7 +297,9 @@ scope_checks_json(const struct scope *s)
 		    c->tried ? report_number((double)c->duration_us / 1000.0, UNIT_SECONDS)
 		             : json_null());
 		json_object_set_new(o, "reason", report_string(reason));
-		json_object_set_new(o, "grant", report_string(c->grant));
+		json_object_set_new(o, "grant", report_string(checkup_grant(c)));
+		json_object_set_new(o, "cost", cost_json(c));
+		json_object_set_new(o, "new_until", report_time(young_until_us(c)));
 		if (c->scrub && c->tried)
 			json_object_set_new(o, "coverage", checkup_coverage_json(c));
 		json_array_append_new(a, o);
@@ -258,8 +318,8 @@ has_grant(const json_t *list, const struct checkup *c, const char *datname)
 		const char *check = json_string_value(json_object_get(o, "check"));
 		const char *in = json_string_value(json_object_get(o, "database"));
 
-		if (grant && check && streq(grant, c->grant) && streq(check, c->check->id) &&
-		    streq(in ? in : "", datname ? datname : ""))
+		if (grant && check && streq(grant, checkup_grant(c)) &&
+		    streq(check, c->check->id) && streq(in ? in : "", datname ? datname : ""))
 			return true;
 	}
 	return false;
@@ -275,12 +335,13 @@ add_not_covered(const struct scope *s, json_t *list)
 		const struct checkup *c = s->checkups[i];
 		json_t *o;
 
-		if (c->status != CHECK_NOT_COVERED || !c->grant || has_grant(list, c, datname))
+		if (c->status != CHECK_NOT_COVERED || !checkup_grant(c) ||
+		    has_grant(list, c, datname))
 			continue;
 		o = json_object();
 		json_object_set_new(o, "check", report_string(c->check->id));
 		json_object_set_new(o, "reason", report_string(c->text));
-		json_object_set_new(o, "grant", report_string(c->grant));
+		json_object_set_new(o, "grant", report_string(checkup_grant(c)));
 		json_object_set_new(o, "database", report_string(datname));
 		json_array_append_new(list, o);
 	}

@@ -18,6 +18,7 @@
 /* How far what is read at a time may move from what the check began with. */
 #define SLICE_RANGE    1024
 #define LARGEST_LATE   5
+#define PUT_OFF_MAX    1000
 #define SCRUB_RETRY_US (86400 * USEC_PER_SEC)
 /* Each try of the data role is a login of its own. */
 #define DATA_RETRY_US (900 * USEC_PER_SEC)
@@ -29,6 +30,7 @@ const char *const scrub_column_names[SCRUB_COLUMN_N] = { "key", "object", "sql",
 	"start", "slice", "remedy", "login" };
 
 struct scrub {
+	struct pool *pool; /* borrowed */
 	struct scrub_item **v;
 	size_t n;
 	struct map *by_key;
@@ -42,16 +44,16 @@ struct scrub {
 };
 
 static void
-item_free(struct scrub_item *it)
+item_free(struct pool *pool, struct scrub_item *it)
 {
 	free(it->key);
 	free(it->object);
-	free(it->sql);
+	pool_give(pool, it->sql);
 	free(it->grant);
 	free(it->reason);
 	free(it->why);
 	free(it->start);
-	free(it->remedy);
+	pool_give(pool, it->remedy);
 	free(it->resume);
 	free(it->kept);
 	free(it);
@@ -65,10 +67,11 @@ queue_drop(struct scrub *s)
 }
 
 struct scrub *
-scrub_new(void)
+scrub_new(struct pool *pool)
 {
 	struct scrub *s = xcalloc(1, sizeof(*s));
 
+	s->pool = pool;
 	s->by_key = map_new();
 	return s;
 }
@@ -79,7 +82,7 @@ scrub_free(struct scrub *s)
 	if (!s)
 		return NULL;
 	for (size_t i = 0; i < s->n; i++)
-		item_free(s->v[i]);
+		item_free(s->pool, s->v[i]);
 	free(s->v);
 	free(s->queue);
 	map_free(s->by_key, NULL);
@@ -127,8 +130,8 @@ list_item(struct scrub *s, const char *key, const char *object)
 		it->listed_wall_us = clock_wall_us();
 	free(it->object);
 	free(TAKE_PTR(it->start));
-	free(TAKE_PTR(it->remedy));
-	free(TAKE_PTR(it->sql));
+	pool_give(s->pool, TAKE_PTR(it->remedy));
+	pool_give(s->pool, TAKE_PTR(it->sql));
 	free(TAKE_PTR(it->grant));
 	free(TAKE_PTR(it->reason));
 	it->as_data = false;
@@ -143,7 +146,7 @@ scrub_list_add(struct scrub *s, const char *key, const char *object, const char 
 
 	if (!it)
 		return;
-	it->sql = xstrdup(sql);
+	it->sql = pool_take(s->pool, sql);
 	it->cost = cost;
 }
 
@@ -173,8 +176,8 @@ scrub_list_remedy(struct scrub *s, const char *key, const char *remedy)
 
 	if (!it)
 		return;
-	free(it->remedy);
-	it->remedy = xstrdup(remedy);
+	pool_give(s->pool, it->remedy);
+	it->remedy = pool_take(s->pool, remedy);
 }
 
 void
@@ -220,7 +223,7 @@ scrub_stop_data(struct scrub *s, int64_t wall_us, const char *why, bool denied)
 		it->reason = xstrdup(why);
 		it->failed = it->confirm = false;
 		free(TAKE_PTR(it->why));
-		free(TAKE_PTR(it->sql));
+		pool_give(s->pool, TAKE_PTR(it->sql));
 	}
 }
 
@@ -238,7 +241,7 @@ scrub_list_end(struct scrub *s)
 			continue;
 		}
 		map_remove(s->by_key, s->v[i]->key);
-		item_free(s->v[i]);
+		item_free(s->pool, s->v[i]);
 	}
 	s->n = kept;
 	s->lists++;
@@ -361,6 +364,7 @@ scrub_item_done(struct scrub_item *it, int64_t wall_us, int64_t duration_us, boo
 	it->retry_wall_us = 0;
 	it->failed = false;
 	it->gone = 0;
+	it->put_off = 0;
 	it->confirm = confirm;
 	scrub_item_restart(it);
 	free(TAKE_PTR(it->why));
@@ -380,6 +384,17 @@ scrub_item_failed(struct scrub_item *it, int64_t wall_us, const char *why, bool 
 		it->retry_wall_us = wall_us + DATA_RETRY_US;
 	if (timed_out)
 		it->timeout_us = MIN(MAX(timeout_us, it->timeout_us) * 2, max_timeout_us);
+}
+
+void
+scrub_item_put_off(struct scrub_item *it, int64_t wall_us, const char *why, int64_t retry_wall_us)
+{
+	it->tried_wall_us = wall_us;
+	it->retry_wall_us = retry_wall_us;
+	it->failed = false;
+	it->put_off++;
+	free(it->why);
+	it->why = xstrdup(why);
 }
 
 void
@@ -465,6 +480,13 @@ scrub_summarise(const struct scrub *s, struct scrub_summary *ret)
 			ret->why = it->why;
 			ret->failed_object = it->object;
 		}
+		if (!it->failed && it->why && it->put_off > 0) {
+			if (ret->put_off++ == 0 || it->retry_wall_us < ret->put_off_wall_us) {
+				ret->put_off_wall_us = it->retry_wall_us;
+				ret->put_off_why = it->why;
+				ret->put_off_object = it->object;
+			}
+		}
 		if (it->done_wall_us == 0)
 			continue;
 		ret->done++;
@@ -522,7 +544,7 @@ static json_t *
 late_item(const struct scrub_item *it, int64_t wall_us, const char *waits)
 {
 	json_t *o = json_object();
-	const char *why = it->failed && it->why ? it->why : it->resume ? "partly verified" : waits;
+	const char *why = it->why ? it->why : it->resume ? "partly verified" : waits;
 
 	json_object_set_new(o, "object", json_string(it->object));
 	json_object_set_new(o, "bytes", json_real(it->cost));
@@ -576,7 +598,10 @@ item_json(const struct scrub_item *it)
 	json_object_set_new(o, "listed", json_integer(it->listed_wall_us));
 	if (it->timeout_us > 0)
 		json_object_set_new(o, "timeout", json_integer(it->timeout_us));
+	if (it->put_off > 0)
+		json_object_set_new(o, "put_off", json_integer(it->put_off));
 	if (it->retry_wall_us > 0) {
+		json_object_set_new(o, "failed", json_boolean(it->failed));
 		json_object_set_new(o, "retry", json_integer(it->retry_wall_us));
 		json_object_set_new(o, "why", json_string(it->why));
 	}
@@ -614,22 +639,27 @@ item_load(struct scrub_item *it, json_t *o)
 {
 	json_int_t done = 0, took = 0, listed = 0, timeout = 0, retry = 0, began = 0, spent = 0;
 	const char *digest = "", *resume = NULL, *why = NULL, *kept = NULL;
+	json_int_t put_off = 0;
+	int failed = true;
 	double amount = 0, told = 0;
 
 	if (json_is_array(o)) /* of a former version */
 		(void)json_unpack(o, "[I, I]", &done, &took);
-	else if (json_unpack(o, "{s?I, s?I, s?I, s?I, s?I, s?s, s?s, s?F, s?F, s?s, s?I, s?I, s?s}",
+	else if (json_unpack(o,
+	             "{s?I, s?I, s?I, s?I, s?I, s?s, s?s, s?F, s?F, s?s, s?I, s?I, s?s, s?I, s?b}",
 	             "done", &done, "took", &took, "listed", &listed, "timeout", &timeout, "retry",
 	             &retry, "why", &why, "digest", &digest, "amount", &amount, "told", &told,
-	             "resume", &resume, "began", &began, "spent", &spent, "kept", &kept) < 0)
+	             "resume", &resume, "began", &began, "spent", &spent, "kept", &kept, "put_off",
+	             &put_off, "failed", &failed) < 0)
 		return;
 	it->done_wall_us = done;
 	it->duration_us = took;
 	it->listed_wall_us = listed;
 	it->timeout_us = timeout;
 	it->retry_wall_us = retry;
+	it->put_off = (unsigned)MIN(MAX(put_off, 0), PUT_OFF_MAX);
 	if (retry > 0 && why) {
-		it->failed = true;
+		it->failed = failed;
 		free(it->why);
 		it->why = xstrdup(why);
 	}

@@ -1,4 +1,5 @@
 #pragma once
+#include "base/pool.h"
 #include "base/sha.h"
 #include <jansson.h>
 /*
@@ -10,8 +11,9 @@
  * own text; what it found so far is part of it.
  */
 struct scrub_item {
-	char *key, *object,
-	    *sql;     /* sql NULL: known from a former run, not listed now; or no right */
+	char *key, *object;
+	const char
+	    *sql;     /* of the pool; NULL: known from a former run, not listed now; or no right */
 	char *grant;  /* what would give the right to look at it, or NULL */
 	char *reason; /* why else it may not be looked at, in words, or NULL */
 	bool as_data; /* its statement runs code of the target: by the data role alone */
@@ -25,14 +27,16 @@ struct scrub_item {
 	bool listed;            /* in the current list */
 	bool in_new_list;       /* that is on its way */
 	size_t place;           /* in the list: of equals, the first is first */
-	char *why;              /* of a failure */
+	char *why;              /* of a failure, or why it was put off */
+	unsigned put_off;       /* so often it gave way to writers since it was done */
 	int gone;               /* so often in a row it was listed and not there */
 	int64_t listed_wall_us; /* since when it is known */
 	int64_t retry_wall_us;  /* what took all the time there is waits until then */
 	/* in parts */
-	char *remedy; /* for what its statement says by an error: that it is damaged; or NULL */
-	char *start;  /* where a pass begins; NULL: it is one statement */
-	char *resume; /* where the pass that is on goes on, or NULL */
+	const char *
+	    remedy; /* of the pool: for what its statement says by an error: that it is damaged; or NULL */
+	char *start;                    /* where a pass begins; NULL: it is one statement */
+	char *resume;                   /* where the pass that is on goes on, or NULL */
 	double slice, amount;           /* to read at a time: at first, now */
 	int64_t pass_wall_us, spent_us; /* of the pass that is on */
 	double told;              /* the most that was told of it since it was last complete */
@@ -56,7 +60,8 @@ enum scrub_column {
 };
 extern const char *const scrub_column_names[SCRUB_COLUMN_N];
 struct scrub;
-struct scrub *scrub_new(void) _must_check_;
+/* pool: for texts that others have too; borrowed, or NULL. */
+struct scrub *scrub_new(struct pool *pool) _must_check_;
 struct scrub *scrub_free(struct scrub *);
 /*
  * A new list: begin, add each, end (items not listed any more are forgotten).  Until its end, and
@@ -93,6 +98,9 @@ struct scrub_item *scrub_get(struct scrub *, const char *key); /* or NULL */
 void scrub_item_done(struct scrub_item *, int64_t wall_us, int64_t duration_us, bool confirm);
 void scrub_item_failed(struct scrub_item *, int64_t wall_us, const char *why, bool timed_out,
     int64_t timeout_us, int64_t max_timeout_us);
+/* It gave way to others, which is no failure: it waits until then. */
+void scrub_item_put_off(
+    struct scrub_item *, int64_t wall_us, const char *why, int64_t retry_wall_us);
 /* A part is done and there is more: how much is read at a time follows how long it took. */
 void scrub_item_advance(
     struct scrub_item *, const char *resume, int64_t duration_us, int64_t target_us);
@@ -114,6 +122,9 @@ struct scrub_summary {
 	size_t waiting;
 	size_t denied, lost; /* without the right; of those, done before */
 	const char *denied_object;
+	size_t put_off;
+	int64_t put_off_wall_us; /* the first of them is tried again then */
+	const char *put_off_why, *put_off_object;
 	const char *reason,
 	    *reason_object; /* of one that is denied for no want of a GRANT, or NULL */
 };

@@ -7,6 +7,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "monitor/cost.h"
+#include "monitor/scope_impl.h"
 #include "monitor/server_impl.h"
 #include "report/report.h"
 #include <math.h>
@@ -82,6 +84,12 @@ server_connections(const struct server *s)
 	return n;
 }
 
+struct ledger *
+server_ledger(const struct server *s)
+{
+	return s->ledger;
+}
+
 json_t *
 server_json(const struct server *s)
 {
@@ -96,8 +104,8 @@ server_json(const struct server *s)
 }
 
 /* ---- who carries which work ---- */
-static bool
-is_home_database(const struct server *s, const struct database *d)
+bool
+server_is_home_database(const struct server *s, const struct database *d)
 {
 	return d == s->home_db || (s->link == LINK_UP && d->datname && s->facts.datname &&
 	                              streq(d->datname, s->facts.datname));
@@ -129,7 +137,7 @@ server_database_run(struct database *d, struct part *p)
 	struct server *s = d->server;
 	struct part *visit;
 
-	if (!is_home_database(s, d)) {
+	if (!server_is_home_database(s, d)) {
 		server_visit_add(d, p);
 		return;
 	}
@@ -172,6 +180,7 @@ server_heartbeat(struct server *s)
 		s->speak_again = false;
 		server_speak_now(s);
 	}
+	server_statements_save(s, false);
 	server_refresh_plan(s);
 	server_list_databases(s);
 	server_host_tick(s);
@@ -193,7 +202,9 @@ server_new(struct monitor *m, struct database *d, char *take_endpoint)
 	s->met_us = clock_now_us();
 	s->facts.engine = ENGINE_POSTGRESQL;
 	s->facts.flavour = xstrdup("community");
+	s->ledger = ledger_new();
 	s->facts_sql = pg_facts_sql(d->scope.rules->catalogue);
+	statement_watch_init(&s->statements);
 	s->retry = evtimer_new(m->base, server_on_retry, s);
 	assert(s->retry);
 	scope_init(&s->scope, m, d->scope.rules, c->server ? c->server : c->name, true, c,
@@ -249,6 +260,7 @@ server_take_out(struct database *d)
 	struct server *s = d->server;
 	size_t kept = 0;
 
+	assert(s);
 	server_visits_forget(d);
 	for (size_t i = 0; i < s->ndbs; i++)
 		if (s->dbs[i] != d)
@@ -259,6 +271,8 @@ server_take_out(struct database *d)
 void
 server_detach(struct database *d)
 {
+	if (d->server)
+		server_statements_leave(d);
 	server_take_out(d);
 	d->server = NULL;
 }
@@ -288,6 +302,7 @@ server_free(struct server *s)
 		if (s->visitors[i].run)
 			pg_run_abort(s->visitors[i].run, "stopped");
 	}
+	server_evidence_done(s);
 	while ((p = s->home_queue)) {
 		s->home_queue = p->next;
 		scope_part_end(p, REASON_CONNECTION, "stopped");
@@ -305,6 +320,7 @@ server_free(struct server *s)
 		free(s->head[i]);
 	scope_done(&s->scope);
 	facts_done(&s->facts);
+	server_statements_done(s);
 	pg_plan_unref(s->plan);
 	server_data_done(s);
 	strv_free(s->listed);
@@ -317,6 +333,9 @@ server_free(struct server *s)
 	free(s->version);
 	free(s->identity);
 	free(s->facts_sql);
+	server_past_done(s);
+	free(s->loaded);
+	ledger_free(s->ledger);
 	free(s);
 	return NULL;
 }
@@ -324,7 +343,7 @@ server_free(struct server *s)
 static bool
 is_idle(const struct server *s)
 {
-	if (s->home_run || s->home_queue || s->resolving || s->listing || s->nleaving > 0 ||
+	if (s->home_run || s->resolving || s->listing || s->nleaving > 0 ||
 	    server_data_is_busy(s) || server_host_is_busy(s) || pg_session_in_flight(s->home) > 0)
 		return false;
 	for (size_t i = 0; i < s->nvisitors; i++)
@@ -343,18 +362,29 @@ server_same(const struct server *a, const struct server *b)
 	       streq(a->facts.login, b->facts.login);
 }
 
+void
+server_stay(struct server *s)
+{
+	s->joining = false;
+}
+
 bool
 server_merge(struct server *a, struct server *b)
 {
-	if (!is_idle(b))
+	struct part *waiting, *p;
+
+	b->joining = !is_idle(b);
+	if (b->joining)
 		return false;
 	log_info("server %s is the same as %s", b->scope.name, a->scope.name);
 	/* Check by check: a database may have the name of its server. */
 	for (size_t i = 0; i < b->scope.ncheckups; i++)
 		findings_drop(a->m->findings, b->scope.name, b->scope.checkups[i]->check->id, true,
 		    clock_wall_us());
+	scope_forget_past(&b->scope); /* else a later start tells by that name what a has told */
 	server_save_name(a);
-	server_drop_own_visits(b);
+	server_drop_own_parts(b);
+	waiting = TAKE_PTR(b->home_queue);
 	a->merged = true;
 	a->met_us = clock_now_us();
 	while (b->ndbs > 0) {
@@ -364,6 +394,10 @@ server_merge(struct server *a, struct server *b)
 		if (!d->datname)
 			d->datname = xstrdup(b->facts.datname);
 		server_add(a, d);
+	}
+	while ((p = waiting)) {
+		waiting = p->next;
+		server_database_run(p->task->scope->owner, p);
 	}
 	/* who has a section of his own is known anew: listed, but long ago */
 	a->list_us = a->list_us > 0 || b->list_us > 0 ? 1 : 0;

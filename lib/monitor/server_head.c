@@ -19,7 +19,8 @@ enum {
 	HEAD_DATNAME,
 	HEAD_SUPER,
 	HEAD_SYSID,
-	HEAD_TIMELINE
+	HEAD_TIMELINE,
+	HEAD_LOADED
 };
 #define HEAD_COMMON                                                                                \
 	"SELECT pg_catalog.pg_is_in_recovery(),"                                                   \
@@ -30,10 +31,12 @@ enum {
 	" pg_catalog.current_database()::text, rolsuper"
 static const char head_sql[] =
     HEAD_COMMON ", (SELECT system_identifier FROM pg_catalog.pg_control_system())::text,"
-                " (SELECT timeline_id FROM pg_catalog.pg_control_checkpoint())::text"
+                " (SELECT timeline_id FROM pg_catalog.pg_control_checkpoint())::text,"
+                " pg_catalog.pg_conf_load_time()::text"
                 " FROM pg_catalog.pg_roles WHERE rolname = current_user";
 static const char head_plain_sql[] =
-    HEAD_COMMON ", NULL::text, NULL::text FROM pg_catalog.pg_roles WHERE rolname = current_user";
+    HEAD_COMMON ", NULL::text, NULL::text, pg_catalog.pg_conf_load_time()::text FROM "
+                "pg_catalog.pg_roles WHERE rolname = current_user";
 
 bool
 server_head_on_row(const char *const *cells, const size_t *lengths, void *arg)
@@ -121,6 +124,33 @@ server_head_take(struct server *s)
 	for (size_t i = 0; i < s->ndbs; i++)
 		server_tell_head(s->dbs[i]);
 	return true;
+}
+
+json_t *
+server_head_facts(const struct server *s)
+{
+	char *const *h = s->head;
+	json_t *o = json_object();
+	char start[32] = "";
+	time_t t = isfinite(s->start) ? (time_t)s->start : 0;
+	struct tm tm;
+
+	if (t > 0 && gmtime_r(&t, &tm))
+		strftime(start, sizeof(start), "%Y-%m-%d %H:%M:%S", &tm);
+	json_object_set_new(o, "version", json_string(s->version));
+	json_object_set_new(o, "start", json_string(start));
+	json_object_set_new(o, "role", json_string(fact_role_text(s->facts.role)));
+	if (h[HEAD_TIMELINE])
+		json_object_set_new(o, "timeline", json_string(h[HEAD_TIMELINE]));
+	if (h[HEAD_USER])
+		json_object_set_new(o, "login", report_string(h[HEAD_USER]));
+	return o;
+}
+
+const char *
+server_head_loaded(const struct server *s)
+{
+	return s->head[HEAD_LOADED];
 }
 
 bool

@@ -196,6 +196,8 @@ home_up(struct server *s)
 	if (!s->home_db->datname)
 		s->home_db->datname = xstrdup(s->facts.datname);
 	server_take_restored_name(s);
+	server_statements_restore(s);
+	server_saw_head(s);
 	server_database_reached(s->home_db);
 	scope_ask_again(&s->scope);
 	for (size_t i = 0; i < s->ndbs; i++)
@@ -242,10 +244,12 @@ on_head_done(const struct pg_failure *f, int64_t duration_us, void *arg)
 		}
 		return;
 	}
-	if (s->link == LINK_IDENTIFYING)
+	if (s->link == LINK_IDENTIFYING) {
 		home_up(s);
-	else
-		home_run_part(s);
+		return;
+	}
+	server_saw_head(s);
+	home_run_part(s);
 }
 
 static const struct pg_request_callbacks head_callbacks = { NULL, server_head_on_row,
@@ -506,7 +510,8 @@ home_run_part(struct server *s)
 		.session_check = server_judge_session,
 		.on_end = on_home_run_end,
 		.arg = s,
-		.facts_sql = s->facts_sql };
+		.facts_sql = s->facts_sql,
+		.statements = &s->statements };
 
 	if (!p || s->home_run)
 		return;
@@ -520,6 +525,8 @@ home_run_part(struct server *s)
 	job.facts = d ? &d->facts : &s->facts;
 	job.generation = d ? &d->facts_generation : &s->facts_generation;
 	job.facts_us = d ? &d->facts_us : &s->facts_us;
+	if (!d)
+		job.facts_sql = server_facts_sql(s);
 	server_scrub_job(s, &job);
 	s->home_run = pg_run_new(&job);
 	pg_run_start(s->home_run);
@@ -529,8 +536,12 @@ home_run_part(struct server *s)
 void
 server_home_pump(struct server *s)
 {
-	if (server_renew(s) || !s->home_queue || s->home_run || s->host.holds)
+	if (server_renew(s) || s->home_run || s->host.holds || s->joining)
 		return;
+	if (!s->home_queue) {
+		server_evidence_home(s);
+		return;
+	}
 	if (s->link == LINK_UP) {
 		if (pg_session_in_flight(s->home) > 0)
 			return;

@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "monitor/internal.h"
 #include "monitor/pg_run.h"
+#include "monitor/statements.h"
 /*
  * What the files of one PostgreSQL server share: server.c makes it and hands out work,
  * server_home.c keeps the home session, server_head.c what its head row says,
@@ -25,6 +26,17 @@ struct visitor {
 	const char
 	    *data_role; /* logged in as it: closed after the visit; borrowed; NULL: as ours */
 	int64_t used_us;
+};
+
+/* Somebody who wants to see statements waits for their texts. */
+struct statement_ask {
+	struct statement_ask *next;
+	struct server *server; /* borrowed, as the next */
+	struct database *database;
+	enum statements_by by;
+	size_t limit;
+	monitor_statements_fn done; /* NULL: nobody listens any more */
+	void *arg;
 };
 
 /* What is known of the host that it runs on. */
@@ -58,11 +70,16 @@ struct server {
 	double start;
 	int64_t met_us; /* made, or last joined by another that it turned out to be */
 	bool merged;
+	bool joining;            /* it is another one too: nothing is begun until they are joined */
 	bool pooled, no_control; /* no_control: pg_control_system is not allowed here */
+	struct ledger *ledger;
 	struct facts facts;
 	uint64_t facts_generation;
 	int64_t facts_us, list_us;
-	char *facts_sql;
+	char *facts_sql,
+	    *more_facts_sql; /* more: with settings and databases, made when first used */
+	int64_t settings_us; /* when those were last asked for; 0: they are due */
+	char *loaded;        /* when the server read its configuration last */
 
 	struct database **dbs; /* in reading order */
 	size_t ndbs;
@@ -80,7 +97,7 @@ struct server {
 	struct pg_run *home_run;
 	struct part *home_queue;
 	struct server_host host;
-	char *head[10];
+	char *head[11];
 	int64_t head_us; /* when the head row was last answered */
 	unsigned failures;
 	bool down, settled;
@@ -89,6 +106,8 @@ struct server {
 	struct event *retry;
 
 	struct scrub_keeper keeper;
+	struct statement_watch statements;
+	struct statement_ask *statement_asks; /* of people who wait for texts */
 	struct visitor *visitors;
 	size_t nvisitors, nwarm;
 	bool fresh_wanted; /* a fresh connection is due */
@@ -102,6 +121,9 @@ struct server {
 	int64_t visit_ended_us; /* the last one: while they end, who waits will have a turn */
 	bool pumping;
 	bool listing;
+	struct evidence_look *look; /* under way; NULL: none */
+	unsigned looks;             /* within the minute that began then */
+	int64_t looks_since_us;
 	/* reload */
 	bool started;
 	bool leaving;  /* no database is behind it any more: it goes when its sessions are closed */
@@ -130,6 +152,15 @@ void server_queue_add(struct part **, struct part *, bool front);
 /* server.c */
 void server_take_out(struct database *); /* from the list of its server, which it still knows */
 
+bool server_is_home_database(const struct server *, const struct database *);
+
+/* server_evidence.c */
+void server_evidence_home(struct server *);   /* nothing else is asked there */
+bool server_evidence_visit(struct visitor *); /* true: one is under way, then server_visit_go_on */
+bool server_evidence_waits(const struct database *);                 /* for a visit */
+void server_evidence_fail(const struct database *, const char *why); /* none will come */
+void server_evidence_done(struct server *);                          /* its sessions are gone */
+
 /* server_home.c */
 void server_home_connect(struct server *); /* unless an attempt is under way or kept */
 /* Politely, so that the server never counts one too many; why NULL: to connect anew. */
@@ -155,6 +186,9 @@ void server_refresh_plan(struct server *);
 /* server_head.c */
 int server_head_ask(struct server *, const struct pg_request_callbacks *); /* its row: on_row */
 bool server_head_on_row(const char *const *cells, const size_t *lengths, void *server);
+json_t *server_head_facts(const struct server *) _must_check_; /* for struct past */
+const char *server_head_loaded(
+    const struct server *);             /* when its configuration was read; or NULL */
 bool server_head_take(struct server *); /* what the row says; false when it says nothing */
 /* Parts that are due together share one. */
 bool server_head_holds_for(const struct server *, const struct part *);
@@ -164,8 +198,13 @@ void server_save_name(const struct server *);
  * is first reached, for later its findings bear the name that it has. */
 void server_take_restored_name(struct server *);
 
+/* server_past.c */
+void server_saw_head(struct server *);         /* and whether its configuration was read anew */
+const char *server_facts_sql(struct server *); /* for a part of its own scope */
+void server_past_done(struct server *);
+
 /* server_reload.c */
-void server_drop_own_visits(struct server *); /* ends what of its own scope waits for a visit */
+void server_drop_own_parts(struct server *); /* ends what of its own scope waits */
 /* The home session is closed as soon as it may be and made anew; false: there is nothing to do. */
 bool server_renew(struct server *);
 void server_renewed(struct server *); /* the old session is closed */
@@ -179,6 +218,7 @@ void server_visitors_new(struct server *);   /* as many as its configuration say
 bool server_visitors_close(struct server *); /* those that are idle; true when all are down */
 void server_visit_add(struct database *, struct part *p); /* takes p */
 void server_visits_pump(struct server *);
+void server_visit_go_on(struct visitor *);    /* its last run is over */
 void server_visits_tick(struct server *);     /* once a second */
 void server_visits_forget(struct database *); /* it leaves the server: no session is kept for it */
 void server_database_reached(struct database *);
@@ -197,6 +237,9 @@ struct pg_plan *server_data_plan(struct server *, const struct database *, const
 void server_data_failed(struct database *, const struct pg_failure *);
 bool server_data_is_busy(const struct server *);
 void server_data_done(struct server *);
+
+/* server_statements.c */
+void server_statements_done(struct server *); /* its sessions are gone */
 
 /* server_host.c */
 void server_host_begin(struct server *); /* the home session is up */

@@ -102,7 +102,7 @@ remove_gone(struct server *s)
 		if (!is_gone(s, d))
 			continue;
 		if (d->visiting || d->visit_parts || scope_is_busy(&d->scope))
-			s->list_us = 1; /* its run ends first: listed anew in a second */
+			monitor_leave(s->m, d); /* its run ends first */
 		else
 			monitor_remove_database(s->m, d);
 	}
@@ -159,7 +159,7 @@ server_list_databases(struct server *s)
 	_cleanup_free_ char *tells = pg_flavour_sql(), *sql = xasprintf("%s%s", tells, list_sql);
 	struct pg_statement st = { .sql = sql };
 
-	if (s->listing || s->link != LINK_UP || s->home_run || !has_template(s) ||
+	if (s->listing || s->joining || s->link != LINK_UP || s->home_run || !has_template(s) ||
 	    (s->list_us > 0 && clock_now_us() - s->list_us < LIST_MAX_AGE_US))
 		return;
 	s->listed = strv_free(s->listed);

@@ -61,8 +61,9 @@ end_parts(struct part *q, const char *why)
 }
 
 void
-server_drop_own_visits(struct server *s)
+server_drop_own_parts(struct server *s)
 {
+	end_parts(take_parts(&s->home_queue, &s->scope), NULL);
 	for (size_t i = 0; i < s->ndbs; i++)
 		end_parts(take_parts(&s->dbs[i]->visit_parts, &s->scope), NULL);
 }
@@ -246,6 +247,7 @@ rename_anew(struct server *s, const char *name)
 		findings_drop(s->m->findings, s->scope.name, s->scope.checkups[i]->check->id, true,
 		    clock_wall_us());
 	scope_forget(&s->scope);
+	statement_watch_forget(s->m, s->scope.name);
 	scope_rename(&s->scope, name);
 	scope_begin_anew(&s->scope);
 	if (s->identity)
@@ -266,6 +268,7 @@ take_facts_sql(struct server *s)
 	if (streq(sql, s->facts_sql))
 		return;
 	free(s->facts_sql);
+	server_past_done(s);
 	s->facts_sql = TAKE_PTR(sql);
 	/* Old, not unknown: what is known holds until it is read again. */
 	s->facts_us = MIN(s->facts_us, 1);

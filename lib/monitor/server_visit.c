@@ -216,11 +216,13 @@ visit_run(struct visitor *v)
 		.timeout_us = server_timeout_us(s),
 		.on_end = on_visit_run_end,
 		.arg = v,
-		.facts_sql = s->facts_sql };
+		.facts_sql = s->facts_sql,
+		.statements = &s->statements };
 	bool server_part;
 
 	if (!p) {
-		visit_end(v, !v->tainted);
+		if (s->refit || !server_evidence_visit(v))
+			visit_end(v, !v->tainted);
 		return;
 	}
 	server_part = p->task->scope == &s->scope;
@@ -230,6 +232,8 @@ visit_run(struct visitor *v)
 	job.facts = server_part ? &s->facts : &d->facts;
 	job.generation = server_part ? &s->facts_generation : &d->facts_generation;
 	job.facts_us = server_part ? &s->facts_us : &d->facts_us;
+	if (server_part)
+		job.facts_sql = server_facts_sql(s);
 	server_scrub_job(s, &job);
 	job.data_role = v->data_role;
 	job.monitor_login = s->facts.login;
@@ -237,6 +241,12 @@ visit_run(struct visitor *v)
 	job.hand_over = v->data_role || job.no_data_role ? NULL : on_hand_over;
 	v->run = pg_run_new(&job);
 	pg_run_start(v->run);
+}
+
+void
+server_visit_go_on(struct visitor *v)
+{
+	visit_run(v);
 }
 
 static void
@@ -270,6 +280,8 @@ visit_failed(struct visitor *v, const struct pg_failure *f)
 
 	visitor_release(v);
 	reload_wake(s->m);
+	if (d && was_busy)
+		server_evidence_fail(d, "not taken: there was no connection for it");
 	if (v->data_role) {
 		if (d && was_busy)
 			server_data_failed(d, f);
@@ -378,7 +390,9 @@ visitor_for(struct server *s, const struct database *d, bool as_data)
 {
 	struct visitor *oldest = NULL;
 
-	for (size_t i = 0; d->visit_parts && !as_data && i < s->nvisitors; i++)
+	bool work = d->visit_parts || server_evidence_waits(d);
+
+	for (size_t i = 0; work && !as_data && i < s->nvisitors; i++)
 		if (!s->visitors[i].busy && s->visitors[i].db == d)
 			return &s->visitors[i];
 	if (any_connecting(s))
@@ -453,8 +467,8 @@ next_to_visit(struct server *s)
 		struct database *d = s->dbs[i];
 		int64_t by_us;
 
-		if (!d->visit_parts || d->visiting ||
-		    (d->visit_parts->as_data && !server_data_is_ready(s, d)))
+		if (d->visiting || (!d->visit_parts && !server_evidence_waits(d)) ||
+		    (d->visit_parts && d->visit_parts->as_data && !server_data_is_ready(s, d)))
 			continue;
 		by_us = wanted_by(d->visit_parts);
 		if (!best || by_us < best_us) {
@@ -468,7 +482,8 @@ next_to_visit(struct server *s)
 void
 server_visits_pump(struct server *s)
 {
-	if (s->link != LINK_UP || s->pumping || s->refit || !server_has_home(s) || !s->plan)
+	if (s->link != LINK_UP || s->pumping || s->refit || s->joining || !server_has_home(s) ||
+	    !s->plan)
 		return;
 	s->pumping = true;
 	for (;;) {

@@ -4,7 +4,7 @@
  */
 #include "base/clock.h"
 #include "check/need.h"
-#include "monitor/scrub.h"
+#include "monitor/foresight.h"
 #include "monitor/sqlite_impl.h"
 #include "pg/plan.h"
 #include "sqlite/fleet.h"
@@ -79,6 +79,7 @@ on_end(enum worker_end end, const struct err *err, void *arg)
 		sqlite_want_finish(v, &v->wants[i], reasons[end],
 		    err ? err->msg : "not reached in time", false,
 		    clock_now_us() - v->wants[i].started_us);
+	sqlite_scrub_measure(v);
 	sqlite_wants_free(v);
 	if (v->db->leaving)
 		visit_end(v, REASON_CONNECTION, NULL);
@@ -131,12 +132,13 @@ visit_submit(struct visit *v)
 	struct monitor *m = v->db->monitor;
 	int64_t timeout = v->db->conf->timeout_us;
 	int64_t deadline = v->in_lane
-	                       ? SQLITE_LONG_US
+	                       ? sqlite_scrub_long_us(v)
 	                       : MIN(v->db->conf->interval_us[v->part->task->probe], 3 * timeout);
 	_cleanup_free_ char *job = sqlite_job_text(v, deadline);
 	int r;
 
 	v->told = false;
+	v->submitted_us = clock_now_us();
 	r = worker_submit(v->in_lane ? m->scrub : m->sqlite, SQLITE_JOB, job, strlen(job),
 	    deadline + JOB_SPARE_US, 0, sqlite_job_message, on_end, v, &v->job);
 
@@ -145,8 +147,8 @@ visit_submit(struct visit *v)
 		    r == -EAGAIN ? "too many files wait for a worker" : "the job is too large");
 }
 
-static const struct check_body *
-covered_body(struct visit *v, struct checkup *c)
+const struct check_body *
+sqlite_covered_body(struct visit *v, struct checkup *c)
 {
 	struct coverage cov;
 	const struct check_body *body;
@@ -173,7 +175,11 @@ add_statements(struct visit *v)
 			sqlite_crash_judge(c, &v->db->sqlite->crashes);
 			continue;
 		}
-		body = covered_body(v, c);
+		if (c->check->source == SOURCE_HISTORY) {
+			foresight_judge(c);
+			continue;
+		}
+		body = sqlite_covered_body(v, c);
 		if (!body)
 			continue;
 		w = sqlite_want_add(v, c);
@@ -182,54 +188,11 @@ add_statements(struct visit *v)
 	}
 }
 
-static bool
-next_scrub(struct visit *v)
-{
-	while (v->scrub_next < v->part->n) {
-		struct checkup *c = v->part->taken[v->scrub_next++];
-		const struct check_body *body;
-
-		if (c->check->kind != KIND_SCRUB || !c->running)
-			continue;
-		body = covered_body(v, c);
-		if (!body)
-			continue;
-		v->scrubbing = c;
-		sqlite_want_add(v, c)->body = body;
-		scrub_list_begin(c->scrub);
-		return true;
-	}
-	return false;
-}
-
-static bool
-next_item(struct visit *v)
-{
-	struct checkup *c = v->scrubbing;
-	const struct scrub_pace pace = scope_scrub_pace(c);
-	struct scrub_item *it =
-	    clock_now_us() < v->scrub_until_us && !checkup_is_over(c)
-	        ? scrub_next(c->scrub, clock_wall_us(), &pace, v->scrub_wall_us, SCRUB_BY_ANY)
-	        : NULL;
-	struct want *w;
-
-	if (!it) {
-		scope_scrub_pass_end(c, NULL, 0);
-		v->scrubbing = NULL;
-		return false;
-	}
-	w = sqlite_want_add(v, c);
-	w->item = xstrdup(it->key);
-	w->item_sql = xstrdup(it->sql);
-	w->eval = checkup_eval(c, it->key, NAN, w->started_us, w->started_wall_us);
-	return true;
-}
-
 static void
 visit_continue(struct visit *v)
 {
 	while (v->n == 0) {
-		if (v->scrubbing ? next_item(v) : next_scrub(v))
+		if (v->scrubbing ? sqlite_scrub_items(v) : sqlite_scrub_begin(v))
 			break;
 		if (!v->scrubbing && v->scrub_next >= v->part->n) {
 			visit_end(v, REASON_BUDGET, NULL);
@@ -283,18 +246,23 @@ serve_queue(struct monitor *m)
 	}
 }
 
+static bool
+has_running(const struct part *p)
+{
+	for (size_t i = 0; i < p->n; i++)
+		if (p->taken[i]->running)
+			return true;
+	return false;
+}
+
 /* What holds by what is known of the file needs no worker; false: nothing else is left. */
 static bool
 spare(const struct database *d, struct part *p)
 {
-	size_t left = 0;
-
-	for (size_t i = 0; i < p->n; i++) {
+	for (size_t i = 0; i < p->n; i++)
 		if (fleet_may_spare(d, p->taken[i]))
 			scope_record_kept(p->taken[i]);
-		left += p->taken[i]->running;
-	}
-	return left > 0;
+	return has_running(p);
 }
 
 void
@@ -308,20 +276,14 @@ sqlite_watch_turn(struct lane_ticket *t)
 		visit_begin(v);
 }
 
-static void
-sqlite_run(struct scope *s, struct part *p)
+void
+sqlite_watch_go_on(struct database *d, struct part *p)
 {
-	struct database *d = s->owner;
 	/* What reads the whole file has a lane of its own, so that nothing cheap waits behind it.
 	 */
-	struct part *slow;
+	struct part *slow = part_split(p, is_long);
 	struct visit *v;
 
-	if (!spare(d, p)) {
-		scope_part_end(p, REASON_BUDGET, NULL);
-		return;
-	}
-	slow = part_split(p, is_long);
 	if (slow) {
 		v = visit_new(d, slow);
 
@@ -333,6 +295,20 @@ sqlite_run(struct scope *s, struct part *p)
 		sqlite_queue_join(&d->monitor->sqlite_queue, &v->turn);
 	else
 		visit_begin(v);
+}
+
+static void
+sqlite_run(struct scope *s, struct part *p)
+{
+	struct database *d = s->owner;
+	struct part *held = spare(d, p) ? migrations_hold(d, p) : NULL;
+
+	if (held)
+		sqlite_watch_go_on(d, held);
+	if (has_running(p))
+		sqlite_watch_go_on(d, p);
+	else
+		scope_part_end(p, REASON_BUDGET, NULL);
 }
 
 static const struct scope_ops sqlite_ops = { sqlite_run };
@@ -376,6 +352,7 @@ sqlite_watch_free(struct database *d)
 	}
 	json_decref(d->sqlite->facts);
 	sqlite_crashes_done(&d->sqlite->crashes);
+	free(d->sqlite->quiet);
 	free(d->sqlite->path);
 	free(TAKE_PTR(d->sqlite));
 }
@@ -389,6 +366,7 @@ sqlite_watch_is_idle(const struct database *d)
 void
 sqlite_watch_cancel(struct database *d)
 {
+	migrations_forget(d);
 	for (struct visit *v = d->sqlite->visits, *next; v; v = next) {
 		next = v->next;
 		if (v->job)

@@ -2,9 +2,9 @@
  * What the monitor tells: the JSON of the API's answers, made from what it has in memory.
  */
 #include "base/clock.h"
-#include "base/map.h"
 #include "base/str.h"
 #include "monitor/internal.h"
+#include "monitor/silence.h"
 #include "report/report.h"
 #include <stdio.h>
 
@@ -19,10 +19,22 @@ database_probe_status(const struct database *d, enum probe p)
 	/* what stands for databases that are not known yet has no verdict of its own */
 	enum status s = d->is_template ? STATUS_OK : scope_probe_status(&d->scope, p);
 
-	if (p == PROBE_CONNECTIVITY && d->unreachable)
+	if (p == PROBE_CONNECTIVITY && d->unreachable && !scope_is_muted_away(&d->scope))
 		s = status_worse(s, STATUS_CRITICAL);
 	if (d->server)
 		s = status_worse(s, scope_probe_status(server_scope(d->server), p));
+	return s;
+}
+
+enum status
+database_probe_health(const struct database *d, enum probe p)
+{
+	enum status s = d->is_template ? STATUS_OK : scope_probe_health(&d->scope, p);
+
+	if (p == PROBE_CONNECTIVITY && d->unreachable)
+		s = status_worse(s, STATUS_CRITICAL);
+	if (d->server)
+		s = status_worse(s, scope_probe_health(server_scope(d->server), p));
 	return s;
 }
 
@@ -36,9 +48,8 @@ database_status(const struct database *d)
 	return worst;
 }
 
-/* A section that stands for a whole server is shown only while it has no members. */
-static bool
-is_shown(const struct monitor *m, const struct database *d)
+bool
+database_is_shown(const struct monitor *m, const struct database *d)
 {
 	if (!d->is_template)
 		return true;
@@ -55,65 +66,10 @@ monitor_find_shown(const struct monitor *m, const char *name)
 {
 	struct database *d = monitor_find(m, name);
 
-	return d && is_shown(m, d) ? d : NULL;
+	return d && database_is_shown(m, d) ? d : NULL;
 }
 
-static json_t *
-ms(int64_t us)
-{
-	return json_real((double)us / USEC_PER_MSEC);
-}
-
-static const struct task *
-task_of(const struct database *d, enum probe p)
-{
-	const struct task *own = &d->scope.tasks[p];
-
-	return own->used || !d->server ? own : &server_scope(d->server)->tasks[p];
-}
-
-static int64_t
-next_run_wall(const struct task *t)
-{
-	if (t->running)
-		return clock_wall_us();
-	return t->sched.index == 0 ? 0 : clock_wall_us() + MAX(0, t->sched.due_us - clock_now_us());
-}
-
-static json_t *
-probes_json(const struct database *d)
-{
-	json_t *o = json_object();
-
-	for (enum probe p = 0; p < PROBE_N; p++) {
-		const struct task *t = task_of(d, p);
-		json_t *e;
-
-		if (!(d->conf->probes & (1u << p)))
-			continue;
-		e = json_object();
-		json_object_set_new(
-		    e, "status", report_string(status_names[database_probe_status(d, p)]));
-		json_object_set_new(e, "last_run", report_time(t->last_wall_us));
-		json_object_set_new(e, "duration_ms", t->runs ? ms(t->duration_us) : json_null());
-		json_object_set_new(e, "next_run", report_time(next_run_wall(t)));
-		json_object_set_new(e, "running", json_boolean(t->running));
-		json_object_set_new(e, "skipped", json_integer((json_int_t)t->skipped));
-		json_object_set_new(e, "error", report_string(t->error));
-		json_object_set_new(o, probe_names[p], e);
-	}
-	return o;
-}
-
-static json_t *
-labels_json(const struct conf_database *c)
-{
-	json_t *o = json_object();
-
-	for (size_t i = 0; i < c->nlabels; i++)
-		json_object_set_new(o, c->labels[i].name, report_string(c->labels[i].value));
-	return o;
-}
+/* ---- findings ---- */
 
 static bool
 finding_is_of(const struct finding *f, const struct database *d)
@@ -122,222 +78,6 @@ finding_is_of(const struct finding *f, const struct database *d)
 		return streq(f->database, d->scope.name);
 	return d->server && streq(f->server, server_name(d->server));
 }
-
-/* Open findings by database and by server, counted in one pass. */
-struct tally {
-	size_t n[SEVERITY_N];
-};
-
-static struct map *
-tally_findings(const struct monitor *m)
-{
-	struct map *t = map_new();
-	const struct finding *f;
-
-	for (size_t i = 0; (f = findings_next(m->findings, &i));) {
-		_cleanup_free_ char *key = NULL;
-		struct tally *c;
-
-		if (f->state != FINDING_OPEN)
-			continue;
-		key = *f->database ? xasprintf("d:%s", f->database) : xasprintf("s:%s", f->server);
-		c = map_get(t, key);
-		if (!c) {
-			c = xcalloc(1, sizeof(*c));
-			map_put(t, key, c);
-		}
-		c->n[f->severity]++;
-	}
-	return t;
-}
-
-static void
-tally_add(const struct map *t, char kind, const char *name, size_t n[static SEVERITY_N])
-{
-	_cleanup_free_ char *key = xasprintf("%c:%s", kind, name);
-	const struct tally *c = map_get(t, key);
-
-	for (enum severity s = SEVERITY_INFO; c && s < SEVERITY_N; s++)
-		n[s] += c->n[s];
-}
-
-static json_t *
-findings_count_json(const struct database *d, const struct map *tally)
-{
-	size_t n[SEVERITY_N] = { 0 };
-	json_t *o = json_object();
-
-	tally_add(tally, 'd', d->scope.name, n);
-	if (d->server)
-		tally_add(tally, 's', server_name(d->server), n);
-	for (enum severity s = SEVERITY_INFO; s < SEVERITY_N; s++)
-		json_object_set_new(o, severity_names[s], json_integer((json_int_t)n[s]));
-	return o;
-}
-
-static json_t *
-database_json(const struct database *d, const struct map *tally)
-{
-	size_t covered = 0, total = 0, unknown = 0, c2, t2, u2;
-	json_t *o = json_object(), *cov = json_object();
-
-	if (!d->is_template)
-		scope_count(&d->scope, &covered, &total, &unknown);
-	if (d->server) {
-		scope_count(server_scope(d->server), &c2, &t2, &u2);
-		covered += c2;
-		total += t2;
-		unknown += u2;
-	}
-	json_object_set_new(cov, "covered", json_integer((json_int_t)covered));
-	json_object_set_new(cov, "total", json_integer((json_int_t)total));
-	json_object_set_new(o, "name", report_string(d->scope.name));
-	json_object_set_new(o, "server", report_string(d->server ? server_name(d->server) : NULL));
-	json_object_set_new(o, "engine", report_string(engine_names[d->conf->engine]));
-	json_object_set_new(o, "datname", report_string(d->datname));
-	json_object_set_new(o, "server_version",
-	    report_string(d->server ? server_version(d->server) : d->server_version));
-	json_object_set_new(
-	    o, "flavour", report_string(d->server && d->facts_us > 0 ? d->facts.flavour : NULL));
-	json_object_set_new(o, "role", report_string(fact_role_text(d->facts.role)));
-	json_object_set_new(o, "status", report_string(status_names[database_status(d)]));
-	json_object_set_new(o, "labels", labels_json(d->conf));
-	json_object_set_new(o, "note", report_string(d->conf->note));
-	json_object_set_new(o, "runbook_url", report_string(d->conf->runbook_url));
-	json_object_set_new(o, "facts", sqlite_watch_facts(d));
-	json_object_set_new(o, "coverage", cov);
-	json_object_set_new(o, "probes", probes_json(d));
-	json_object_set_new(o, "answer_ms",
-	    d->server && server_answer_us(d->server) >= 0 ? ms(server_answer_us(d->server))
-	                                                  : json_null());
-	json_object_set_new(o, "findings", findings_count_json(d, tally));
-	json_object_set_new(o, "unknown", json_integer((json_int_t)unknown));
-	return o;
-}
-
-static json_t *
-daemon_json(const struct monitor *m)
-{
-	json_t *o = json_object();
-	size_t done, all;
-
-	monitor_progress(m, &done, &all);
-	json_object_set_new(o, "version", json_string(DBHEALTHD_VERSION));
-	json_object_set_new(o, "pid", json_integer(getpid()));
-	json_object_set_new(o, "started_at", report_time(m->started_wall_us));
-	json_object_set_new(o, "uptime_seconds",
-	    json_real((double)(clock_now_us() - m->started_us) / USEC_PER_SEC));
-	json_object_set_new(o, "config_loaded_at", report_time(m->rules->loaded_wall_us));
-	json_object_set_new(o, "first_round_done", json_integer((json_int_t)done));
-	json_object_set_new(o, "first_round_total", json_integer((json_int_t)all));
-	json_object_set_new(o, "loop_lateness_max_ms", ms(m->lateness_max_us));
-	json_object_set_new(o, "loop_late_count", json_integer((json_int_t)m->late_count));
-	return o;
-}
-
-/* Whether somebody should look at it; not while that is unknown for want of a first look alone. */
-static bool
-count_member(const struct database *d, size_t n[static STATUS_N])
-{
-	enum status s = database_status(d);
-
-	n[s]++;
-	return s != STATUS_OK && (s != STATUS_UNKNOWN || scope_round_done(&d->scope));
-}
-
-static json_t *
-fleets_json(const struct monitor *m)
-{
-	json_t *a = json_array();
-
-	for (size_t i = 0; i < m->ndatabases; i++) {
-		const struct database *t = m->databases[i];
-		size_t n[STATUS_N] = { 0 }, attention = 0;
-
-		if (!t->fleet)
-			continue;
-		for (size_t k = 0; k < m->ndatabases; k++)
-			if (m->databases[k]->fleet_of == t)
-				attention += count_member(m->databases[k], n);
-		json_array_append_new(a, fleet_json(t->fleet, n, attention));
-	}
-	return a;
-}
-
-json_t *
-monitor_status(const struct monitor *m)
-{
-	json_t *o = json_object(), *dbs = json_array(), *servers = json_array(),
-	       *sum = json_object();
-	struct map *tally = tally_findings(m);
-	size_t n[STATUS_N] = { 0 };
-	enum status worst = STATUS_OK;
-
-	for (size_t i = 0; i < m->ndatabases; i++) {
-		const struct database *d = m->databases[i];
-		enum status s;
-
-		if (!is_shown(m, d))
-			continue;
-		s = database_status(d);
-		n[s]++;
-		worst = status_worse(worst, s);
-		json_array_append_new(dbs, database_json(d, tally));
-	}
-	map_free(tally, free);
-	for (size_t i = 0; i < m->nservers; i++)
-		json_array_append_new(servers, server_json(m->servers[i]));
-	for (enum status s = STATUS_UNKNOWN; s < STATUS_N; s++)
-		json_object_set_new(sum, status_names[s], json_integer((json_int_t)n[s]));
-	json_object_set_new(o, "daemon", daemon_json(m));
-	json_object_set_new(o, "status", report_string(status_names[worst]));
-	json_object_set_new(o, "summary", sum);
-	json_object_set_new(o, "servers", servers);
-	json_object_set_new(o, "databases", dbs);
-	json_object_set_new(o, "fleets", fleets_json(m));
-	return o;
-}
-
-json_t *
-monitor_database(const struct monitor *m, const char *name)
-{
-	const struct database *d = monitor_find_shown(m, name);
-	struct map *tally;
-	json_t *o, *checks;
-
-	if (!d)
-		return NULL;
-	tally = tally_findings(m);
-	o = database_json(d, tally);
-	map_free(tally, free);
-	checks = d->is_template ? json_array() : scope_checks_json(&d->scope);
-	if (d->server) {
-		json_t *more = scope_checks_json(server_scope(d->server));
-
-		json_array_extend(checks, more);
-		json_decref(more);
-	}
-	json_object_set_new(o, "checks", checks);
-	return o;
-}
-
-json_t *
-database_run_json(const struct waiter *w)
-{
-	const struct database *d = w->database;
-	json_t *o = json_object();
-
-	json_object_set_new(o, "run", json_integer((json_int_t)w->run_id));
-	json_object_set_new(o, "database", report_string(d->scope.name));
-	json_object_set_new(o, "probe", report_string(probe_names[w->probe]));
-	json_object_set_new(
-	    o, "status", report_string(status_names[database_probe_status(d, w->probe)]));
-	json_object_set_new(o, "duration_ms", ms(clock_now_us() - w->started_us));
-	json_object_set_new(o, "error", report_string(task_of(d, w->probe)->error));
-	return o;
-}
-
-/* ---- findings ---- */
 
 /* Where a page ended, by what orders the list: it holds though that finding is gone meanwhile. */
 struct place {
@@ -456,6 +196,46 @@ monitor_has_server(const struct monitor *m, const char *name)
 	return monitor_find_server(m, name) || monitor_has_database(m, name);
 }
 
+const char *
+monitor_server_of(const struct monitor *m, const char *name)
+{
+	const struct database *d = monitor_find(m, name);
+	size_t len = strlen(name);
+
+	if (!d || !d->is_template)
+		return d && d->server ? server_name(d->server) : NULL;
+	for (size_t i = 0; i < m->ndatabases; i++) {
+		d = m->databases[i];
+		if (d->server && strncmp(d->scope.name, name, len) == 0 &&
+		    d->scope.name[len] == '/')
+			return server_name(d->server);
+	}
+	return NULL;
+}
+
+const char *
+monitor_scope_of(const struct monitor *m, const char *name, const char *check)
+{
+	const char *server = monitor_server_of(m, name);
+	const struct check *c =
+	    server ? catalogue_find(m->rules->catalogue, ENGINE_POSTGRESQL, check) : NULL;
+
+	return c && c->scope == SCOPE_SERVER ? server : name;
+}
+
+bool
+monitor_server_has(const struct monitor *m, const char *server, char *const *globs)
+{
+	for (size_t i = 0; i < m->ndatabases; i++) {
+		const struct database *d = m->databases[i];
+
+		if (d->server && streq(server_name(d->server), server) &&
+		    str_glob_any(globs, d->scope.name))
+			return true;
+	}
+	return false;
+}
+
 json_t *
 monitor_checks(const struct monitor *m, const char *id)
 {
@@ -495,6 +275,6 @@ monitor_count(const struct monitor *m, size_t ret[static STATUS_N])
 	for (enum status s = STATUS_UNKNOWN; s < STATUS_N; s++)
 		ret[s] = 0;
 	for (size_t i = 0; i < m->ndatabases; i++)
-		if (is_shown(m, m->databases[i]))
+		if (database_is_shown(m, m->databases[i]))
 			ret[database_status(m->databases[i])]++;
 }

@@ -6,10 +6,19 @@
 #include "pg/plan_impl.h"
 #include "pg/session_impl.h"
 
+#include <poll.h>
+
 #define ROWS_MAX 200000
+#define WAIT_MS  200
 
 struct pg_direct {
 	PGconn *pg;
+	int (*on_wait)(void *arg, struct err *);
+	void *arg;
+	char *warning;
+};
+struct pg_cancel {
+	PGcancel *cancel;
 };
 struct pg_rows {
 	char **cells;
@@ -19,8 +28,13 @@ struct pg_rows {
 static void
 on_notice(void *arg, const PGresult *res)
 {
-	(void)arg;
-	(void)res; /* "already exists" and the like: what is there is looked at afterwards */
+	struct pg_direct *d = arg;
+	const char *severity = PQresultErrorField(res, PG_DIAG_SEVERITY_NONLOCALIZED);
+	const char *text = PQresultErrorField(res, PG_DIAG_MESSAGE_PRIMARY);
+
+	/* "already exists" and the like: what is there is looked at afterwards */
+	if (!d->warning && severity && streq(severity, "WARNING") && text)
+		d->warning = text_from_peer(text, strlen(text), TEXT_MAX_BYTES);
 }
 
 static const char *
@@ -77,7 +91,7 @@ pg_direct_open(
 		cause_of_connect(d->pg, CONNECTION_BAD, ret_why);
 		return ret_why->err.code;
 	}
-	PQsetNoticeReceiver(d->pg, on_notice, NULL);
+	PQsetNoticeReceiver(d->pg, on_notice, d);
 	r = refuse_stranger(d, ret_why);
 	if (r < 0)
 		return r;
@@ -94,10 +108,18 @@ pg_direct_open(
 struct pg_direct *
 pg_direct_free(struct pg_direct *d)
 {
-	if (d)
+	if (d) {
 		PQfinish(d->pg);
+		free(d->warning);
+	}
 	free(d);
 	return NULL;
+}
+
+struct pg_conn *
+pg_direct_raw(struct pg_direct *d)
+{
+	return d->pg;
 }
 
 static int
@@ -109,6 +131,74 @@ fail(const PGresult *res, struct err *e)
 	*e = f.err;
 	e->code = streq(f.err.sqlstate, "42501") ? -EACCES : -EBADMSG;
 	return e->code;
+}
+
+void
+pg_direct_watch(struct pg_direct *d, int (*on_wait)(void *arg, struct err *), void *arg)
+{
+	d->on_wait = on_wait;
+	d->arg = arg;
+}
+
+static void
+cancel(struct pg_direct *d)
+{
+	PGcancel *c = PQgetCancel(d->pg);
+	char why[256];
+
+	if (c)
+		(void)PQcancel(c, why, sizeof(why));
+	PQfreeCancel(c);
+}
+
+/* The last result, or the first that is an error, as PQexec would; sent is what PQsendQuery said. */
+static PGresult *
+finish(struct pg_direct *d, int sent, int *ret_stopped, struct err *e)
+{
+	PGresult *last = NULL, *res;
+
+	*ret_stopped = 0;
+	while (sent && PQisBusy(d->pg)) {
+		struct pollfd fd = { .fd = PQsocket(d->pg), .events = POLLIN };
+
+		if (*ret_stopped == 0 && poll(&fd, 1, WAIT_MS) == 0) {
+			*ret_stopped = d->on_wait(d->arg, e);
+			if (*ret_stopped < 0)
+				cancel(d);
+			continue;
+		}
+		if (!PQconsumeInput(d->pg))
+			break;
+		if (*ret_stopped < 0)
+			poll(&fd, 1, WAIT_MS);
+	}
+	while ((res = PQgetResult(d->pg))) {
+		if (last && PQresultStatus(last) == PGRES_FATAL_ERROR) {
+			PQclear(res);
+			continue;
+		}
+		PQclear(last);
+		last = res;
+	}
+	return last ? last : PQmakeEmptyPGresult(d->pg, PGRES_FATAL_ERROR);
+}
+
+static PGresult *
+ask(struct pg_direct *d, const char *sql, const char *const *params, size_t n, int *ret_stopped,
+    struct err *e)
+{
+	*ret_stopped = 0;
+	if (!d->on_wait)
+		return PQexecParams(d->pg, sql, (int)n, NULL, params, NULL, NULL, 0);
+	return finish(
+	    d, PQsendQueryParams(d->pg, sql, (int)n, NULL, params, NULL, NULL, 0), ret_stopped, e);
+}
+
+static PGresult *
+execute(struct pg_direct *d, const char *sql, int *ret_stopped, struct err *e)
+{
+	*ret_stopped = 0;
+	return d->on_wait ? finish(d, PQsendQuery(d->pg, sql), ret_stopped, e) : PQexec(d->pg, sql);
 }
 
 static struct pg_rows *
@@ -134,10 +224,12 @@ int
 pg_direct_query(struct pg_direct *d, const char *sql, const char *const *params, size_t n,
     struct pg_rows **ret, struct err *e)
 {
-	PGresult *res = PQexecParams(d->pg, sql, (int)n, NULL, params, NULL, NULL, 0);
-	int r = 0;
+	int stopped, r = 0;
+	PGresult *res = ask(d, sql, params, n, &stopped, e);
 
-	if (PQresultStatus(res) == PGRES_TUPLES_OK)
+	if (stopped < 0)
+		r = stopped;
+	else if (PQresultStatus(res) == PGRES_TUPLES_OK)
 		*ret = rows_take(res);
 	else
 		r = fail(res, e);
@@ -145,17 +237,125 @@ pg_direct_query(struct pg_direct *d, const char *sql, const char *const *params,
 	return r;
 }
 
+const char *
+pg_direct_warning(const struct pg_direct *d)
+{
+	return d->warning ? d->warning : "";
+}
+
 int
 pg_direct_do(struct pg_direct *d, const char *sql, struct err *e)
+{
+	int stopped, r = 0;
+	ExecStatusType status;
+	PGresult *res;
+
+	free(d->warning);
+	d->warning = NULL;
+	res = execute(d, sql, &stopped, e);
+	status = PQresultStatus(res);
+	if (stopped < 0)
+		r = stopped;
+	else if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK)
+		r = fail(res, e);
+	PQclear(res);
+	return r;
+}
+
+int
+pg_direct_as_is(struct pg_direct *d, struct err *e)
+{
+	return pg_direct_do(d, "RESET ALL", e);
+}
+
+/* The server counts characters, from 1. */
+static size_t
+place_of(const PGresult *res, const char *sql)
+{
+	const char *text = PQresultErrorField(res, PG_DIAG_STATEMENT_POSITION);
+	unsigned long n = text ? strtoul(text, NULL, 10) : 0;
+	const char *p = sql;
+
+	if (n == 0)
+		return strlen(sql);
+	while (*p && n > 0)
+		if (((unsigned char)*p++ & 0xc0) != 0x80)
+			n--;
+	return (size_t)(p - sql) - (n == 0);
+}
+
+int
+pg_direct_run(struct pg_direct *d, const char *sql, size_t *ret_at, struct err *e)
 {
 	PGresult *res = PQexec(d->pg, sql);
 	ExecStatusType status = PQresultStatus(res);
 	int r = 0;
 
-	if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK)
+	if (status == PGRES_COPY_IN || status == PGRES_COPY_OUT || status == PGRES_COPY_BOTH) {
+		/* Its data would come from here, and there is none. */
+		*ret_at = 0;
+		PQreset(d->pg);
+		r = err_set(e, -EINVAL, "COPY FROM STDIN or TO STDOUT cannot run here");
+	} else if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK &&
+	           status != PGRES_EMPTY_QUERY) {
+		*ret_at = place_of(res, sql);
 		r = fail(res, e);
+		if (streq(e->sqlstate, "55P03"))
+			e->code = r = -EBUSY;
+	}
 	PQclear(res);
 	return r;
+}
+
+enum pg_direct_state
+pg_direct_state(const struct pg_direct *d)
+{
+	switch (PQtransactionStatus(d->pg)) {
+	case PQTRANS_IDLE:
+		return PG_DIRECT_IDLE;
+	case PQTRANS_INTRANS:
+		return PG_DIRECT_IN_TRANSACTION;
+	case PQTRANS_INERROR:
+		return PG_DIRECT_FAILED;
+	case PQTRANS_ACTIVE:
+	case PQTRANS_UNKNOWN:
+		break;
+	}
+	return PG_DIRECT_LOST;
+}
+
+struct pg_cancel *
+pg_direct_canceller(struct pg_direct *d)
+{
+	struct pg_cancel *c = xcalloc(1, sizeof(*c));
+
+	c->cancel = PQgetCancel(d->pg);
+	return c;
+}
+
+/* PQcancel is safe in a handler: libpq's documentation, "Canceling Queries in Progress". */
+void
+pg_cancel_now(struct pg_cancel *c)
+{
+	char why[1];
+
+	if (c->cancel)
+		(void)PQcancel(c->cancel, why, sizeof(why));
+}
+
+struct pg_cancel *
+pg_cancel_free(struct pg_cancel *c)
+{
+	if (c)
+		PQfreeCancel(c->cancel);
+	free(c);
+	return NULL;
+}
+
+int
+pg_direct_version(const struct pg_direct *d)
+{
+	return PQserverVersion(d->pg);
 }
 
 const char *
@@ -178,6 +378,12 @@ const char *
 pg_direct_dbname(const struct pg_direct *d)
 {
 	return PQdb(d->pg);
+}
+
+size_t
+pg_rows_width(const struct pg_rows *r)
+{
+	return r->ncolumns;
 }
 
 size_t

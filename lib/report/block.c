@@ -32,9 +32,8 @@ finding_age(const json_t *f, int64_t now_wall_us)
 	return xasprintf("%s, acknowledged", text);
 }
 
-/* "where  check  object", each part safe; where padded to a column. */
-static char *
-head_text(const json_t *f, bool database)
+char *
+block_head_text(const json_t *f, bool database)
 {
 	_cleanup_str_ struct str out = { 0 };
 	const char *where = layout_get(f, "database");
@@ -58,7 +57,7 @@ static void
 head_line(
     struct str *out, const json_t *f, const struct block_options *b, const struct report_options *o)
 {
-	_cleanup_free_ char *head = head_text(f, b->database);
+	_cleanup_free_ char *head = block_head_text(f, b->database);
 	_cleanup_free_ char *age = b->age ? finding_age(f, o->now_wall_us) : xstrdup("");
 	size_t used = 10 + text_columns(head), wide = text_columns(age);
 	size_t at = MIN(AGE_COLUMN, LAYOUT_WIDTH - MIN(wide, LAYOUT_WIDTH));
@@ -149,6 +148,19 @@ remedies_all(struct str *out, const json_t *remedies, size_t indent)
 	}
 }
 
+/* They are sorted by risk; their number when none does. */
+static size_t
+first_that_closes(const json_t *remedies)
+{
+	size_t i;
+	const json_t *r;
+
+	json_array_foreach (remedies, i, r)
+		if (json_is_true(json_object_get(r, "closes")))
+			return i;
+	return json_array_size(remedies);
+}
+
 void
 block_remedies(struct str *out, const json_t *remedies, bool full, size_t indent)
 {
@@ -156,7 +168,8 @@ block_remedies(struct str *out, const json_t *remedies, bool full, size_t indent
 	const char *text = layout_get(first, "text");
 	_cleanup_free_ char *lead = xasprintf("%*sFix: ", (int)indent, "");
 	_cleanup_free_ char *then = xasprintf("%*sThen: ", (int)indent, "");
-	size_t i;
+	size_t i, at;
+	bool loses;
 
 	if (!first)
 		return;
@@ -178,11 +191,35 @@ block_remedies(struct str *out, const json_t *remedies, bool full, size_t indent
 	remedy(out, lead, first, indent);
 	if (json_is_true(json_object_get(first, "closes")))
 		return;
-	json_array_foreach (remedies, i, r) {
-		if (i == 0 || !json_is_true(json_object_get(r, "closes")))
-			continue;
-		remedy(out, then, r, indent);
-		return;
+	at = first_that_closes(remedies);
+	/* Nobody is sent to lose data before he saw the steps that lose none: those stand before it. */
+	loses = streq(
+	    layout_get(json_array_get(remedies, at), "risk"), remedy_risk_names[RISK_DATA_LOSS]);
+	json_array_foreach (remedies, i, r)
+		if (i > 0 && (i == at || (i < at && loses)))
+			remedy(out, then, r, indent);
+}
+
+/* What makes it less than sure that it is so now. */
+static void
+block_doubts(struct str *out, const json_t *f, int64_t now_wall_us)
+{
+	const char *why = layout_get(f, "stale_reason");
+	bool lost = json_is_true(json_object_get(f, "lost"));
+	_cleanup_free_ char *line = NULL, *since = NULL;
+
+	if (json_is_true(json_object_get(f, "stale"))) {
+		line = xasprintf("(stale: %s%s%.6s)", *why ? why : "the check cannot answer now",
+		    lost ? "; to close it: dbhealth ack " : "", lost ? layout_get(f, "id") : "");
+		layout_prose(out, "", 2, line);
+	}
+	if (json_is_true(json_object_get(f, "flapping"))) {
+		free(line);
+		since = layout_since(layout_get_time(f, "flapping_since"), now_wall_us);
+		line = xasprintf(
+		    "(flapping %s: %lld changes; shown at its worst until it is stable)", since,
+		    (long long)json_integer_value(json_object_get(f, "flapping_changes")));
+		layout_prose(out, "", 2, line);
 	}
 }
 
@@ -194,8 +231,18 @@ block_finding(
 
 	head_line(out, f, b, o);
 	layout_prose(out, "", 2, layout_get(f, "message"));
-	if (json_is_true(json_object_get(f, "stale")))
-		str_add(out, "  (stale: the check cannot answer now)\n");
+	block_doubts(out, f, o->now_wall_us);
+	if (b->cause && *layout_get(f, "caused_by")) {
+		_cleanup_free_ char *cause = xasprintf(
+		    "(follows from another: dbhealth explain %.6s)", layout_get(f, "caused_by"));
+
+		layout_prose(out, "", 2, cause);
+	}
+	if (report_is_muted(f)) {
+		_cleanup_free_ char *mute = report_mute_text(f, o->now_wall_us);
+
+		layout_prose(out, "  ", 2, mute);
+	}
 	/* Advice is short; explain has the rest. */
 	if (b->why && *why && (o->verbose || !streq(layout_get(f, "severity"), "info")))
 		layout_prose(out, "  Why: ", 2, why);
@@ -218,7 +265,9 @@ state_rank(const json_t *f)
 {
 	const char *state = layout_get(f, "state");
 
-	return streq(state, "open") ? 2 : streq(state, "pending") ? 1 : 0;
+	if (streq(state, "open"))
+		return report_is_muted(f) ? 2 : 3;
+	return streq(state, "pending") ? 1 : 0;
 }
 
 /* What cannot be reached hides the rest, and what was seen before that may no longer be so. */
@@ -271,7 +320,7 @@ block_count(const json_t *findings, const char *severity)
 
 	json_array_foreach (findings, i, f)
 		if (streq(layout_get(f, "severity"), severity) &&
-		    streq(layout_get(f, "state"), "open"))
+		    streq(layout_get(f, "state"), "open") && !report_is_muted(f))
 			count++;
 	return count;
 }

@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "base/unit.h"
 #include "report/block.h"
+#include "report/folded.h"
 #include "report/layout.h"
 
 #include <math.h>
@@ -31,7 +32,8 @@ verdict_text(struct str *out, const json_t *result, const struct report_options 
 	const json_t *databases = json_object_get(result, "databases");
 	const json_t *findings = json_object_get(result, "findings");
 	size_t n = json_array_size(databases);
-	_cleanup_free_ char *who = NULL, *ran = layout_count(sum(databases, "covered"));
+	int64_t covered = sum(databases, "covered");
+	_cleanup_free_ char *who = NULL, *ran = layout_count(covered);
 	_cleanup_str_ struct str counts = { 0 }, rest = { 0 };
 
 	who = n == 1 ? xstrdup(layout_get(json_array_get(databases, 0), "name"))
@@ -41,7 +43,7 @@ verdict_text(struct str *out, const json_t *result, const struct report_options 
 		    &counts, block_count(findings, severity_names[s]), severity_names[s]);
 	layout_count_of(
 	    &counts, (int64_t)json_array_size(json_object_get(result, "unknown")), "unknown");
-	str_addf(&rest, "%s checks ran", ran);
+	str_addf(&rest, "%s %s ran", ran, covered == 1 ? "check" : "checks");
 	layout_count_of(&rest, (int64_t)json_array_size(json_object_get(result, "not_covered")),
 	    "not covered (-v)");
 	str_addf(&counts, "%s%s", counts.len ? "; " : "", str_text(&rest));
@@ -68,6 +70,25 @@ engine_word(const json_t *db)
 	                                                       : "PostgreSQL";
 }
 
+/* From the beginning of the first probe to the end of the last: they run side by side. */
+static double
+seconds_of(const json_t *probes)
+{
+	double begin = INFINITY, end = 0;
+
+	for (int p = 0; p < PROBE_N; p++) {
+		const json_t *o = json_object_get(probes, probe_names[p]);
+		double ms = layout_get_number(o, "duration_ms");
+		double at_ms = (double)layout_get_time(o, "last_run") / 1e3;
+
+		if (!isfinite(ms))
+			continue;
+		begin = MIN(begin, at_ms);
+		end = MAX(end, at_ms + ms);
+	}
+	return isfinite(begin) ? (end - begin) / 1e3 : 0;
+}
+
 /* "SQLite, 3.9 MB, journal wal, 14 tables, read in 0.21 s" out of what is known. */
 static char *
 database_facts(const json_t *db)
@@ -78,7 +99,6 @@ database_facts(const json_t *db)
 	bool sqlite = streq(layout_get(db, "engine"), engine_names[ENGINE_SQLITE]);
 	const char *version = layout_get(db, "server_version"), *role = layout_get(db, "role");
 	const char *flavour = layout_get(db, "flavour");
-	double ms = 0;
 	_cleanup_str_ struct str out = { 0 };
 	_cleanup_free_ char *text = NULL;
 
@@ -105,13 +125,7 @@ database_facts(const json_t *db)
 
 		add_part(&out, s);
 	}
-	for (int p = 0; p < PROBE_N; p++) {
-		double d = layout_get_number(
-		    json_object_get(json_object_get(db, "probes"), probe_names[p]), "duration_ms");
-
-		ms += isfinite(d) ? d : 0;
-	}
-	str_addf(&out, ", read in %.2f s", ms / 1e3);
+	str_addf(&out, ", read in %.2f s", seconds_of(json_object_get(db, "probes")));
 	return str_take(&out);
 }
 
@@ -178,16 +192,22 @@ report_check_text(const json_t *result, const struct report_options *o)
 {
 	const json_t *unknown = json_object_get(result, "unknown"), *f;
 	bool many = json_array_size(json_object_get(result, "databases")) > 1;
-	const struct block_options b = { .database = many, .why = true, .fix = true };
+	const struct block_options b = {
+		.database = many, .why = true, .fix = true, .cause = true
+	};
 	json_t *sorted = block_sorted(json_object_get(result, "findings"));
+	_cleanup_(folded_freep) struct folded *folded = folded_new(sorted);
 	_cleanup_str_ struct str out = { 0 };
 	size_t i;
 
 	verdict_text(&out, result, o);
 	databases_text(&out, result, o);
 	json_array_foreach (sorted, i, f) {
+		if (folded_is_under(folded, i))
+			continue;
 		str_addc(&out, '\n');
 		block_finding(&out, f, &b, o);
+		folded_text(&out, folded, i, true, &b, o);
 	}
 	if (json_array_size(unknown) > 0)
 		str_addc(&out, '\n');
@@ -207,12 +227,15 @@ report_check_text(const json_t *result, const struct report_options *o)
 char *
 report_findings_text(const json_t *findings, const struct report_options *o)
 {
-	const struct block_options b = { .database = o->database_column, .age = true, .fix = true };
+	const struct block_options b = {
+		.database = o->database_column, .age = true, .fix = true, .cause = true
+	};
 	json_t *sorted = block_sorted(findings);
+	_cleanup_(folded_freep) struct folded *folded = folded_new(sorted);
 	_cleanup_str_ struct str out = { 0 }, counts = { 0 };
 	const char *host = o->only ? o->only : o->host ? o->host : "this host";
 	const json_t *f;
-	int64_t pending = 0, resolved = 0;
+	int64_t pending = 0, resolved = 0, silenced = 0, accepted = 0;
 	size_t i;
 
 	for (int s = SEVERITY_N - 1; s > SEVERITY_NONE; s--)
@@ -220,7 +243,11 @@ report_findings_text(const json_t *findings, const struct report_options *o)
 	json_array_foreach (sorted, i, f) {
 		pending += streq(layout_get(f, "state"), "pending");
 		resolved += streq(layout_get(f, "state"), "resolved");
+		silenced += json_is_true(json_object_get(f, "silenced"));
+		accepted += json_is_true(json_object_get(f, "accepted"));
 	}
+	layout_count_of(&counts, silenced, "silenced");
+	layout_count_of(&counts, accepted, "accepted");
 	layout_count_of(&counts, pending, "pending");
 	layout_count_of(&counts, resolved, "resolved");
 	layout_verdict(&out, status_names[report_status_of(sorted)], o->colour, host,
@@ -228,8 +255,11 @@ report_findings_text(const json_t *findings, const struct report_options *o)
 	json_array_foreach (sorted, i, f) {
 		_cleanup_free_ char *id = NULL;
 
+		if (folded_is_under(folded, i))
+			continue;
 		str_addc(&out, '\n');
 		block_finding(&out, f, &b, o);
+		folded_text(&out, folded, i, true, &b, o);
 		id = layout_id(f, block_id_digits(sorted, layout_get(f, "id")));
 		str_addf(&out, "  Explain: dbhealth explain %s\n", id);
 	}

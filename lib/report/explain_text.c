@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "base/unit.h"
+#include "check/threshold.h"
 #include "report/block.h"
 #include "report/layout.h"
 
@@ -72,16 +73,30 @@ interval_text(struct str *out, const json_t *c)
 	str_addf(out, ", every %s", every);
 }
 
+/* A limit of the answer, which has bare numbers: for people, or as configuration is written. */
+static char *
+limit_text(const json_t *check, const char *severity, bool people)
+{
+	const char *text = layout_get(json_object_get(check, "thresholds"), severity);
+	enum unit unit = UNIT_COUNT;
+	struct threshold t = { 0 };
+
+	(void)unit_parse(layout_get(check, "unit"), &unit);
+	if (!*text || threshold_parse(text, &t, NULL) < 0)
+		return show_text(text);
+	return people ? threshold_format(&t, unit) : threshold_text(&t, unit);
+}
+
 /* "warning >= 80 %, critical >= 90 %; for 1 min", or the params that decide. */
 static void
 limits_text(struct str *out, const json_t *c)
 {
-	const json_t *t = json_object_get(c, "thresholds"), *params = json_object_get(c, "params");
+	const json_t *params = json_object_get(c, "params");
 	_cleanup_str_ struct str limits = { 0 };
 	double lasting = layout_get_number(c, "for");
 
 	for (int s = SEVERITY_N - 1; s > SEVERITY_NONE; s--) {
-		const char *text = layout_get(t, severity_names[s]);
+		_cleanup_free_ char *text = limit_text(c, severity_names[s], true);
 
 		if (*text)
 			str_addf(
@@ -211,6 +226,31 @@ open_text(struct str *out, const json_t *findings, const struct report_options *
 	json_decref(sorted);
 }
 
+/* What explains its findings, as its head declares. */
+static void
+causes_text(struct str *out, const json_t *c, bool many)
+{
+	_cleanup_str_ struct str line = { 0 };
+	const json_t *cause;
+	size_t i;
+
+	if (many && json_array_size(json_object_get(c, "caused_by")) > 0)
+		str_addf(&line, "(%s) ", engine_word(c));
+	json_array_foreach (json_object_get(c, "caused_by"), i, cause) {
+		const char *severity = layout_get(cause, "severity");
+		const char *field = layout_get(cause, "field"), *of = layout_get(cause, "of");
+
+		str_addf(&line, "%s%s%s%s", i == 0 ? "" : ", ",
+		    streq(severity, "info") ? "" : severity, streq(severity, "info") ? "" : " ",
+		    layout_get(cause, "check"));
+		if (*field && streq(field, of))
+			str_addf(&line, " of the same %s", field);
+		else if (*field)
+			str_addf(&line, " whose %s is its %s", of, field);
+	}
+	section(out, "CAUSES", str_text(&line));
+}
+
 /* A glob for the object that fits a line; what cannot be written in a file ends it early. */
 static char *
 ignore_glob(const char *object)
@@ -230,7 +270,7 @@ static void
 change_key(struct str *out, const json_t *check, const char *object)
 {
 	const json_t *params = json_object_get(check, "params");
-	const char *limit = layout_get(json_object_get(check, "thresholds"), "warning");
+	_cleanup_free_ char *limit = limit_text(check, "warning", false);
 	const char *name;
 	json_t *value;
 
@@ -241,9 +281,7 @@ change_key(struct str *out, const json_t *check, const char *object)
 		return;
 	}
 	if (*limit) {
-		_cleanup_free_ char *shown = show_text(limit);
-
-		str_addf(out, "  warning = %s\n", shown);
+		str_addf(out, "  warning = %s\n", limit);
 		return;
 	}
 	json_object_foreach ((json_t *)params, name, value) {
@@ -258,6 +296,21 @@ change_key(struct str *out, const json_t *check, const char *object)
 }
 
 static void
+silence_text(struct str *out, const char *database, const char *check)
+{
+	_cleanup_free_ char *command =
+	    xasprintf("dbhealth silence %s/%s --for 7d --reason ...", database, check);
+
+	str_add(out, "  for a while:");
+	if (text_columns(command) + 15 <= LAYOUT_WIDTH) {
+		str_addf(out, " %s\n", command);
+	} else {
+		str_addc(out, '\n');
+		layout_command(out, 4, command);
+	}
+}
+
+static void
 change_text(struct str *out, const json_t *check, const char *id, const char *database,
     const char *object, const struct report_options *o)
 {
@@ -268,6 +321,7 @@ change_text(struct str *out, const json_t *check, const char *id, const char *da
 	str_addf(out, "\nCHANGE   %s, then: systemctl reload dbhealthd\n", file);
 	str_addf(out, "  [check %s%s%s]\n", fits ? db : "", fits ? "/" : "", shown);
 	change_key(out, check, object);
+	silence_text(out, fits ? db : "", shown);
 }
 
 char *
@@ -276,6 +330,8 @@ report_explain_text(const json_t *checks, const json_t *findings, const struct r
 	const json_t *first = json_array_get(checks, 0), *worst;
 	_cleanup_str_ struct str out = { 0 };
 	json_t *sorted = findings ? block_sorted(findings) : NULL;
+	const json_t *c;
+	size_t i;
 	_cleanup_free_ char *id = layout_short(layout_get(first, "id"), 40);
 
 	if (!first) {
@@ -288,6 +344,8 @@ report_explain_text(const json_t *checks, const json_t *findings, const struct r
 	section_of_all(&out, "WHY", checks, "why");
 	section_of_all(&out, "SPARES", checks, "spares");
 	section_of_all(&out, "FIX", checks, "fix");
+	json_array_foreach (checks, i, c)
+		causes_text(&out, c, json_array_size(checks) > 1);
 	if (findings)
 		open_text(&out, sorted, o);
 	worst = json_array_get(sorted, 0);
@@ -298,6 +356,26 @@ report_explain_text(const json_t *checks, const json_t *findings, const struct r
 	    text_columns(id) > 20 ? "\n         " : "   ");
 	json_decref(sorted);
 	return str_take(&out);
+}
+
+/* Up to what explains it, and what it explains itself. */
+static void
+family_text(struct str *out, const json_t *finding, const struct report_options *o)
+{
+	const char *by = layout_get(finding, "caused_by"), *id = layout_get(finding, "id");
+	const json_t *f;
+	size_t i;
+
+	json_array_foreach (o->open, i, f) {
+		bool cause = *by && streq(layout_get(f, "id"), by);
+		_cleanup_free_ char *head = block_head_text(f, true), *line = NULL;
+
+		if (!cause && (!*id || !streq(layout_get(f, "caused_by"), id)))
+			continue;
+		line = xasprintf("%s (dbhealth explain %.6s)%s%s", head, layout_get(f, "id"),
+		    cause ? ": " : "", cause ? layout_get(f, "message") : "");
+		section(out, cause ? "CAUSE" : "FOLLOWS", line);
+	}
 }
 
 static void
@@ -357,6 +435,7 @@ report_finding_text(const json_t *finding, const json_t *check, const json_t *da
 	if (*detail && !strstr(message, detail))
 		section(&out, "DETAIL", detail);
 	labels_text(&out, json_object_get(finding, "labels"));
+	family_text(&out, finding, o);
 	section(&out, "WHY", *why ? why : layout_get(check, "why"));
 	section(&out, "SPARES", layout_get(check, "spares"));
 	section(&out, "NOTES", layout_get(check, "fix"));

@@ -2,6 +2,8 @@
  * The JSON shapes of the API for findings and checks.  No key ever vanishes: what cannot be said
  * is null.
  */
+#include "check/cause.h"
+#include "finding/silence.h"
 #include "report/report.h"
 
 #include "base/clock.h"
@@ -125,30 +127,46 @@ finding_labels(const struct finding *f)
 	return o;
 }
 
+static void
+add_remedy(json_t *to, const struct check_remedy *r)
+{
+	json_t *o = json_object();
+
+	set_string(o, "title", r->title ? r->title : "");
+	set_string(o, "kind", remedy_kind_names[r->kind]);
+	set_string(o, "text", r->text ? r->text : "");
+	set_string(o, "risk", remedy_risk_names[r->risk]);
+	set_string(o, "undo", r->undo ? r->undo : "");
+	json_object_set_new(o, "closes", json_boolean(r->closes));
+	json_array_append_new(to, o);
+}
+
+/* What may do harm while its cause is open is not offered till then. */
 static json_t *
 finding_remedies(const struct finding *f)
 {
 	json_t *a = json_array();
 
-	for (size_t i = 0; i < f->nremedies; i++) {
-		const struct check_remedy *r = &f->remedies[i];
-		json_t *o = json_object();
+	if (f->cause_first && *f->caused_by && f->nremedies > 0) {
+		_cleanup_free_ char *text = xasprintf("First mend what it follows from: dbhealth "
+		                                      "explain %s. What would help here may do "
+		                                      "harm until then.",
+		    f->caused_by);
+		char title[] = "mend its cause first";
 
-		set_string(o, "title", r->title ? r->title : "");
-		set_string(o, "kind", remedy_kind_names[r->kind]);
-		set_string(o, "text", r->text ? r->text : "");
-		set_string(o, "risk", remedy_risk_names[r->risk]);
-		set_string(o, "undo", r->undo ? r->undo : "");
-		json_object_set_new(o, "closes", json_boolean(r->closes));
-		json_array_append_new(a, o);
+		add_remedy(a,
+		    &(struct check_remedy){ .title = title, .kind = REMEDY_MANUAL, .text = text });
+		return a;
 	}
+	for (size_t i = 0; i < f->nremedies; i++)
+		add_remedy(a, &f->remedies[i]);
 	return a;
 }
 
 json_t *
 report_finding(const struct finding *f)
 {
-	json_t *o = json_object();
+	json_t *o = json_object(), *remedies = finding_remedies(f);
 
 	set_string(o, "id", f->id);
 	set_string(o, "server", f->server ? f->server : "");
@@ -168,16 +186,28 @@ report_finding(const struct finding *f)
 	set_string(o, "threshold", f->threshold && *f->threshold ? f->threshold : NULL);
 	set_string(o, "detail", f->detail);
 	set_string(o, "why", f->why);
-	set_string(o, "remedy", f->nremedies > 0 ? f->remedies[0].text : NULL);
-	json_object_set_new(o, "remedies", finding_remedies(f));
+	json_object_set(o, "remedy",
+	    json_array_size(remedies) > 0 ? json_object_get(json_array_get(remedies, 0), "text")
+	                                  : json_null());
+	json_object_set_new(o, "remedies", remedies);
 	json_object_set_new(o, "since", report_time(f->since_wall_us));
 	json_object_set_new(o, "last_seen", report_time(f->last_seen_wall_us));
 	json_object_set_new(o, "resolved_at", report_time(f->resolved_wall_us));
 	json_object_set_new(o, "stale", json_boolean(f->stale));
+	set_string(o, "stale_reason", f->stale ? f->stale_reason : NULL);
+	json_object_set_new(o, "lost", json_boolean(f->lost));
 	json_object_set_new(o, "acknowledged", json_boolean(f->acked));
-	json_object_set_new(o, "silenced", json_false());
-	json_object_set_new(o, "flapping", json_false());
-	json_object_set_new(o, "caused_by", json_null());
+	json_object_set_new(
+	    o, "silenced", json_boolean(f->mute && f->mute->kind != SILENCE_ACCEPT));
+	json_object_set_new(
+	    o, "accepted", json_boolean(f->mute && f->mute->kind == SILENCE_ACCEPT));
+	json_object_set_new(o, "silence", report_mute(f->mute));
+	json_object_set_new(o, "flapping", json_boolean(f->flapping));
+	json_object_set_new(
+	    o, "flapping_since", report_time(f->flapping ? f->flapping_since_wall_us : 0));
+	json_object_set_new(o, "flapping_changes",
+	    f->flapping ? json_integer((json_int_t)f->flapping_changes) : json_null());
+	set_string(o, "caused_by", *f->caused_by ? f->caused_by : NULL);
 	json_object_set_new(o, "count", json_integer((json_int_t)f->count));
 	return o;
 }
@@ -193,6 +223,8 @@ check_sql(const struct check *c)
 
 		if (b->items)
 			str_add(&out, "-- @items\n");
+		if (b->evidence)
+			str_add(&out, "-- @evidence\n");
 		for (size_t k = 0; k < b->when.n; k++)
 			str_addf(&out, "-- @when %s\n", b->when.v[k].text ? b->when.v[k].text : "");
 		str_add(&out, b->sql ? b->sql : "");
@@ -218,7 +250,8 @@ check_severity(const struct check *c)
 		for (int s = SEVERITY_INFO; s < SEVERITY_N; s++) {
 			_cleanup_free_ char *literal = xasprintf("'%s'", severity_names[s]);
 
-			if (c->bodies[i].sql && strstr(c->bodies[i].sql, literal))
+			if (c->bodies[i].sql && !c->bodies[i].evidence &&
+			    strstr(c->bodies[i].sql, literal))
 				worst = MAX(worst, (enum severity)s);
 		}
 	}
@@ -236,11 +269,30 @@ check_thresholds(const struct check *c)
 	json_t *o = json_object();
 
 	for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
-		_cleanup_free_ char *text = all[i].t->set ? threshold_text(all[i].t) : NULL;
+		_cleanup_free_ char *text =
+		    all[i].t->set ? threshold_text(all[i].t, UNIT_COUNT) : NULL;
 
 		set_string(o, all[i].name, text);
 	}
 	return o;
+}
+
+static json_t *
+check_causes(const struct check *c)
+{
+	json_t *a = json_array();
+
+	for (size_t i = 0; i < c->ncauses; i++) {
+		const struct check_cause *cause = &c->causes[i];
+		json_t *o = json_object();
+
+		set_string(o, "check", cause->check);
+		set_string(o, "severity", severity_names[cause->least]);
+		set_string(o, "field", cause->field);
+		set_string(o, "of", cause->of);
+		json_array_append_new(a, o);
+	}
+	return a;
 }
 
 static json_t *
@@ -272,7 +324,6 @@ json_t *
 report_check(const struct check *c, int64_t probe_interval_us)
 {
 	static const char *const costs[] = { "cheap", "dear", "scrub" };
-	static const char *const sources[] = { "sql", "file", "session", "host" };
 	_cleanup_free_ char *sql = check_sql(c);
 	json_t *o = json_object(), *params = json_object(), *needs = json_array();
 
@@ -298,12 +349,13 @@ report_check(const struct check *c, int64_t probe_interval_us)
 	set_string(o, "scope", c->scope == SCOPE_SERVER ? "server" : "database");
 	set_string(o, "kind", check_kind_names[c->kind]);
 	set_string(o, "cost", costs[c->cost]);
-	set_string(o, "source", sources[c->source]);
+	set_string(o, "source", check_source_names[c->source]);
 	set_string(o, "title", c->title);
 	set_string(o, "unit", unit_names[c->unit]);
 	json_object_set_new(o, "thresholds", check_thresholds(c));
 	json_object_set_new(o, "params", params);
 	json_object_set_new(o, "needs", needs);
+	json_object_set_new(o, "caused_by", check_causes(c));
 	set_string(o, "metric", c->metric);
 	set_string(o, "why", c->why);
 	set_string(o, "spares", c->spares);
@@ -340,6 +392,9 @@ report_status_of(const json_t *findings)
 	json_array_foreach (findings, i, f) {
 		const char *state = json_string_value(json_object_get(f, "state"));
 		const char *severity = json_string_value(json_object_get(f, "severity"));
+
+		if (report_is_muted(f))
+			continue;
 
 		if (!severity || !state || !streq(state, finding_state_names[FINDING_OPEN]))
 			continue;

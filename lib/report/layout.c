@@ -99,6 +99,15 @@ layout_cell(struct str *out, const char *text, size_t columns)
 	layout_pad(out, w < columns ? columns - w : 0);
 }
 
+void
+layout_right(struct str *out, size_t columns, const char *text)
+{
+	size_t w = text_columns(text);
+
+	layout_pad(out, w < columns ? columns - w : 1);
+	str_add(out, text);
+}
+
 /* Where lines of the source stay apart: see layout_prose. */
 static bool
 keeps_apart(const char *before, const char *after)

@@ -17,6 +17,8 @@ void layout_pad(struct str *, size_t columns);
 char *layout_id(const json_t *finding, int digits) _must_check_;
 /* A cell of so many columns, filled with blanks; longer text is shortened with "...". */
 void layout_cell(struct str *, const char *text, size_t columns);
+/* The same at its right side; longer text stands behind one blank. */
+void layout_right(struct str *, size_t columns, const char *text);
 /* Text made safe and at most so many columns, shortened with "..."; owned. */
 char *layout_short(const char *text, size_t columns) _must_check_;
 
@@ -33,6 +35,9 @@ void layout_sql(struct str *, size_t indent, const char *sql);
 void layout_command(struct str *, size_t indent, const char *command);
 /* As written, indented. */
 void layout_verbatim(struct str *, size_t indent, const char *text);
+
+/* Of a check of /v1/databases/NAME: that it runs less often, that it is new; cost_text.c. */
+void cost_add_words(struct str *, const json_t *check);
 
 /* "CRITICAL", "warning", ... in 10 columns, coloured when asked. */
 void layout_status(struct str *, const char *word, bool colour);

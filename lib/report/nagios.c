@@ -80,7 +80,8 @@ perf_range(const char *threshold, enum unit unit)
 	struct threshold t = { 0 };
 	double v;
 
-	if (!*threshold || threshold_parse(threshold, &t, NULL) < 0 || t.term[0].times_baseline)
+	if (!*threshold || threshold_parse(threshold, &t, NULL) < 0 || t.term[0].times_baseline ||
+	    t.term[0].mads)
 		return xstrdup("");
 	v = t.term[0].value * (unit == UNIT_RATIO ? 100 : 1);
 	if (!isfinite(v))
@@ -204,7 +205,7 @@ alerting(const json_t *findings)
 
 	json_array_foreach (sorted, i, f)
 		if (streq(layout_get(f, "state"), "open") &&
-		    !streq(layout_get(f, "severity"), "info"))
+		    !streq(layout_get(f, "severity"), "info") && !report_is_muted(f))
 			json_array_append(out, f);
 	json_decref(sorted);
 	return out;

@@ -7,7 +7,10 @@
 #include "base/text.h"
 #include "base/unit.h"
 #include "report/block.h"
+#include "report/cut_off.h"
+#include "report/folded.h"
 #include "report/layout.h"
+#include "report/memory.h"
 
 #include <math.h>
 
@@ -210,7 +213,7 @@ table_count_once(struct table *t, const json_t *findings)
 			enum severity s = SEVERITY_NONE;
 
 			if (*layout_get(f, "database") || !streq(layout_get(f, "server"), server) ||
-			    !streq(layout_get(f, "state"), "open") ||
+			    !streq(layout_get(f, "state"), "open") || report_is_muted(f) ||
 			    severity_parse(layout_get(f, "severity"), &s) < 0)
 				continue;
 			r->findings[s] = MAX(r->findings[s] - (int64_t)(r->n - 1), (int64_t)1);
@@ -452,6 +455,7 @@ checks_text(struct str *out, const json_t *db, const struct report_options *o)
 			str_addf(&line, "  %s", v);
 		if (*layout_get(c, "reason"))
 			str_addf(&line, ": %s", layout_get(c, "reason"));
+		cost_add_words(&line, c);
 		str_add(out, "  ");
 		layout_status_word(out, layout_get(c, "status"), o->colour);
 		layout_pad(out, 13 - MIN(strlen(layout_get(c, "status")), (size_t)12));
@@ -461,27 +465,21 @@ checks_text(struct str *out, const json_t *db, const struct report_options *o)
 	}
 }
 
-/* Checks that do not answer, of every database whose checks are known here. */
-static json_t *
-unknown_checks(const json_t *status, const char *only)
+/* What is open and does not count: on the host, or of one database. */
+static void
+muted_text(struct str *out, const json_t *status, const char *only)
 {
-	json_t *out = json_array();
-	const json_t *db, *c;
-	size_t i, k;
+	const json_t *db, *counts = status;
+	_cleanup_str_ struct str line = { 0 };
+	size_t i;
 
-	json_array_foreach (json_object_get(status, "databases"), i, db) {
-		if (only && !streq(only, layout_get(db, "name")))
-			continue;
-		json_array_foreach (json_object_get(db, "checks"), k, c) {
-			if (!streq(layout_get(c, "status"), "unknown"))
-				continue;
-			json_array_append_new(
-			    out, json_pack("{s:s, s:s, s:s, s:s}", "database",
-			             layout_get(db, "name"), "check", layout_get(c, "id"), "reason",
-			             layout_get(c, "reason"), "grant", layout_get(c, "grant")));
-		}
-	}
-	return out;
+	json_array_foreach (json_object_get(status, "databases"), i, db)
+		if (only && streq(only, layout_get(db, "name")))
+			counts = json_object_get(db, "findings");
+	layout_count_of(&line, integer(counts, "silenced"), "silenced");
+	layout_count_of(&line, integer(counts, "accepted"), "accepted");
+	if (line.len > 0)
+		str_addf(out, "%s, not counted (dbhealth findings)\n", str_text(&line));
 }
 
 static void
@@ -489,19 +487,23 @@ open_findings_text(
     struct str *out, const json_t *status, const json_t *findings, const struct report_options *o)
 {
 	_cleanup_free_ char *id = NULL;
-	const struct block_options b = { .database = o->only == NULL, .age = true };
+	const struct block_options b = { .database = o->only == NULL, .age = true, .cause = true };
+	_cleanup_(folded_freep) struct folded *folded = folded_new(findings);
 	const json_t *f, *first = NULL;
-	json_t *unknown = unknown_checks(status, o->only);
+	json_t *unknown = cut_off_unknown(status, findings, o->only);
 	size_t i;
 
 	str_addc(out, '\n');
 	json_array_foreach (findings, i, f) {
 		if (!o->only && !o->verbose && streq(layout_get(f, "severity"), "info"))
 			continue;
-		if (!streq(layout_get(f, "state"), "open"))
+		if (!streq(layout_get(f, "state"), "open") || report_is_muted(f) ||
+		    folded_is_under(folded, i))
 			continue;
 		first = first ? first : f;
 		block_finding(out, f, &b, o);
+		cut_off_text(out, status, f);
+		folded_text(out, folded, i, false, &b, o);
 	}
 	block_unknown(out, unknown, o->only == NULL, o);
 	json_decref(unknown);
@@ -550,9 +552,11 @@ report_status_text(const json_t *status, const json_t *findings, const struct re
 		word = t.n > 0 ? t.v[0].status : "unknown";
 	verdict_text(&out, status, sorted, word, o);
 	daemon_text(&out, status);
+	memory_text(&out, json_object_get(status, "daemon"));
 	if (streq(word, "ok") && !o->only && !o->verbose) {
 		healthy_text(&out, status);
 		fleets_text(&out, status);
+		muted_text(&out, status, NULL);
 	} else {
 		if (t.n > 0) {
 			str_addc(&out, '\n');
@@ -560,6 +564,7 @@ report_status_text(const json_t *status, const json_t *findings, const struct re
 		}
 		if (!o->only)
 			fleets_text(&out, status);
+		muted_text(&out, status, o->only);
 		if (json_array_size(sorted) > 0 || !streq(word, "ok"))
 			open_findings_text(&out, status, sorted, o);
 		json_array_foreach (json_object_get(status, "databases"), i, db)

@@ -16,11 +16,7 @@
 
 #define COPY_PREFIX "dbhealth-copy."
 #define CHUNK_BYTES ((size_t)1 << 20)
-
-struct copy {
-	char *dir;
-	int dir_fd; /* locked while the folder is in use */
-};
+#define MAKE_TRIES  16
 
 static const char *
 copy_place(const char *temp_dir, char buf[static 1024])
@@ -45,14 +41,14 @@ remove_files(int dir_fd)
 		unlinkat(dir_fd, names[i], 0);
 }
 
-static void
-copy_done(struct copy *c)
+void
+copy_folder_done(struct copy_folder *c)
 {
-	if (c->dir_fd >= 0)
-		remove_files(c->dir_fd);
+	if (c->fd >= 0)
+		remove_files(c->fd);
 	if (c->dir)
 		rmdir(c->dir);
-	closep(&c->dir_fd);
+	closep(&c->fd);
 	free(c->dir);
 }
 
@@ -82,8 +78,50 @@ copy_sweep(const char *temp_dir)
 		closedir(d);
 }
 
+static bool
+is_at_its_path(const struct copy_folder *c)
+{
+	struct stat ours, there;
+
+	return fstat(c->fd, &ours) == 0 && lstat(c->dir, &there) == 0 &&
+	       ours.st_dev == there.st_dev && ours.st_ino == there.st_ino;
+}
+
+/* -EAGAIN: another process swept it before it was locked, or is at it. */
 static int
-copy_make(struct copy *c, const char *temp_dir, int64_t bytes)
+make_once(struct copy_folder *c, const char *place)
+{
+	int r = 0;
+
+	c->dir = xasprintf("%s/" COPY_PREFIX "XXXXXX", place);
+	if (!mkdtemp(c->dir)) {
+		r = -errno;
+		free(TAKE_PTR(c->dir));
+		return r;
+	}
+	c->fd = open(c->dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (c->fd < 0)
+		return errno == ENOENT ? -EAGAIN : -errno;
+	if (flock(c->fd, LOCK_EX | LOCK_NB) < 0)
+		return -errno;
+	return is_at_its_path(c) ? 0 : -EAGAIN;
+}
+
+static int
+make_locked(struct copy_folder *c, const char *place)
+{
+	int r = make_once(c, place);
+
+	for (int i = 1; i < MAKE_TRIES && r == -EAGAIN; i++) {
+		copy_folder_done(c);
+		*c = (struct copy_folder){ .fd = -1 };
+		r = make_once(c, place);
+	}
+	return r == -EAGAIN ? -EBUSY : r;
+}
+
+int
+copy_folder_make(struct copy_folder *c, const char *temp_dir, int64_t bytes)
 {
 	char buf[1024];
 	const char *place = copy_place(temp_dir, buf);
@@ -94,15 +132,8 @@ copy_make(struct copy *c, const char *temp_dir, int64_t bytes)
 	/* A tenth of the file system stays for others. */
 	if (bytes > (int64_t)((fs.f_bavail - MIN(fs.f_bavail, fs.f_blocks / 10)) * fs.f_frsize))
 		return -ENOSPC;
-	c->dir = xasprintf("%s/" COPY_PREFIX "XXXXXX", place);
-	if (!mkdtemp(c->dir)) {
-		free(TAKE_PTR(c->dir));
-		return -errno;
-	}
-	c->dir_fd = open(c->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (c->dir_fd < 0 || flock(c->dir_fd, LOCK_EX | LOCK_NB) < 0)
-		return -errno;
-	return 0;
+	copy_sweep(temp_dir);
+	return make_locked(c, place);
 }
 
 static int
@@ -133,11 +164,11 @@ copy_bytes(int from, int to, int64_t limit, int64_t until_us)
 
 /* 0, -EAGAIN when the original changed meanwhile, or negative errno. */
 static int
-copy_file(struct copy *c, const char *from, const char *to, int64_t limit, int64_t until_us)
+copy_file(struct copy_folder *c, const char *from, const char *to, int64_t limit, int64_t until_us)
 {
 	_cleanup_close_ int in = open(from, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	_cleanup_close_ int out =
-	    openat(c->dir_fd, to, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	    openat(c->fd, to, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	struct stat before, after;
 	int r;
 
@@ -156,7 +187,7 @@ copy_file(struct copy *c, const char *from, const char *to, int64_t limit, int64
 }
 
 static int
-copy_both(struct copy *c, struct reader *r, int64_t until_us)
+copy_both(struct copy_folder *c, struct reader *r, int64_t until_us)
 {
 	_cleanup_free_ char *wal = gather_beside(r->facts, "-wal");
 	struct stat before, after;
@@ -177,7 +208,7 @@ copy_both(struct copy *c, struct reader *r, int64_t until_us)
 }
 
 static bool
-open_copy(struct copy *c, struct reader *r, int64_t until_us, struct verdict *v)
+open_copy(struct copy_folder *c, struct reader *r, int64_t until_us, struct verdict *v)
 {
 	_cleanup_free_ char *path = xasprintf("%s/db", c->dir);
 	bool ok;
@@ -192,7 +223,7 @@ open_copy(struct copy *c, struct reader *r, int64_t until_us, struct verdict *v)
 	/* Exclusive from the start: then the log's index lives in memory. */
 	sqlite3_exec(r->db, "PRAGMA locking_mode = EXCLUSIVE", NULL, NULL, NULL);
 	ok = reader_begin(r, until_us, v);
-	remove_files(c->dir_fd);
+	remove_files(c->fd);
 	return ok;
 }
 
@@ -216,7 +247,7 @@ bool
 copy_open(struct reader *r, int64_t until_us, struct verdict *v)
 {
 	_cleanup_free_ char *wal = gather_beside(r->facts, "-wal");
-	struct copy c = { .dir_fd = -1 };
+	struct copy_folder c = { .fd = -1 };
 	struct stat db, log;
 	bool ok = false;
 	int e;
@@ -227,8 +258,7 @@ copy_open(struct reader *r, int64_t until_us, struct verdict *v)
 	}
 	if (copy_refused(r, db.st_size + log.st_size, v))
 		return false;
-	copy_sweep(r->temp_dir);
-	e = copy_make(&c, r->temp_dir, db.st_size + log.st_size);
+	e = copy_folder_make(&c, r->temp_dir, db.st_size + log.st_size);
 	if (e == 0)
 		e = copy_both(&c, r, until_us);
 	if (e == 0)
@@ -244,7 +274,7 @@ copy_open(struct reader *r, int64_t until_us, struct verdict *v)
 		verdict_set(v, "error", 0,
 		    "WAL awaits recovery by its application, and no copy can be made: %s",
 		    strerror(-e));
-	copy_done(&c);
+	copy_folder_done(&c);
 	if (!ok)
 		reader_close(r);
 	return ok;

@@ -3,7 +3,9 @@
  */
 #include "sqlite/facts.h"
 #include "base/text.h"
+#include "sqlite/damage.h"
 #include "sqlite/guard.h"
+#include "sqlite/owners.h"
 #include "sqlite/sqlite_role.h"
 
 #include <jansson.h>
@@ -63,12 +65,16 @@ static const struct {
 	    "Pages that the file itself must hold, as far as header and log tell; "
 	    "if that is more than size / page_size, the file is truncated" },
 	[FACT_CHANGE_COUNTER] = { "change_counter", "The file change counter" },
+	[FACT_CHANGES] = { "changes",
+	    "Transactions so far, as the index of the log counts them or else the header" },
 	[FACT_SCHEMA_COOKIE] = { "schema_cookie",
 	    "The schema cookie: changes with every change of the schema" },
 	[FACT_SCHEMA_FORMAT] = { "schema_format", "Schema format number, 1 to 4" },
 	[FACT_ENCODING] = { "encoding", "UTF-8, UTF-16le or UTF-16be" },
 	[FACT_USER_VERSION] = { "user_version", "PRAGMA user_version by the header" },
 	[FACT_APPLICATION_ID] = { "application_id", "PRAGMA application_id by the header, signed" },
+	[FACT_DEFAULT_CACHE_PAGES] = { "default_cache_pages",
+	    "Pages of cache that the header asks each connection to have, 0 if it asks nothing" },
 	[FACT_FREELIST_COUNT] = { "freelist_count", "Free pages by the header" },
 	[FACT_AUTO_VACUUM] = { "auto_vacuum", "0 none, 1 full, 2 incremental" },
 	[FACT_WRITER_LIBRARY] = { "writer_library",
@@ -103,9 +109,14 @@ static const struct {
 	    "generation: SQLite silently drops that commit.  NULL if the file "
 	    "was too large to be read" },
 	[FACT_WAL_DAMAGE] = { "wal_damage", "Where they break, in words" },
+	[FACT_WAL_UNREAD] = { "wal_unread",
+	    "How far it was read, in words, if that is not all of it" },
 	[FACT_WAL_FOREIGN] = { "wal_foreign",
 	    "Why the log cannot be this database's, in words; NULL if it may be, "
 	    "or was not read" },
+	[FACT_WAL_GAP] = { "wal_gap",
+	    "Which pages of the last commit neither the log nor the file has, in "
+	    "words; NULL if there is none, or it was not read" },
 	[FACT_SHM_EXISTS] = { "shm_exists", "1 if a -shm file lies beside the database" },
 	[FACT_SHM_SIZE] = { "shm_size", "Its size in bytes" },
 	[FACT_SHM_MODE_BITS] = { "shm_mode_bits", "Its permission bits as octal text" },
@@ -253,6 +264,19 @@ file_facts_known(const struct file_facts *f, enum fact fact)
 	return f->v[fact].type != FACT_NULL;
 }
 
+/* What a check of source file tells: what needs the opened file has nothing of its own to say. */
+static bool
+is_cause_itself(const struct file_facts *f)
+{
+	int code = (int)file_facts_int(f, FACT_OPEN_ERROR_CODE) & 0xff;
+
+	if (!file_facts_known(f, FACT_OPEN_OK) || file_facts_int(f, FACT_OPEN_OK) == 1)
+		return false;
+	return !streq(file_facts_text(f, FACT_KIND), "file") ||
+	       file_facts_int(f, FACT_READABLE) != 1 || file_facts_int(f, FACT_JOURNAL_HOT) == 1 ||
+	       code == SQLITE_CORRUPT || code == SQLITE_NOTADB;
+}
+
 char *
 file_facts_json(const struct file_facts *f)
 {
@@ -262,6 +286,7 @@ file_facts_json(const struct file_facts *f)
 	json_object_set_new(o, "open", json_boolean(file_facts_int(f, FACT_OPEN_OK)));
 	json_object_set_new(o, "reason", json_string(file_facts_text(f, FACT_OPEN_REASON)));
 	json_object_set_new(o, "text", json_string(file_facts_text(f, FACT_OPEN_ERROR)));
+	json_object_set_new(o, "closed", json_boolean(is_cause_itself(f)));
 	json_object_set_new(o, "library", json_string(file_facts_text(f, FACT_LIBRARY_VERSION)));
 	for (size_t i = 0; i < FACT_N; i++) {
 		const struct fact_value *v = &f->v[i];
@@ -384,6 +409,24 @@ on_lines(sqlite3_context *ctx, int argc, sqlite3_value **argv)
 	json_decref(lines);
 }
 
+/*
+ * give_up(TEXT): ends the statement unknown with these words; of NULL it is false.  For what a look did not
+ * get to see, which is no verdict.
+ */
+static void
+on_give_up(sqlite3_context *ctx, int argc, sqlite3_value **argv)
+{
+	const char *why = (const char *)sqlite3_value_text(argv[0]);
+
+	(void)argc;
+	if (!why) {
+		sqlite3_result_int(ctx, 0);
+		return;
+	}
+	sqlite3_result_error(ctx, why, -1);
+	sqlite3_result_error_code(ctx, SQLITE_ABORT);
+}
+
 int
 file_facts_register(struct sqlite3 *db, const struct file_facts *f)
 {
@@ -399,8 +442,15 @@ file_facts_register(struct sqlite3 *db, const struct file_facts *f)
 		r = sqlite3_create_function(
 		    db, "lines", 1, SQLITE_UTF8 | SQLITE_DIRECTONLY, NULL, on_lines, NULL, NULL);
 	if (r == SQLITE_OK)
+		r = sqlite3_create_function(db, "give_up", 1, SQLITE_UTF8 | SQLITE_DIRECTONLY, NULL,
+		    on_give_up, NULL, NULL);
+	if (r == SQLITE_OK)
 		r = tokens_register(db);
 	if (r == SQLITE_OK)
 		r = badtext_register(db);
+	if (r == SQLITE_OK)
+		r = damage_register(db);
+	if (r == SQLITE_OK)
+		r = owners_register(db);
 	return r == SQLITE_OK ? 0 : -ENOMEM;
 }

@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "sqlite/fleet.h"
 #include "sqlite/fleet_scan.h"
+#include "sqlite/gather.h"
 #include <jansson.h>
 #include <limits.h>
 #include <poll.h>
@@ -243,16 +244,39 @@ stamp_of(const struct watcher *w, const char *name, int64_t wall_us)
 	return fresh || h == 0 ? 0 : h;
 }
 
+static bool
+is_among(uint64_t inode, const uint64_t *v, size_t n)
+{
+	size_t low = 0;
+
+	while (low < n) {
+		size_t middle = low + (n - low) / 2;
+
+		if (v[middle] == inode)
+			return true;
+		if (v[middle] < inode)
+			low = middle + 1;
+		else
+			n = middle;
+	}
+	return false;
+}
+
 static int
 sweep(struct watcher *w)
 {
 	int64_t wall_us = clock_wall_us();
+	_cleanup_free_ uint64_t *held = NULL;
+	size_t nheld = locks_held_inodes(&held);
 	struct frame f = { 0 };
 
 	w->swept_us = clock_now_us();
 	frame_begin(&f);
 	for (size_t i = 0; i < w->nknown; i++) {
-		uint64_t stamp = stamp_of(w, w->known[i].name, wall_us);
+		/* Who keeps others out of a file changes nothing that stat tells. */
+		uint64_t stamp = is_among(w->known[i].inode, held, nheld)
+		                     ? 0
+		                     : stamp_of(w, w->known[i].name, wall_us);
 
 		if (stamp == 0 || stamp != w->known[i].stamp)
 			frame_add(&f, f.changed, w->known[i].name);
@@ -447,5 +471,6 @@ const struct worker_role fleet_role = {
 	.name = "fleet",
 	.address_space = (size_t)512 << 20,
 	.idle_io = true,
+	.sandbox = SANDBOX_READS,
 	.serve = fleet_serve,
 };

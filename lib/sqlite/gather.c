@@ -60,7 +60,7 @@ gather_facts(const char *path, const struct gather_how *how, int64_t until_us, s
 		if (how->users && f->resolved)
 			gather_users(f);
 		if (how->scan_wal && file_facts_int(f, FACT_WAL_EXISTS))
-			gather_wal(until_us, f);
+			gather_wal(until_us, how->wal_read_max, f);
 		return;
 	}
 	gather_locks(f);
@@ -68,7 +68,7 @@ gather_facts(const char *path, const struct gather_how *how, int64_t until_us, s
 		return;
 	gather_header(fd, f);
 	if (how->scan_wal || gather_is_short(f))
-		gather_wal(until_us, f);
+		gather_wal(until_us, how->wal_read_max, f);
 	gather_journal(f);
 	gather_wal_index(f);
 	if (how->users)

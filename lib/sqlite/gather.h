@@ -8,6 +8,7 @@
 
 struct gather_how {
 	bool scan_wal, users, strays, pre_read;
+	int64_t wal_read_max; /* bytes of a log whose checksums are followed */
 };
 /* Everything; slow parts (pre-reading, WAL checksums) end at until_us. */
 void gather_facts(
@@ -19,6 +20,8 @@ int gather_place(const char *path, struct file_facts *);
 void gather_file_system(struct file_facts *);
 /* After gather_file_system: the kernel lists locks by its number of the device, not by stat's. */
 void gather_locks(struct file_facts *);
+/* Inodes, rising, of files that somebody writes to or keeps others out of, on whatever device; owned. */
+size_t locks_held_inodes(uint64_t **ret);
 /* Who has the file open or had the one before it, by what each process has open: not cheap. */
 void gather_users(struct file_facts *);
 /* Logs and journals without their database, for the database of the most similar name. */
@@ -30,7 +33,14 @@ void gather_header(int fd, struct file_facts *);
 bool gather_is_short(const struct file_facts *); /* fewer pages than the header counts */
 /* As far as the files say without reading the log: cheap however long it is.  After gather_locks. */
 void gather_wal_index(struct file_facts *);
-void gather_wal(int64_t until_us, struct file_facts *);
+void gather_wal(int64_t until_us, int64_t max_bytes, struct file_facts *);
+/* Of the pages that a log's last commit counts: those that neither the file nor its frames have. */
+struct wal_gap {
+	int64_t file_pages, missing, first;
+};
+/* Unchanged where time or the log ran out. */
+void wal_gap_find(
+    int fd, int64_t page_size, int64_t frames, int64_t pages, int64_t until_us, struct wal_gap *);
 /* Pages that the file lacks are not missing after all: no more is expected than it holds. */
 void gather_excuse_short(struct file_facts *);
 void gather_journal(struct file_facts *);
@@ -39,8 +49,8 @@ void gather_journal(struct file_facts *);
 char *gather_beside(const struct file_facts *, const char *suffix) _must_check_;
 /*
  * Is there another process's RESERVED, PENDING or EXCLUSIVE lock?  For use while SQLite reads, from
- * any thread.  Asks both the kernel's list and SQLite's own file: the list leaves out processes of
- * other PID namespaces, the file knows only of RESERVED.
+ * any thread.  Asks SQLite's own file, where one is open: every writer has RESERVED until it is
+ * through.  Else the kernel's list, which leaves out processes of other PID namespaces and is dear.
  */
 struct sqlite3_file;
 struct lock_watch {

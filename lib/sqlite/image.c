@@ -111,6 +111,7 @@ set_header(struct file_facts *f, const unsigned char *h)
 		file_facts_set_int(f, FACT_PAGE_SIZE, page_size);
 	file_facts_set_int(f, FACT_WAL_MODE, h[18] == 2 && h[19] == 2);
 	file_facts_set_int(f, FACT_CHANGE_COUNTER, get_be32(h + 24));
+	file_facts_set_int(f, FACT_CHANGES, get_be32(h + 24));
 	file_facts_set_int(f, FACT_PAGE_COUNT_HEADER, get_be32(h + 28));
 	file_facts_set_int(
 	    f, FACT_PAGE_COUNT_VALID, get_be32(h + 28) > 0 && get_be32(h + 24) == get_be32(h + 92));
@@ -124,6 +125,9 @@ set_header(struct file_facts *f, const unsigned char *h)
 	file_facts_set_text(f, FACT_ENCODING, encoding <= 3 ? encodings[encoding] : "");
 	file_facts_set_int(f, FACT_USER_VERSION, (int32_t)get_be32(h + 60));
 	file_facts_set_int(f, FACT_APPLICATION_ID, (int32_t)get_be32(h + 68));
+	/* Signed; PRAGMA default_cache_size takes its absolute value. */
+	file_facts_set_int(
+	    f, FACT_DEFAULT_CACHE_PAGES, llabs((long long)(int32_t)get_be32(h + 48)));
 	snprintf(version, sizeof(version), "%u.%u.%u", writer / 1000000, writer / 1000 % 1000,
 	    writer % 1000);
 	file_facts_set_text(f, FACT_WRITER_LIBRARY, version);

@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "sqlite/gather.h"
 
+#include <fcntl.h>
 #include <jansson.h>
 #include <sqlite3.h>
 #include <stdio.h>
@@ -23,6 +24,12 @@
 /* Of an application of many processes each has the log open; who reads must not get lost among them. */
 #define HOLDERS_MAX 256
 #define OPEN_MAX    32
+/*
+ * The kernel tells its list by pages and finds its place again by counting: when a lock before that
+ * goes meanwhile, the next one is left out.  Longer lists are read several times, and all counts.
+ */
+#define PASSES 3
+#define PIECE  ((size_t)3 << 10)
 
 struct lock_line {
 	bool write;
@@ -87,6 +94,18 @@ shm_lock(const struct lock_line *l)
 	return "wal-open";
 }
 
+static bool
+is_known(json_t *holders, json_t *holder)
+{
+	json_t *o;
+	size_t i;
+
+	json_array_foreach (holders, i, o)
+		if (json_equal(o, holder))
+			return true;
+	return false;
+}
+
 static void
 add_holder(json_t *holders, const struct lock_line *l, const char *type)
 {
@@ -102,7 +121,9 @@ add_holder(json_t *holders, const struct lock_line *l, const char *type)
 	/* Of several marks that one process holds the lowest: it keeps the most. */
 	if (streq(type, "wal-read"))
 		json_object_set_new(o, "mark", json_integer(l->first - SHM_READ));
-	json_array_append_new(holders, o);
+	if (!is_known(holders, o))
+		json_array_append(holders, o);
+	json_decref(o);
 }
 
 static void
@@ -130,6 +151,24 @@ judge_line(const struct lock_line *l, const char *device, uint64_t inode, uint64
 	}
 }
 
+/* True: the kernel gave it in more than one piece. */
+static bool
+judge_list(FILE *file, const char *device, uint64_t inode, uint64_t shm, struct file_facts *f,
+    json_t *holders)
+{
+	size_t bytes = 0;
+	char line[256];
+
+	while (fgets(line, sizeof(line), file)) {
+		struct lock_line l;
+
+		bytes += strlen(line);
+		if (parse_line(line, &l))
+			judge_line(&l, device, inode, shm, f, holders);
+	}
+	return bytes > PIECE;
+}
+
 static uint64_t
 shm_inode(const struct file_facts *f)
 {
@@ -139,14 +178,40 @@ shm_inode(const struct file_facts *f)
 	return stat(path, &st) == 0 ? st.st_ino : 0;
 }
 
+/* A lock of another process anywhere in the file; true where that cannot be told. */
+static bool
+may_be_locked(const char *path)
+{
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	struct flock l = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+
+	if (fd < 0)
+		return errno != ENOENT;
+	return fcntl(fd, F_GETLK, &l) < 0 || l.l_type != F_UNLCK;
+}
+
+/*
+ * The kernel's list stops every lock on the host while it is written, a page at a time: with
+ * thousands of locks that is seconds.  Of a file that nobody has locked it would say nothing.  Our
+ * own descriptors are closed again: no connection of ours is open yet, whose locks would go along.
+ */
+static bool
+is_worth_the_list(const struct file_facts *f)
+{
+	_cleanup_free_ char *shm = gather_beside(f, "-shm");
+
+	return file_facts_int(f, FACT_FORMER_INODE) != 0 || may_be_locked(f->resolved) ||
+	       may_be_locked(shm);
+}
+
 void
 gather_locks(struct file_facts *f)
 {
 	uint64_t inode = (uint64_t)file_facts_int(f, FACT_INODE), shm = shm_inode(f);
 	_cleanup_free_ char *device = xstrdup(file_facts_text(f, FACT_DEVICE)), *text = NULL;
 	FILE *file = fopen("/proc/locks", "re");
+	bool worth = is_worth_the_list(f);
 	json_t *holders;
-	char line[256];
 
 	file_facts_set_int(f, FACT_LOCKS_VISIBLE, file != NULL);
 	if (!file)
@@ -155,16 +220,50 @@ gather_locks(struct file_facts *f)
 	file_facts_set_int(f, FACT_LOCK_RESERVED, 0);
 	file_facts_set_int(f, FACT_LOCK_PENDING, 0);
 	file_facts_set_int(f, FACT_LOCK_EXCLUSIVE, 0);
-	while (fgets(line, sizeof(line), file)) {
-		struct lock_line l;
-
-		if (parse_line(line, &l))
-			judge_line(&l, device, inode, shm, f, holders);
+	for (int pass = 0; worth && pass < PASSES; pass++) {
+		rewind(file);
+		if (!judge_list(file, device, inode, shm, f, holders))
+			break;
 	}
 	fclose(file);
 	text = json_dumps(holders, JSON_COMPACT);
 	json_decref(holders);
 	file_facts_set_json(f, FACT_LOCK_HOLDERS, text);
+}
+
+static int
+by_inode(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+size_t
+locks_held_inodes(uint64_t **ret)
+{
+	FILE *file = fopen("/proc/locks", "re");
+	size_t n = 0, cap = 0;
+	uint64_t *v = NULL;
+	char line[256];
+
+	while (file && fgets(line, sizeof(line), file)) {
+		struct lock_line l;
+
+		if (!parse_line(line, &l) || !l.write || l.last < PENDING_BYTE)
+			continue;
+		if (n == cap) {
+			cap = cap ? 2 * cap : 64;
+			v = xreallocarray(v, cap, sizeof(*v));
+		}
+		v[n++] = l.inode;
+	}
+	if (file)
+		fclose(file);
+	if (n > 0)
+		qsort(v, n, sizeof(*v), by_inode);
+	*ret = v;
+	return n;
 }
 
 void
@@ -198,8 +297,9 @@ lock_watch_writer(const struct lock_watch *w)
 {
 	int reserved = 0;
 
+	/* Every writer has that lock until it is through, the exclusive one too. */
 	if (w->file && w->file->pMethods &&
-	    w->file->pMethods->xCheckReservedLock(w->file, &reserved) == SQLITE_OK && reserved)
-		return true;
+	    w->file->pMethods->xCheckReservedLock(w->file, &reserved) == SQLITE_OK)
+		return reserved;
 	return writer_listed(w);
 }

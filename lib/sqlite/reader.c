@@ -36,6 +36,8 @@ reason_of(sqlite3 *db, int code)
 	int e = sqlite3_system_errno(db);
 
 	switch (code & 0xff) {
+	case SQLITE_ABORT: /* give_up() */
+		return "budget";
 	case SQLITE_BUSY:
 	case SQLITE_LOCKED:
 		return "locked";
@@ -58,7 +60,13 @@ verdict_from_db(struct verdict *v, sqlite3 *db, enum watch_why why)
 	case WATCH_TIMEOUT:
 		verdict_set(v, "timeout", code, "interrupted at its time limit");
 		return;
+	case WATCH_WAL:
+		v->gave_way = true;
+		verdict_set(
+		    v, "locked", code, "gave way to writers: the log grew while it was read");
+		return;
 	case WATCH_WRITER:
+		v->gave_way = true;
 		verdict_set(v, "locked", code, "gave way to a writer each time it was tried");
 		return;
 	case WATCH_NOTHING:
@@ -162,6 +170,14 @@ let_it_age(const struct stat *st)
 }
 
 /* ---- opening ---- */
+
+void
+reader_meter(const struct reader *r, int64_t budget_bytes, bool gentle, struct wal_meter *ret)
+{
+	bool in_place = r->how == READER_IN_PLACE && r->wal;
+
+	wal_meter_init(ret, in_place ? own_file(r->db) : NULL, wal_bytes(r), budget_bytes, gentle);
+}
 
 /* Without a connection of ours: then no lock of ours can be lost by closing. */
 static bool

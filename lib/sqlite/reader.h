@@ -12,6 +12,7 @@ struct sqlite3;
 struct verdict {
 	const char *reason; /* constant */
 	int code;           /* SQLite's extended code, 0 where it had no part in it */
+	bool gave_way;      /* to writers */
 	char text[512];
 };
 void verdict_set(struct verdict *, const char *reason, int code, const char *fmt, ...)
@@ -46,6 +47,23 @@ void reader_close(struct reader *);
 bool reader_unchanged(const struct reader *);
 /* An SHARED lock of ours keeps writers from committing. */
 bool reader_hinders_writers(const struct reader *);
+
+/* What its next statement may do to the log; of one that is not read in place beside one, nothing. */
+void reader_meter(const struct reader *, int64_t budget_bytes, bool gentle, struct wal_meter *ret);
+
+/*
+ * snapshot.c: as reader_open, but of a copy where others may write meanwhile: made within one view of the
+ * database, which the log may outgrow by wal_budget bytes.  It has no name and ends with us.
+ */
+bool snapshot_open(struct reader *, int64_t until_us, int64_t wal_budget, struct verdict *);
+
+/* copy.c: a folder of our own for a copy; 0, -ENOSPC where too little would be left, negative errno. */
+struct copy_folder {
+	char *dir;
+	int fd; /* locked while the folder is in use */
+};
+int copy_folder_make(struct copy_folder *, const char *temp_dir, int64_t bytes);
+void copy_folder_done(struct copy_folder *);
 
 /* copy.c: copies database and log, opens the copy, unlinks it.  As reader_open. */
 bool copy_open(struct reader *, int64_t until_us, struct verdict *);

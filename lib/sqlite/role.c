@@ -4,6 +4,7 @@
  */
 #include "base/clock.h"
 #include "base/text.h"
+#include "base/unit.h"
 #include "sqlite/answer.h"
 #include "sqlite/fleet.h"
 #include "sqlite/guard.h"
@@ -13,15 +14,22 @@
 
 #include <jansson.h>
 #include <math.h>
+#include <nss.h>
+#include <pwd.h>
 #include <sqlite3.h>
 #include <stdio.h>
 
 #define ADDRESS_SPACE  ((size_t)1 << 30)
 #define STATEMENTS_MAX 1000
-#define COLUMNS_MAX    100
-#define TRIES_MAX      5
-#define PAUSE_US       (20 * USEC_PER_MSEC)
-#define LOCK_WAIT_US   (2 * USEC_PER_SEC)
+/* So much of a log is read at each turn. */
+#define WAL_READ_MAX ((int64_t)1 << 30)
+#define COLUMNS_MAX  100
+#define TRIES_MAX    5
+#define GENTLE_TRIES 3
+#define PAUSE_US     (20 * USEC_PER_MSEC)
+/* A log that writers add to starts over at once. */
+#define SETTLE_US    (500 * USEC_PER_MSEC)
+#define LOCK_WAIT_US (2 * USEC_PER_SEC)
 
 struct statement {
 	unsigned n;
@@ -30,13 +38,17 @@ struct statement {
 	bool file, user;
 	size_t max_rows, max_bytes;
 	int64_t timeout_us;
+	int64_t wal_budget; /* bytes that the log may grow by while it is read */
+	bool gentle;        /* nor beyond what it reaches without us */
+	bool insists;       /* when that is in vain, within the budget */
 };
 
 struct job {
 	json_t *json;
 	char *path;
 	int64_t until_us, slice_us;
-	int64_t lock_wait_us; /* what is left for waiting on others, of the whole job */
+	int64_t begin_until_us; /* no statement begins after it */
+	int64_t lock_wait_us;   /* what is left for waiting on others, of the whole job */
 	struct file_facts facts;
 	struct watch watch;
 	struct reader reader;
@@ -63,10 +75,27 @@ get_path(json_t *job)
 	               : xstrdup(json_string_value(json_object_get(job, "path")));
 }
 
+/* In place of the names of what the job has once. */
+static void
+put_shared(json_t *params, json_t *shared)
+{
+	json_t *param;
+	size_t i;
+
+	json_array_foreach (params, i, param) {
+		const char *name = json_string_value(json_object_get(param, "shared"));
+
+		if (name)
+			json_array_set(params, i, json_object_get(shared, name));
+	}
+}
+
 static struct statement
-get_statement(json_t *o)
+get_statement(json_t *o, json_t *shared)
 {
 	const char *source = json_string_value(json_object_get(o, "source"));
+
+	put_shared(json_object_get(o, "params"), shared);
 
 	return (struct statement){
 		.n = (unsigned)get_int(o, "n", 0),
@@ -77,6 +106,9 @@ get_statement(json_t *o)
 		.max_rows = (size_t)get_int(o, "max_rows", 10000),
 		.max_bytes = (size_t)MIN(get_int(o, "max_bytes", 4 << 20), 16 << 20),
 		.timeout_us = get_int(o, "timeout_ms", 5000) * USEC_PER_MSEC,
+		.wal_budget = get_int(o, "wal_budget", INT64_MAX),
+		.gentle = json_is_true(json_object_get(o, "gentle")),
+		.insists = json_is_true(json_object_get(o, "insists")),
 	};
 }
 
@@ -101,7 +133,7 @@ static struct gather_how
 get_how(const struct job *j, json_t *statements)
 {
 	static const char *const log[] = { "wal_valid_", "wal_committed_", "wal_damage",
-		"wal_frames", "wal_foreign" };
+		"wal_frames", "wal_foreign", "wal_gap", "wal_unread" };
 	static const char *const users[] = { "replaced_holders", "mapped_holders",
 		"users_visible" };
 	static const char *const strays[] = { "misplaced" };
@@ -110,6 +142,7 @@ get_how(const struct job *j, json_t *statements)
 		.scan_wal = asks_for(statements, ARRAY_SIZE(log), log),
 		.users = asks_for(statements, ARRAY_SIZE(users), users),
 		.strays = asks_for(statements, ARRAY_SIZE(strays), strays),
+		.wal_read_max = get_int(j->json, "wal_read_max", WAL_READ_MAX),
 		.pre_read = json_is_true(json_object_get(j->json, "pre_read")),
 	};
 }
@@ -152,12 +185,13 @@ looks_numeric(const char *s, bool *ret_integer)
 static int
 bind_param(sqlite3_stmt *st, int i, json_t *param)
 {
-	const char *s = json_string_value(param);
+	json_t *text = json_object_get(param, "text");
+	const char *s = json_string_value(text ? text : param);
 	bool integer = false;
 
 	if (!s)
 		return sqlite3_bind_null(st, i);
-	if (!looks_numeric(s, &integer))
+	if (text || !looks_numeric(s, &integer))
 		return sqlite3_bind_text(st, i, s, -1, SQLITE_TRANSIENT);
 	if (integer)
 		return sqlite3_bind_int64(st, i, strtoll(s, NULL, 10));
@@ -228,24 +262,46 @@ step_all(sqlite3 *db, sqlite3_stmt *st, struct answer *a, struct verdict *v)
 		verdict_from_db(v, db, WATCH_NOTHING);
 }
 
+static void
+tell_growth(const struct job *j, int64_t took_us, struct verdict *v)
+{
+	_cleanup_free_ char *grown = unit_format((double)j->watch.meter.grown_bytes, UNIT_BYTES);
+	_cleanup_free_ char *took = duration_format(took_us);
+
+	verdict_set(v, "locked", v->code,
+	    "gave way to writers after %s: the log had grown by %s and cannot start over while it "
+	    "is read",
+	    took, grown);
+}
+
 /* Why the watch interrupted, having told it in the verdict too. */
 static enum watch_why
 run_once(struct job *j, sqlite3 *db, const struct statement *s, int64_t until_us, struct answer *a,
     struct verdict *v)
 {
 	bool yields = db != j->memory && reader_hinders_writers(&j->reader);
+	int64_t start = clock_now_us();
 	sqlite3_stmt *st = NULL;
+	struct wal_meter meter;
 	enum watch_why why;
 
 	*v = (struct verdict){ .reason = "" };
 	answer_reset(a);
 	watch_begin(&j->watch, db, until_us, yields ? j->slice_us : 0, &j->reader.locks);
+	if (db != j->memory) {
+		reader_meter(&j->reader, s->wal_budget, s->gentle, &meter);
+		watch_meter(&j->watch, &meter);
+	}
 	if (prepare(db, s, &st, v))
 		step_all(db, st, a, v);
 	why = watch_end(&j->watch);
 	if ((v->code & 0xff) == SQLITE_INTERRUPT)
 		verdict_from_db(v, db, why);
+	if (v->gave_way && why == WATCH_WAL)
+		tell_growth(j, clock_now_us() - start, v);
 	sqlite3_finalize(st);
+	if (db != j->memory)
+		wal_meter_settle(&meter, MIN(SETTLE_US, MAX(j->until_us - clock_now_us(), 0)));
 	return why;
 }
 
@@ -302,10 +358,16 @@ static void
 run_on_file(
     struct job *j, const struct statement *s, int64_t until_us, struct answer *a, struct verdict *v)
 {
-	for (int tries = 1;; tries++) {
-		enum watch_why why = try_on_file(j, s, until_us, a, v);
+	struct statement t = *s;
 
-		if (v->reason[0] == '\0' || !is_passing(j, v, tries) ||
+	for (int tries = 1;; tries++) {
+		enum watch_why why = try_on_file(j, &t, until_us, a, v);
+
+		if (why == WATCH_WAL && t.gentle && t.insists && v->reason[0]) {
+			t.gentle = tries < GENTLE_TRIES;
+			continue;
+		}
+		if (why == WATCH_WAL || v->reason[0] == '\0' || !is_passing(j, v, tries) ||
 		    (tries >= TRIES_MAX && why == WATCH_WRITER))
 			return;
 		if (!may_wait(j, until_us))
@@ -320,8 +382,9 @@ send_done(const struct statement *s, const struct answer *a, const struct verdic
 {
 	_cleanup_free_ char *clean = text_from_peer(v->text, strlen(v->text), sizeof(v->text));
 	const char *state = v->reason[0] ? "unknown" : a->truncated ? "truncated" : "complete";
-	json_t *o = json_pack("{s:i, s:f, s:s, s:s, s:s}", "n", (int)s->n, "ms", (double)us / 1000,
-	    "state", state, "reason", v->reason, "text", clean);
+	json_t *o =
+	    json_pack("{s:i, s:f, s:s, s:s, s:s, s:b}", "n", (int)s->n, "ms", (double)us / 1000,
+	        "state", state, "reason", v->reason, "text", clean, "gave_way", v->gave_way);
 	_cleanup_free_ char *text = json_dumps(o, JSON_COMPACT | JSON_REAL_PRECISION(6));
 
 	json_decref(o);
@@ -336,7 +399,7 @@ serve_statement(struct job *j, const struct statement *s)
 	struct verdict v = { .reason = "" };
 	int r = 0;
 
-	if (start >= j->until_us)
+	if (start >= j->begin_until_us)
 		verdict_set(&v, "budget", 0, "the time of this run was over");
 	else if (s->file)
 		run_once(j, j->memory, s, until, &a, &v);
@@ -354,6 +417,15 @@ serve_statement(struct job *j, const struct statement *s)
 
 /* ---- the job ---- */
 
+static bool
+open_reader(struct job *j, struct verdict *v)
+{
+	if (json_is_true(json_object_get(j->json, "copy")))
+		return snapshot_open(
+		    &j->reader, j->until_us, get_int(j->json, "copy_wal_budget", INT64_MAX), v);
+	return reader_open(&j->reader, j->until_us, v);
+}
+
 static void
 open_file(struct job *j)
 {
@@ -361,9 +433,8 @@ open_file(struct job *j)
 
 	if (json_is_true(json_object_get(j->json, "closed")))
 		verdict_set(&j->closed, "crash", 0, "SQLite fell when it opened the file");
-	for (int tries = 1; !j->closed.reason[0] && !reader_open(&j->reader, j->until_us, &v);
-	     tries++) {
-		if (is_passing(j, &v, tries) && may_wait(j, j->until_us)) {
+	for (int tries = 1; !j->closed.reason[0] && !open_reader(j, &v); tries++) {
+		if (!v.gave_way && is_passing(j, &v, tries) && may_wait(j, j->until_us)) {
 			v = (struct verdict){ .reason = "" };
 			continue;
 		}
@@ -419,7 +490,7 @@ serve_all(struct job *j)
 	 * does not take those answers along. */
 	for (int round = 0; round < 2; round++) {
 		json_array_foreach (statements, i, o) {
-			struct statement s = get_statement(o);
+			struct statement s = get_statement(o, json_object_get(j->json, "shared"));
 
 			if (r == 0 && s.file == (round == 0))
 				r = serve_statement(j, &s);
@@ -438,8 +509,13 @@ serve_job(struct job *j)
 	if (!j->path || json_array_size(json_object_get(j->json, "statements")) > STATEMENTS_MAX)
 		return -EINVAL;
 	j->until_us = clock_now_us() + deadline_us;
+	j->begin_until_us = MIN(j->until_us,
+	    clock_now_us() +
+	        get_int(j->json, "begin_ms", deadline_us / USEC_PER_MSEC) * USEC_PER_MSEC);
 	j->slice_us = get_int(j->json, "slice_ms", 250) * USEC_PER_MSEC;
-	j->lock_wait_us = MIN(LOCK_WAIT_US, deadline_us / 4);
+	j->lock_wait_us =
+	    MIN(get_int(j->json, "lock_wait_ms", LOCK_WAIT_US / USEC_PER_MSEC) * USEC_PER_MSEC,
+	        deadline_us / 4);
 	j->closed.reason = "";
 	j->reader.facts = &j->facts;
 	j->reader.watch = &j->watch;
@@ -479,6 +555,10 @@ static int
 sqlite_begin(void)
 {
 	sqlite3_hard_heap_limit64(GUARD_HEAP_BYTES);
+	/* No directory service is asked for an owner's name: what it needs is not granted, and it may be slow. */
+	__nss_configure_lookup("passwd", "files");
+	/* Older C libraries load code for that, which is not possible later. */
+	(void)getpwuid(0);
 	return reader_vfs_register();
 }
 
@@ -486,9 +566,16 @@ const struct worker_role sqlite_role = {
 	.name = "sqlite",
 	.address_space = ADDRESS_SPACE,
 	.idle_io = true,
+	.sandbox = SANDBOX_COPIES,
 	.serve = sqlite_serve,
 	.begin = sqlite_begin,
 };
+
+void
+sqlite_role_sweep(const char *temp_dir)
+{
+	copy_sweep(temp_dir);
+}
 
 const char *
 sqlite_role_library(void)

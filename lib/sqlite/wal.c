@@ -4,6 +4,7 @@
  */
 #include "base/clock.h"
 #include "base/str.h"
+#include "base/unit.h"
 #include "sqlite/bytes.h"
 #include "sqlite/gather.h"
 
@@ -11,8 +12,7 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
-#define WAL_SCAN_MAX ((int64_t)1 << 30)
-#define WAL_SCANS    8
+#define WAL_SCANS 8
 
 struct wal_scan {
 	int fd;
@@ -23,8 +23,11 @@ struct wal_scan {
 	bool page_one;
 	uint32_t counter;
 	bool head_broken;
-	int64_t until_us;
+	int64_t until_us, max_bytes;
 	bool unfinished;
+	int64_t all; /* frames that there is room for; frames: those that are read */
+	bool more;   /* behind those, of the same generation */
+	struct wal_gap gap;
 };
 
 static void
@@ -91,6 +94,7 @@ wal_follow(struct wal_scan *w, uint32_t sum[2])
 
 	for (int64_t i = 0; i < w->frames; i++) {
 		uint32_t commit;
+		bool ours;
 
 		if (clock_now_us() > w->until_us) {
 			w->unfinished = true;
@@ -98,11 +102,14 @@ wal_follow(struct wal_scan *w, uint32_t sum[2])
 		}
 		if (bytes_pread(w->fd, frame, size, WAL_HEAD + i * (int64_t)size) != (ssize_t)size)
 			return;
-		wal_checksum(w->big_endian, frame, 8, sum);
-		wal_checksum(w->big_endian, frame + FRAME_HEAD, w->page_size, sum);
 		commit = get_be32(frame + 4);
-		if (get_be32(frame + 8) != w->salt[0] || get_be32(frame + 12) != w->salt[1] ||
-		    sum[0] != get_be32(frame + 16) || sum[1] != get_be32(frame + 20)) {
+		/* The salts first: most of a log that is long may be of older generations. */
+		ours = get_be32(frame + 8) == w->salt[0] && get_be32(frame + 12) == w->salt[1];
+		if (ours) {
+			wal_checksum(w->big_endian, frame, 8, sum);
+			wal_checksum(w->big_endian, frame + FRAME_HEAD, w->page_size, sum);
+		}
+		if (!ours || sum[0] != get_be32(frame + 16) || sum[1] != get_be32(frame + 20)) {
 			if (right)
 				w->broken = i;
 			right = false;
@@ -131,7 +138,8 @@ wal_begin(struct wal_scan *w, int64_t size)
 	w->valid = w->committed = w->committed_pages = 0;
 	w->page_one = false;
 	w->broken = w->commit_after = -1;
-	w->frames = size > 0 ? (size - WAL_HEAD) / (FRAME_HEAD + (int64_t)w->page_size) : 0;
+	w->all = size > 0 ? (size - WAL_HEAD) / (FRAME_HEAD + (int64_t)w->page_size) : 0;
+	w->frames = MIN(w->all, w->max_bytes / (FRAME_HEAD + (int64_t)w->page_size));
 }
 
 /*
@@ -160,6 +168,18 @@ wal_behind_header(struct wal_scan *w, const unsigned char *head, int64_t size, i
 	w->broken = 0;
 }
 
+/* Frames of one generation lie before those of the one that they overwrite: the first tells of all. */
+static bool
+goes_on_behind(const struct wal_scan *w)
+{
+	int64_t size = FRAME_HEAD + (int64_t)w->page_size;
+	unsigned char head[FRAME_HEAD];
+
+	return w->all > w->frames &&
+	       bytes_pread(w->fd, head, FRAME_HEAD, WAL_HEAD + w->frames * size) == FRAME_HEAD &&
+	       get_be32(head + 8) == w->salt[0] && get_be32(head + 12) == w->salt[1];
+}
+
 /* -1: it was restarted meanwhile. */
 static int
 wal_scan_once(struct wal_scan *w, int64_t size, int64_t page_size)
@@ -174,6 +194,7 @@ wal_scan_once(struct wal_scan *w, int64_t size, int64_t page_size)
 		wal_follow(w, sum);
 	else
 		wal_behind_header(w, head, size, page_size);
+	w->more = w->page_size > 0 && goes_on_behind(w);
 	if ((right || w->head_broken) && (bytes_pread(w->fd, again, WAL_HEAD, 0) != WAL_HEAD ||
 	                                     memcmp(head, again, WAL_HEAD) != 0))
 		return -1;
@@ -225,33 +246,91 @@ set_foreign(struct file_facts *f, const struct wal_scan *w)
 }
 
 static void
-set_wal(struct file_facts *f, const struct wal_scan *w)
+set_damage(struct file_facts *f, const struct wal_scan *w)
 {
 	char text[128];
 
-	file_facts_set_int(f, FACT_WAL_FRAMES, w->frames);
+	file_facts_set_int(f, FACT_WAL_DAMAGED, w->commit_after >= 0);
+	if (w->commit_after >= 0 && w->head_broken)
+		snprintf(text, sizeof(text), "the header of the log is broken, frame %lld commits",
+		    (long long)w->commit_after + 1);
+	else if (w->commit_after >= 0)
+		snprintf(text, sizeof(text),
+		    "checksum breaks at frame %lld of %lld, frame %lld commits",
+		    (long long)w->broken + 1, (long long)w->all, (long long)w->commit_after + 1);
+	if (w->commit_after >= 0)
+		file_facts_set_text(f, FACT_WAL_DAMAGE, text);
+}
+
+/* What was not read is not whole for that. */
+static void
+set_unread(struct file_facts *f, const struct wal_scan *w)
+{
+	int64_t frame = FRAME_HEAD + (int64_t)w->page_size;
+	_cleanup_free_ char *all = unit_format((double)(w->all * frame), UNIT_BYTES);
+	_cleanup_free_ char *read = unit_format((double)(w->valid * frame), UNIT_BYTES);
+	char text[160];
+
+	snprintf(text, sizeof(text),
+	    "the log has %s: its checksums hold through the first %s, the rest is not read%s", all,
+	    read, w->unfinished ? " for want of time" : "");
+	file_facts_set_text(f, FACT_WAL_UNREAD, text);
+}
+
+/*
+ * Each page of the last commit is in the log or in the file, also while others write: the log starts
+ * over only when the file has grown to all of them.
+ */
+static void
+find_gap(const struct file_facts *f, struct wal_scan *w)
+{
+	struct stat st;
+
+	w->gap = (struct wal_gap){ 0 };
+	if (w->commit_after >= 0 || w->committed == 0 ||
+	    w->page_size != file_facts_int(f, FACT_PAGE_SIZE) || stat(f->resolved, &st) < 0 ||
+	    st.st_size == 0)
+		return;
+	w->gap.file_pages = st.st_size / w->page_size;
+	wal_gap_find(w->fd, w->page_size, w->committed, w->committed_pages, w->until_us, &w->gap);
+}
+
+/* A file that is shorter than its own header says was cut off: that says more. */
+static void
+set_gap(struct file_facts *f, const struct wal_scan *w)
+{
+	char text[192];
+
+	if (w->gap.missing == 0) {
+		/* Pages that the file lacks may be in the log. */
+		gather_excuse_short(f);
+		return;
+	}
+	if (gather_is_short(f) || file_facts_known(f, FACT_WAL_FOREIGN))
+		return;
+	snprintf(text, sizeof(text),
+	    "the last commit counts %lld pages, the file has %lld, and %lld (the first: page %lld) "
+	    "are in neither of them",
+	    (long long)w->committed_pages, (long long)w->gap.file_pages, (long long)w->gap.missing,
+	    (long long)w->gap.first);
+	file_facts_set_text(f, FACT_WAL_GAP, text);
+}
+
+static void
+set_wal(struct file_facts *f, const struct wal_scan *w)
+{
+	file_facts_set_int(f, FACT_WAL_FRAMES, w->all);
 	file_facts_set_int(f, FACT_WAL_VALID_FRAMES, w->valid);
 	file_facts_set_int(f, FACT_WAL_VALID_BYTES,
 	    w->frames == 0 ? 0 : WAL_HEAD + w->valid * (FRAME_HEAD + (int64_t)w->page_size));
 	file_facts_set_int(f, FACT_WAL_COMMITTED_FRAMES, w->committed);
 	file_facts_set_int(f, FACT_WAL_COMMITTED_PAGES, w->committed_pages);
-	file_facts_set_int(f, FACT_WAL_DAMAGED, w->commit_after >= 0);
-	if (w->commit_after >= 0 && w->head_broken) {
-		snprintf(text, sizeof(text), "the header of the log is broken, frame %lld commits",
-		    (long long)w->commit_after + 1);
-		file_facts_set_text(f, FACT_WAL_DAMAGE, text);
-	} else if (w->commit_after >= 0) {
-		snprintf(text, sizeof(text),
-		    "checksum breaks at frame %lld of %lld, frame %lld commits",
-		    (long long)w->broken + 1, (long long)w->frames, (long long)w->commit_after + 1);
-		file_facts_set_text(f, FACT_WAL_DAMAGE, text);
-	}
+	set_damage(f, w);
+	set_foreign(f, w);
 	if (w->committed > 0) {
 		file_facts_set_int(f, FACT_PAGE_COUNT, w->committed_pages);
-		/* Pages that the file lacks may be in the log. */
-		gather_excuse_short(f);
+		set_gap(f, w);
 	}
-	set_foreign(f, w);
 }
 
 static bool
@@ -261,26 +340,44 @@ same_break(const struct wal_scan *a, const struct wal_scan *b)
 	       memcmp(a->salt, b->salt, sizeof(a->salt)) == 0;
 }
 
+static bool
+same_gap(const struct wal_scan *a, const struct wal_scan *b)
+{
+	return a->gap.missing > 0 && a->committed == b->committed &&
+	       memcmp(&a->gap, &b->gap, sizeof(a->gap)) == 0 &&
+	       memcmp(a->salt, b->salt, sizeof(a->salt)) == 0;
+}
+
 /*
  * A frame may be read before a writer has filled it and those behind it after that, which looks like
  * damage.  Damage stays where it is; a frame of a living log does not stay broken.
  */
 void
-gather_wal(int64_t until_us, struct file_facts *f)
+gather_wal(int64_t until_us, int64_t max_bytes, struct file_facts *f)
 {
 	_cleanup_free_ char *path = gather_beside(f, "-wal");
 	_cleanup_close_ int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-	struct wal_scan w = { .fd = fd, .until_us = until_us }, before = { .commit_after = -1 };
+	struct wal_scan w = { .fd = fd, .until_us = until_us, .max_bytes = max_bytes },
+	                before = { .commit_after = -1 };
 	struct stat st;
 
 	for (int i = 0; fd >= 0 && i < WAL_SCANS; i++) {
-		if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size > WAL_SCAN_MAX)
+		if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
 			return;
 		if (wal_scan_once(&w, st.st_size, file_facts_int(f, FACT_PAGE_SIZE)) < 0)
 			continue;
-		if (w.unfinished)
+		if (w.commit_after < 0 && (w.unfinished || w.more)) {
+			set_unread(f, &w);
 			return;
-		if (w.commit_after < 0 || same_break(&before, &w)) {
+		}
+		/* What holds behind the damage is not known: it alone is told. */
+		if (w.more && same_break(&before, &w)) {
+			set_damage(f, &w);
+			return;
+		}
+		find_gap(f, &w);
+		if ((w.commit_after < 0 && w.gap.missing == 0) || same_break(&before, &w) ||
+		    same_gap(&before, &w)) {
 			set_wal(f, &w);
 			return;
 		}
@@ -288,8 +385,12 @@ gather_wal(int64_t until_us, struct file_facts *f)
 		bytes_pause();
 	}
 	/* It moves faster than we read: alive, and no break stays. */
-	if (fd >= 0) {
-		w.commit_after = -1;
+	if (fd < 0)
+		return;
+	w.commit_after = -1;
+	w.gap.missing = 0;
+	if (w.more)
+		set_unread(f, &w);
+	else
 		set_wal(f, &w);
-	}
 }

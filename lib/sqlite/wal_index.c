@@ -26,7 +26,7 @@ struct wal_log {
 };
 
 struct wal_index {
-	uint32_t frames, taken_over, marks[READ_MARKS];
+	uint32_t changes, frames, taken_over, marks[READ_MARKS];
 	unsigned char salts[8];
 };
 
@@ -61,6 +61,7 @@ index_read(int fd, struct wal_index *ret)
 
 	if (bytes_pread(fd, p, sizeof(p), 0) != (ssize_t)sizeof(p) || !index_holds(p))
 		return false;
+	ret->changes = get_native32(p + 8);
 	ret->frames = get_native32(p + 16);
 	memcpy(ret->salts, p + 32, 8);
 	ret->taken_over = get_native32(p + 96);
@@ -185,6 +186,7 @@ gather_wal_index(struct file_facts *f)
 		for (off_t i = 1; i < READ_MARKS && !pinned; i++)
 			pinned = is_locked(shm, SHM_READ + i, &hidden) && hidden;
 		file_facts_set_int(f, FACT_WAL_PINNED, pinned);
+		file_facts_set_int(f, FACT_CHANGES, index.changes);
 		file_facts_set_int(f, FACT_WAL_CHECKPOINTED_FRAMES, index.taken_over);
 		set_live(f, index.frames, log.page_size);
 		return;

@@ -7,6 +7,8 @@
 #include <sqlite3.h>
 
 #define TICK_US (10 * USEC_PER_MSEC)
+/* A log may grow by some 100 kB in it. */
+#define METER_TICK_US (1 * USEC_PER_MSEC)
 
 static void
 wait_until(struct watch *w, int64_t at_us)
@@ -25,6 +27,8 @@ look(struct watch *w, int64_t now)
 	if (w->why == WATCH_NOTHING && w->yields && now >= w->yield_from_us &&
 	    lock_watch_writer(&w->locks))
 		w->why = WATCH_WRITER;
+	if (w->why == WATCH_NOTHING && w->metered && wal_meter_is_over(&w->meter))
+		w->why = WATCH_WAL;
 	/* Again at each tick: an interrupt between two steps is forgotten. */
 	if (w->why != WATCH_NOTHING)
 		sqlite3_interrupt(w->db);
@@ -45,7 +49,9 @@ watch_main(void *arg)
 		}
 		look(w, now);
 		next = now + TICK_US;
-		if (w->why == WATCH_NOTHING && w->yields && w->yield_from_us > now)
+		if (w->why == WATCH_NOTHING && w->metered)
+			next = MIN(now + METER_TICK_US, w->timeout_at_us);
+		else if (w->why == WATCH_NOTHING && w->yields && w->yield_from_us > now)
 			next = MIN(w->yield_from_us, w->timeout_at_us);
 		else if (w->why == WATCH_NOTHING && !w->yields)
 			next = w->timeout_at_us;
@@ -95,10 +101,21 @@ watch_begin(struct watch *w, struct sqlite3 *db, int64_t timeout_at_us, int64_t 
 	w->db = db;
 	w->why = WATCH_NOTHING;
 	w->timeout_at_us = timeout_at_us;
+	w->metered = false;
 	w->yields = yield_after_us > 0 && locks;
 	w->yield_from_us = clock_now_us() + yield_after_us;
 	if (locks)
 		w->locks = *locks;
+	pthread_cond_signal(&w->changed);
+	pthread_mutex_unlock(&w->mutex);
+}
+
+void
+watch_meter(struct watch *w, const struct wal_meter *meter)
+{
+	pthread_mutex_lock(&w->mutex);
+	w->meter = *meter;
+	w->metered = meter->index != NULL;
 	pthread_cond_signal(&w->changed);
 	pthread_mutex_unlock(&w->mutex);
 }

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "sqlite/backup.h"
+#include "sqlite/damage.h"
 #include "sqlite/write_role.h"
 
 #include <jansson.h>
@@ -127,13 +128,16 @@ static enum state
 run_check(struct writer *w)
 {
 	sqlite3_stmt *st = NULL;
-	int rc = sqlite3_prepare_v2(w->db, "PRAGMA quick_check(1)", -1, &st, NULL);
+	int rc = sqlite3_prepare_v2(w->db, "PRAGMA quick_check(100)", -1, &st, NULL);
 	enum state state;
 
 	if (rc == SQLITE_OK)
 		rc = sqlite3_step(st);
+	while (
+	    rc == SQLITE_ROW && !damage_is_of_file((const char *)sqlite3_column_text(st, 0) ?: ""))
+		rc = sqlite3_step(st);
 	state = ended(w, rc);
-	if (rc == SQLITE_ROW && !streq((const char *)sqlite3_column_text(st, 0) ?: "", "ok")) {
+	if (rc == SQLITE_ROW) {
 		snprintf(w->text, sizeof(w->text), "damaged: %s",
 		    (const char *)sqlite3_column_text(st, 0) ?: "");
 		state = STATE_FAILED;
@@ -299,6 +303,7 @@ write_begin(void)
 
 const struct worker_role sqlite_write_role = {
 	.name = "sqlite-write",
+	.sandbox = SANDBOX_CHANGES,
 	.serve = write_serve,
 	.begin = write_begin,
 };

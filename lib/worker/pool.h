@@ -42,6 +42,7 @@ struct worker_proc {
 	bool killed;
 	bool hung; /* killed, yet there after GRACE_US */
 	siginfo_t status;
+	char *fatal_call; /* that its filter ended it for; NULL: not known */
 	struct event *readable, *writable, *exited, *grace, *again;
 	struct evbuffer *in;
 };

@@ -35,6 +35,7 @@ worker_proc_free(struct worker_proc *proc)
 		evbuffer_free(proc->in);
 	closep(&proc->fd);
 	closep(&proc->pidfd);
+	free(proc->fatal_call);
 	free(proc);
 }
 
@@ -68,7 +69,8 @@ proc_verdict(const struct worker_proc *proc, struct err *err)
 
 	if (proc->status.si_code == CLD_KILLED || proc->status.si_code == CLD_DUMPED) {
 		name = sigabbrev_np(proc->status.si_status);
-		err_set(err, -EIO, "%s worker ended by SIG%s", role, name ? name : "?");
+		err_set(err, -EIO, "%s worker ended by SIG%s%s%s", role, name ? name : "?",
+		    proc->fatal_call ? " for the system call " : "", proc->fatal_call ?: "");
 		return WORKER_CRASHED;
 	}
 	if (proc->status.si_code == CLD_EXITED)
@@ -115,9 +117,24 @@ proc_settle(struct worker_proc *proc)
 	worker_pool_wake(pool);
 }
 
+/* What is left of a process says more before it is reaped. */
+static void
+proc_ask_remains(struct worker_proc *proc)
+{
+	siginfo_t status = { 0 };
+
+	if (proc->pool->role->sandbox == SANDBOX_NONE || proc->fatal_call ||
+	    waitid(P_PIDFD, (id_t)proc->pidfd, &status, WEXITED | WNOHANG | WNOWAIT) < 0)
+		return;
+	if (status.si_pid == proc->pid && status.si_code != CLD_EXITED &&
+	    status.si_status == SIGSYS)
+		proc->fatal_call = sandbox_fatal_call(proc->pid);
+}
+
 bool
 worker_proc_reap(struct worker_proc *proc)
 {
+	proc_ask_remains(proc);
 	proc->status.si_pid = 0;
 	/* ECHILD: someone ignores SIGCHLD or reaps every child; then the status is lost. */
 	if (waitid(P_PIDFD, (id_t)proc->pidfd, &proc->status, WEXITED | WNOHANG) < 0)

@@ -15,19 +15,13 @@
 #include <sys/syscall.h>
 #include <sys/uio.h>
 
-/* They reserve terabytes of addresses. */
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define SANITIZED 1
-#endif
-#endif
-#ifndef SANITIZED
-#define SANITIZED 0
-#endif
-
-enum { EXIT_ROLE_FAILED = 1, EXIT_BAD_FRAME = 2, EXIT_NO_PARENT = 3, EXIT_NOT_OURS = 64 };
+enum {
+	EXIT_ROLE_FAILED = 1,
+	EXIT_BAD_FRAME = 2,
+	EXIT_NO_PARENT = 3,
+	EXIT_NO_SANDBOX = 4,
+	EXIT_NOT_OURS = 64
+};
 
 const struct worker_role *
 worker_role_find(const char *name)
@@ -36,6 +30,12 @@ worker_role_find(const char *name)
 		if (streq((*r)->name, name))
 			return *r;
 	return NULL;
+}
+
+const char *
+worker_confinement_missing(void)
+{
+	return sandbox_available() ? NULL : "filter of system calls (CONFIG_SECCOMP_FILTER)";
 }
 
 static int
@@ -161,7 +161,7 @@ harden(const struct worker_role *role)
 	prctl(PR_SET_NAME, name);
 	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 	setrlimit(RLIMIT_CORE, &none);
-	if (role->address_space > 0 && !SANITIZED) {
+	if (role->address_space > 0 && !WORKER_SANITIZED) {
 		struct rlimit as = { role->address_space, role->address_space };
 
 		if (setrlimit(RLIMIT_AS, &as) < 0)
@@ -171,6 +171,20 @@ harden(const struct worker_role *role)
 		syscall(
 		    SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, IOPRIO_PRIO_VALUE(IOPRIO_CLASS_IDLE, 0));
 	fcntl(WORKER_FD, F_SETFD, FD_CLOEXEC);
+}
+
+/* Where the kernel has none, the daemon said so when it started. */
+static void
+confine(const struct worker_role *role)
+{
+	struct err err = { 0 };
+
+	if (role->sandbox == SANDBOX_NONE || !sandbox_available())
+		return;
+	if (sandbox_enter(role->sandbox, &err) < 0) {
+		fprintf(stderr, "%s worker: %s\n", role->name, err.msg);
+		exit(EXIT_NO_SANDBOX);
+	}
 }
 
 void
@@ -189,5 +203,6 @@ worker_main_if_asked(int argc, char **argv)
 	harden(role);
 	if (role->begin && role->begin() != 0)
 		exit(EXIT_ROLE_FAILED);
+	confine(role);
 	serve_for_ever(role);
 }

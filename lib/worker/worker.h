@@ -1,5 +1,6 @@
 #pragma once
 #include "base/err.h"
+#include "worker/sandbox.h"
 #include <event2/event.h>
 #include <sys/types.h>
 /*
@@ -25,9 +26,16 @@ struct worker_role {
 	 */
 	int (*serve)(uint32_t type, const char *payload, size_t len);
 	int (*begin)(void); /* once, may be NULL; nonzero: fatal */
+	/*
+	 * From then on: no sockets, programs or other processes, and of files so much.  A kernel
+	 * without filters goes without.
+	 */
+	enum sandbox sandbox;
 };
 /* The table of roles, NULL-terminated; defined by each program that spawns workers. */
 extern const struct worker_role *const worker_roles[];
+/* NULL, or what this kernel lacks to confine those that ask for it. */
+const char *worker_confinement_missing(void);
 /* First thing in main(): when argv asks for a worker, becomes it and never returns. */
 void worker_main_if_asked(int argc, char **argv);
 /*

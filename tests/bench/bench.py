@@ -6,8 +6,12 @@ import signal
 import sys
 import time
 
+import anomaly_part
 import catalogue_part
 import cycle
+import fleet_part
+import forecast_part
+import history_part
 import http_part
 import jitter
 import memory
@@ -15,6 +19,7 @@ import minute
 import report
 import scale
 import sqlite_part
+import writer_part
 from fixture import Bench, Failure
 
 PARTS = {
@@ -22,9 +27,14 @@ PARTS = {
     "minute": ("A minute of the default catalogue", minute.measure),
     "memory": ("Memory", memory.measure),
     "http": ("The API", http_part.measure),
+    "history": ("History", history_part.measure),
     "sqlite": ("SQLite", sqlite_part.measure),
+    "fleet": ("A fleet of SQLite files", fleet_part.measure),
+    "writer": ("A SQLite database under a writer", writer_part.measure),
     "jitter": ("Start jitter", jitter.measure),
     "scale": ("Many databases", scale.measure),
+    "anomaly": ("What is unusual at this hour", anomaly_part.measure),
+    "forecast": ("The time until a limit", forecast_part.measure),
     "catalogue": ("The catalogue on a large schema", catalogue_part.measure),
 }
 

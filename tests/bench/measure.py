@@ -57,10 +57,13 @@ def family_ns(pid):
 
 def memory_kb(pid, field="VmRSS"):
     path = f"/proc/{pid}/status" if field.startswith("Vm") else f"/proc/{pid}/smaps_rollup"
-    with open(path, encoding="ascii", errors="replace") as f:
-        for line in f:
-            if line.startswith(field + ":"):
-                return int(line.split()[1])
+    try:
+        with open(path, encoding="ascii", errors="replace") as f:
+            for line in f:
+                if line.startswith(field + ":"):
+                    return int(line.split()[1])
+    except (FileNotFoundError, ProcessLookupError):
+        pass  # a worker that has just ended
     return 0
 
 

@@ -50,7 +50,11 @@ def pytest_generate_tests(metafunc):
 
 
 def pytest_terminal_summary(terminalreporter):
-    """With DBHEALTH_CATALOGUE, a line a check instead of a line a test."""
+    """What tests measured; with DBHEALTH_CATALOGUE, a line a check instead of a line a test."""
+    figures = [dict(report.user_properties)["figures"] for status in ("passed", "failed")
+               for report in terminalreporter.stats.get(status, []) if "figures" in dict(report.user_properties)]
+    for line in figures:
+        terminalreporter.write_line(line)
     if not os.environ.get("DBHEALTH_CATALOGUE"):
         return
     proofs = collections.defaultdict(collections.Counter)

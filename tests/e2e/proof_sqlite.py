@@ -42,15 +42,15 @@ def look(folder, dsn, check, **more):
 def run(remedy, path, fails=False):
     """One remedy as printed: SQL in the sqlite3 shell on the file, a command in sh."""
     argv = ["sqlite3", "-bail", str(path)] if remedy["kind"] in ("sql", "look") else ["sh", "-e"]
-    done = subprocess.run(argv, input=remedy["text"] + "\n", text=True, stdout=subprocess.PIPE,
+    done = subprocess.run(argv, input=remedy["text"] + "\n", text=True, errors="replace", stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT, check=False, timeout=30)
     assert fails or done.returncode == 0, f"{remedy['text']}\n{done.stdout}"
     return done.stdout
 
 
-def closing(finding):
+def closing(finding, kinds=("sql", "command")):
     """The remedies that close it and that a program can run."""
-    return [r for r in finding["remedies"] if r["closes"] and r["kind"] in ("sql", "command")]
+    return [r for r in finding["remedies"] if r["closes"] and r["kind"] in kinds]
 
 
 class Kept:
@@ -84,6 +84,7 @@ class Proof:
     after: str = None  # a query whose rows no remedy may change
     mend: str = None  # what a person does who follows the remedies that no program can run: nothing is left then
     argv: tuple = ()
+    kinds: tuple = ("sql", "command")  # of remedies that can be run here
 
 
 def cases(proofs):
@@ -104,13 +105,13 @@ def prove(folder, sqlite, proof):
     assert f.digest() == before and f.neighbours() == []
     kept, rows = Kept(f.path), f.sql(proof.after) if proof.after else None
     for o in set(found) if proof.closes is None else proof.closes:
-        assert closing(found[o]), f"{o}: no remedy that closes it: {found[o]['remedies']}"
+        assert closing(found[o], proof.kinds), f"{o}: no remedy that closes it: {found[o]['remedies']}"
     for o, finding in found.items():
         assert finding["remedies"], o
         for remedy in finding["remedies"]:
             if remedy["kind"] == "look":
                 run(remedy, f.path)
-        for remedy in closing(finding):
+        for remedy in closing(finding, proof.kinds):
             run(remedy, f.path)
             left = now()
             assert o not in left and left.keys() <= found.keys(), f"{remedy['text']} leaves {left}"

@@ -39,6 +39,8 @@ def test_answers_fit_their_schema(watched):
     validate("status", d.status())
     for name in ("orders", "app"):
         validate("database", d.database(name))
+    validate("events", d.get("/v1/events"))
+    validate("cost", d.get("/v1/cost", limit=1000))
     for state in ("open", "pending", "resolved", "any"):
         validate("findings", d.get("/v1/findings", state=state))
     checks = d.get("/v1/checks")
@@ -54,6 +56,7 @@ def test_answers_fit_their_schema(watched):
     assert [b["name"] for b in status["databases"]] == ["orders", "app"]
     assert status["databases"][0]["labels"] == {"env": "prod", "team": "payments"}
     assert sum(status["summary"].values()) == 2
+    validate("history", d.get("/v1/history", database="orders", check="conn-latency", since="1h"))
 
 
 def test_findings_are_filtered_and_paged(watched):
@@ -93,8 +96,18 @@ REFUSED = [
     ("GET", "/v1/databases/nobody/health", 404), ("GET", "/v1/databases/orders/health?probes=bad", 400),
     ("GET", "/v1/databases/orders/health?probes=", 400), ("GET", "/v1/databases/orders/health?role=bad", 400),
     ("GET", "/v1/checks/nobody", 404), ("GET", "/", 404), ("GET", "/v2/status", 404),
-    ("GET", "/v1/history", 404), ("GET", "/v1/events", 404), ("GET", "/v1/silences", 404),
-    ("POST", "/v1/silences", 404), ("DELETE", "/v1/silences/1", 404), ("GET", "/v1/accepts", 404),
+    ("GET", "/v1/history", 400), ("GET", "/v1/history?database=orders", 400),
+    ("GET", "/v1/history?database=orders&check=nobody", 404),
+    ("GET", "/v1/history?database=nobody&check=conn-latency", 404),
+    ("GET", "/v1/history?database=orders&check=conn-latency&object=nobody", 404),
+    ("GET", "/v1/history?database=orders&check=conn-latency&since=bad", 400),
+    ("GET", "/v1/history?database=orders&check=conn-latency&since=1h&until=2h", 400),
+    ("GET", "/v1/history?database=orders&check=conn-latency&since=300d&step=1s", 400),
+    ("GET", "/v1/history?database=orders&check=conn-latency&step=1500ms", 400),
+    ("POST", "/v1/history", 405), ("GET", "/v1/events?after=x", 400),
+    ("POST", "/v1/events", 405),
+    ("GET", "/v1/silences?x=1", 400), ("POST", "/v1/silences", 400), ("DELETE", "/v1/silences/1", 404),
+    ("POST", "/v1/accepts", 400), ("DELETE", "/v1/accepts/1", 404),
     ("GET", "/metrics/x", 404), ("POST", "/metrics", 405), ("PUT", "/v1/status", 405), ("POST", "/v1/status", 405),
     ("DELETE", "/v1/findings", 405), ("OPTIONS", "/v1/status", 405), ("PATCH", "/healthz", 405),
     ("GET", "/v1/databases/orders/probes/schema/run", 405), ("GET", "/v1/findings/00/ack", 405),

@@ -14,7 +14,9 @@ BUILD = TOP / os.environ.get("B", "build/plain")
 FAULTS = ("CREATE TABLE orders(id INTEGER PRIMARY KEY);"
           "CREATE TABLE items(id INTEGER PRIMARY KEY, order_id INTEGER REFERENCES orders(id));"
           "INSERT INTO items(order_id) VALUES (1), (2), (3);")
-COMMANDS = ("status", "findings", "explain", "checks", "run", "check", "ack", "stats", "optimize")
+COMMANDS = re.findall(r"^  ([a-z-]+)", re.search(r"^Commands:\n(.*?)\n\n", subprocess.run(
+    [BUILD / "dbhealth", "--help"], capture_output=True, text=True, check=True).stdout, re.M | re.S)[1], re.M)
+assert {"status", "findings", "explain", "checks", "run", "check", "ack", "stats", "optimize"} <= set(COMMANDS)
 
 
 def validate(instance):
@@ -109,6 +111,25 @@ def test_check_of_what_is_not_there(cli, cluster, folder):
     assert not (folder.path / "nothing.db").exists()
 
 
+def test_wildcards_are_all_files_that_match(cli, folder, sqlite):
+    for name in ("a.db", "b.db", "c[1].db", "other.sqlite"):
+        sqlite(name, "CREATE TABLE t(a INTEGER PRIMARY KEY)")
+    (folder.path / "b.db").write_text("no database\n" * 100)
+
+    def names(pattern):
+        return sorted(d["name"].split("/")[-1] for d in cli("check", "-o", "json", pattern).json["databases"])
+
+    assert names(f"sqlite:{folder.path}/*.db") == ["a.db", "b.db", "c[1].db"]
+    assert names(f"{folder.path}/?.db") == ["a.db", "b.db"]
+    assert names(f"sqlite:{folder.path}/c[1].db") == ["c[1].db"]  # there is a file of that name
+    every = cli("check", f"sqlite:{folder.path}/*.db")
+    assert every.status == 2 and "3 databases" in every.out and "sqlite-not-a-database" in every.out
+    none = cli("check", f"sqlite:{folder.path}/x*.db")
+    assert none.status == 2 and "no such file" in none.out and "x*.db" in none.out
+    deep = cli("check", f"sqlite:{folder.path}/**.db")
+    assert deep.status == 64 and "** is not known" in deep.err
+
+
 def test_fail_on(cli, faulty):
     for word, status in (("critical", 2), ("warning", 2), ("unknown", 2), ("none", 0)):
         assert cli("check", "--fail-on", word, faulty.dsn).status == status
@@ -201,9 +222,15 @@ def test_usage(cli):
     assert text.status == 0 and all(f"\n  {c} " in text.out for c in COMMANDS)
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+def actions_of(command):
+    text = subprocess.run([BUILD / "dbhealth", command, "--help"], capture_output=True, text=True, check=True).stdout
+    listed = re.search(r"^Actions:\n(.*?)\n\n", text, re.M | re.S)
+    return [f"{command} {a}" for a in re.findall(r"^  ([a-z-]+)", listed[1], re.M)] if listed else []
+
+
+@pytest.mark.parametrize("command", [c for g in COMMANDS for c in [g, *actions_of(g)]])
 def test_help_has_an_example_per_option(cli, command):
-    text = fits(cli(command, "--help")).out
+    text = fits(cli(*command.split(), "--help")).out
     options = re.findall(r"^  (?:-\w, |    )--([a-z-]+)", text, re.M)
     examples = re.findall(r"^ {26}dbhealth (.*)$", text, re.M)
     assert len(examples) == len(options)

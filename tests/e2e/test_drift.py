@@ -266,3 +266,16 @@ def test_sqlite_says_the_same_of_a_file(sqlite, daemon):
     assert version(d, 2)["version"] == 2
     run(shop, "DROP TABLE far", f"CREATE TABLE far(id INTEGER PRIMARY KEY, note TEXT, CHECK ({long.replace('<> 199', '<> 1')}))")
     assert version(d, 3)["versions"][0]["words"] == "table far: definition changed"
+
+
+def test_a_view_that_cannot_be_compiled_is_compared_by_its_text(sqlite, daemon):
+    """A view on what its application alone has, or on what is gone, blinds nobody to the rest."""
+    f = sqlite("app")
+    run(f, "CREATE TABLE b(title TEXT, other TEXT)", "CREATE TABLE gone(a)", "CREATE VIEW slugs AS SELECT slug(title) AS s FROM b",
+        "CREATE VIEW lost AS SELECT a FROM gone", "DROP TABLE gone")
+    d = daemon(databases={"app": f.dsn}, defaults=QUICK)
+    assert looked(d, "app")["objects"] == 3
+    assert d.check("app", CHECK)["status"] != "unknown", d.check("app", CHECK)
+    run(f, "BEGIN; CREATE TABLE more(a INTEGER); DROP VIEW slugs; CREATE VIEW slugs AS SELECT slug(other) AS s FROM b; COMMIT")
+    words = version(d, 2, "app")["versions"][0]["words"]
+    assert sorted(words.split("; ")) == ["table more added", "view slugs: definition changed"], words

@@ -96,11 +96,13 @@ def test_state_on_a_full_disk(small):
     s.plant("a3")
     hold_for(4, lambda: len(s.said("state cannot be written")) == 1, "said once")
     assert d.status()["databases"][0]["probes"]["connectivity"]["status"] == "ok"
+    assert d.status()["daemon"]["state_trouble"] and "state cannot be written: " in d.cli("status").out
     mark.assert_back(spare=4)
     os.unlink(s.root / "filler")
     wait_until(lambda: sorted(s.told("01")) == ["a1", "a2", "a3", "before"], 40 * d.slack, lambda: f"told {s.told('01')}")
     wait_until(lambda: s.told("03") == ["before"], 20 * d.slack, lambda: f"told {s.told('03')}")
     assert len(s.said("state is written again")) == 1
+    assert d.status()["daemon"]["state_trouble"] is None
     d.restart()
     d.run("a", "performance")
     assert sorted(f["object"] for f in d.findings(check="faults")) == ["a1", "a2", "a3"]

@@ -11,6 +11,8 @@ import time
 import pytest
 
 from support import SqliteFile, wait_until
+from proofs.migrations import RAILS, make_folder
+from test_proof_sqlite_migrations import prisma, rails
 
 FAST = {"connectivity_interval": "1s", "schema_interval": "1s", "integrity_interval": "1s"}
 NO_KEY = "CREATE TABLE no_key(a)"
@@ -303,6 +305,20 @@ def test_a_file_that_did_not_change_is_not_read_again(daemon, tenants, model):
         assert "t3.db" in opened.take()
 
 
+def test_a_file_that_somebody_locks_is_seen_though_it_stays_as_it_is(daemon, tenants, model):
+    fill(tenants, model, ["a.db", "b.db", "c.db"])
+    time.sleep(3)
+    d = daemon(databases={"tenants": f"sqlite:{tenants}/*.db"}, defaults=FAST,
+               sections={"check sqlite-locked": {"interval": "1s", "for": "2s"}})
+    wait_ok(d, 3)
+    file = SqliteFile(tenants / "b.db")
+    with file.exclusive_lock():
+        found = d.wait_finding("sqlite-locked", within=30)
+        assert found["database"] == "tenants/b.db"
+    d.wait_gone("sqlite-locked", within=30)
+    assert len(d.findings(check="sqlite-locked")) == 0
+
+
 def test_a_change_in_the_log_alone_is_seen(daemon, tenants, model):
     fill(tenants, model, ["a.db", "b.db"])
     file = SqliteFile(tenants / "a.db")
@@ -316,3 +332,28 @@ def test_a_change_in_the_log_alone_is_seen(daemon, tenants, model):
         db.execute(NO_KEY)
         d.wait_finding("table-no-primary-key", database="tenants/a.db")
         assert (tenants / "a.db").stat() == before, "the file itself is as it was"
+
+
+def test_files_are_compared_with_the_migrations_of_one_folder(daemon, tenants, folder, sqlite):
+    made = make_folder(folder.path / "files", RAILS)
+    at_head = sqlite("model.db", rails("1", "2", "10")).path
+    fill(tenants, at_head, [f"t{i}.db" for i in range(6)])
+    d = daemon(databases={"tenants": {"dsn": f"sqlite:{tenants}/*.db", "expect_migration": f"head of {made}", "probes": "schema"}}, defaults={**FAST, "schema_interval": "2s"},
+               sections={"check migration-behind-head": {"for": "0s"}})
+    wait_ok(d, 6)
+    assert {d.check(f"tenants/t{i}.db", "migration-behind-head")["status"] for i in range(6)} == {"ok"}
+    # One is behind; then there is a migration that none has; then the folder is gone.
+    SqliteFile(tenants / "t4.db").sql("DELETE FROM schema_migrations WHERE version = '10'")
+    d.wait_finding("migration-behind-head", "schema_migrations", database="tenants/t4.db", within=60)
+    assert len(d.findings(check="migration-behind-head")) == 1
+    (made / "011_d.rb").write_text("")
+    wait_until(lambda: len(d.findings(check="migration-behind-head")) == 6, 60 * d.slack, "the new migration is missing everywhere")
+    made.rename(folder.path / "gone")
+    assert str(made) in d.wait_check("tenants/t3.db", "migration-behind-head", "unknown", 60)["reason"]
+
+
+def test_a_migration_that_does_not_end_is_found_though_its_file_stays_as_it_is(daemon, tenants, sqlite):
+    fill(tenants, sqlite("model.db", prisma(("1_a", "NULL", "NULL", "NULL", 0))).path, ["a.db"])
+    d = daemon(databases={"tenants": {"dsn": f"sqlite:{tenants}/*.db", "probes": "schema"}}, defaults=FAST,
+               sections={"check migration-failed": {"param.running": "12s"}})
+    d.wait_finding("migration-failed", "_prisma_migrations", database="tenants/a.db", within=40)

@@ -4,22 +4,45 @@ import time
 import pytest
 
 from support import parse_time, wait_until
+from support.alerts import alerts, program, told
 from support.hold import BUDGET
 
 COUNT = 54
 INTERVALS = {"connectivity": 5, "performance": 15, "schema": 40, "integrity": 40}
 
 
+def one_alert_down_and_one_back(c, d, script):
+    """All databases of a server go and come: one cause, so one alert each time."""
+    before, early = len(told(d)), len(alerts(script))
+    c.stop("fast")  # recovery from a crash syncs every file of 54 databases
+    down = d.wait_finding("conn-up", within=40)
+    assert down["database"] == "" and down["caused_by"] is None
+    wait_until(lambda: all(x["status"] in ("critical", "unknown") for x in d.status()["databases"]), 40 * d.slack, "all are down")
+    wait_until(lambda: len(alerts(script)) > early, 20 * d.slack, "the program is told")
+    time.sleep(7)  # a round more, and what something may wait for its cause
+    assert [x[:2] for x in told(d)[before:]] == [("04", "conn-up")], told(d)[before:]
+    assert alerts(script)[early:] == [("unreachable", "conn-up")]
+    c.start()
+    d.wait_gone("conn-up", within=60)
+    wait_until(lambda: all(x["probes"]["connectivity"]["status"] == "ok" for x in d.status()["databases"]), 60 * d.slack, "all are back")
+    wait_until(lambda: len(alerts(script)) > early + 1, 20 * d.slack, "the program is told of the end")
+    time.sleep(7)
+    assert [x[:2] for x in told(d)[before:]] == [("04", "conn-up"), ("05", "conn-up")], told(d)[before:]
+    assert alerts(script)[early:] == [("unreachable", "conn-up"), ("reachable", "conn-up")]
+
+
 @pytest.mark.alone
-def test_54_databases_with_two_connections(cluster, daemon):
+def test_54_databases_with_two_connections(cluster, daemon, folder):
     c = cluster()
     names = [f"app{i:02d}" for i in range(COUNT - 1)] + ["postgres"]
     for name in names[:-1]:
         c.sql(f"CREATE DATABASE {name} STRATEGY file_copy")
     c.sql("CREATE TABLE no_key(a int)", dbname="app07")
+    script = program(folder)
     d = daemon(databases={"all": {"dsn": c.dsn(), "databases": "*"}},
                defaults={f"{k}_interval": f"{v}s" for k, v in INTERVALS.items()}
-               | {"reconnect_interval": "5s"})
+               | {"reconnect_interval": "5s"},
+               sections={"alert pager": {"exec": f"'{script}'", "group_wait": "1s"}})
     watched = {f"all/{n}" for n in names}
     assert {x["name"] for x in d.status()["databases"]} == watched
     # the section itself is then no database, whoever asks
@@ -48,8 +71,8 @@ def test_54_databases_with_two_connections(cluster, daemon):
     for row in rows:
         assert row["unknown"] == 0 and row["status"] != "unknown", row
     assert d.wait_finding("table-no-primary-key", database="all/app07")
-    d.stop()
     assert c.max_connections_seen() <= BUDGET
+    one_alert_down_and_one_back(c, d, script)
 
 
 def test_three_ways_to_one_server_are_no_full_server(cluster, daemon, folder):

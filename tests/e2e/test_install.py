@@ -134,7 +134,7 @@ def test_sandbox_is_as_tight_as_promised():
 
 def catalogue_ids():
     text = (TOP / "daemon/outlet_entry.h").read_text()
-    base = re.search(r'MESSAGE_ID_BASE +"(\w+)"', (TOP / "daemon/outlet_entry.c").read_text())[1]
+    base = re.search(r'ENTRY_MESSAGE_ID +"(\w+)"', text)[1]
     return {f"{base}{kind}" for kind in re.findall(r"= 0x(\w\w),", text)}
 
 

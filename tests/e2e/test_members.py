@@ -51,7 +51,7 @@ def test_the_name_of_a_server_outlives_its_restart(cluster, daemon):
     d = daemon(databases={"shop": own, "all": {"dsn": c.dsn(), "databases": "*"}}, defaults=FAST)
     for _ in range(2):
         wait_until(lambda: [s["name"] for s in d.status()["servers"]] == ["shop"]
-                   and d.status()["servers"][0]["databases"] == 2, 30, "one server, named shop")
+                   and d.status()["servers"][0]["databases"] == 2, 30 * d.slack, lambda: f"one server, named shop: {d.status()['servers']}")
         c.stop()
         d.wait_finding("conn-up", within=15, where=lambda f: f["server"] == "shop")
         c.start()

@@ -48,6 +48,8 @@ def test_both_formats_say_the_same(cluster, daemon, sqlite):
     d = daemon(databases={"app": {"dsn": c.dsn("app"), "labels": 'env=prod, team=it\'s "ours"'},
                           "main": c.dsn(), "file": file.dsn, "tenants": f"{file.dsn}*"},
                defaults=FAST, sections={
+                   "alert page": {"exec": "/bin/true", "checks": "none-*"},
+                   "backup nightly": {"databases": "file", "to": str(file.path.parent / "kept"), "schedule": "*-01-01"},
                    "query answer": {"databases": "app", "probe": "performance",
                                     "sql": "SELECT 42 AS value", "warning": "> 50"},
                    "query broken": {"databases": "app", "probe": "performance",
@@ -57,6 +59,9 @@ def test_both_formats_say_the_same(cluster, daemon, sqlite):
                "the value of [query answer]")
     wait_until(lambda: metrics(d).value("dbhealth_check_unknown", database="app", check="broken") == 1,
                10 * d.slack, "a check that cannot answer")
+    assert d.request("POST", "/v1/jobs/backup%2Fnightly%2Ffile/run").status == 202
+    wait_until(lambda: "dbhealth_job_last_success_timestamp_seconds{" in metrics(d).text and "dbhealth_job_running{" in metrics(d).text,
+               40 * d.slack, "the job has ended well")
     # A check that answers for the first time between the two is in the latter only.
     wait_until(lambda: plain(metrics(d)) == plain(metrics(d, openmetrics=True))
                and metrics(d).value("dbhealth_migration_failed", database="main") is not None
@@ -176,7 +181,9 @@ def test_a_database_that_is_down_has_no_values(cluster, daemon, sqlite):
 
     def values(m, **labels):
         return {name for name in m.samples if m.all(name, **labels)} - fixed - \
-            {f"dbhealth_probe_duration_seconds_{s}" for s in ("bucket", "count", "sum")}
+            {f"dbhealth_probe_duration_seconds_{s}" for s in ("bucket", "count", "sum")} - \
+            {f"dbhealth_check_{n}_total" for n in ("runs", "server_seconds", "client_seconds", "rows",
+                                                   "received_bytes", "timeouts")}
 
     def up(name):
         return metrics(d).value("dbhealth_up", database=name)

@@ -56,8 +56,10 @@ def test_other_checks_do_not_wait_for_a_folder(module_cluster, daemon, tmp_path)
 def test_a_lock_is_stuck_when_we_have_seen_it_long_enough(module_cluster, daemon):
     db = module_cluster.createdb("locked")
     module_cluster.script(knex("public", "1_a.js", locked=1), db)
-    d = watch(daemon, module_cluster, db, migration_lock_stuck={"param.age": "3s"})
+    d = watch(daemon, module_cluster, db, migration_lock_stuck={"param.age": "1h"})
     d.wait_finding("migration-lock-stuck", "public.knex_migrations_lock", severity="warning")
+    d.configure(databases={"it": {"dsn": module_cluster.dsn(db)}}, defaults=FAST, sections={"check migration-lock-stuck": {"param.age": "1s"}})
+    d.reload()
     found = d.wait_finding("migration-lock-stuck", "public.knex_migrations_lock", severity="critical")
     with contextlib.closing(module_cluster.session(db)) as migrator:  # a migration is at work after all
         migrator.cursor().execute("BEGIN; CREATE TABLE made (a int)")

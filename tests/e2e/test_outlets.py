@@ -9,16 +9,9 @@ import sqlite3
 import pytest
 
 from support import wait_until
+from support.orphans import COUNT, FAST, SCRIPT, heal, known, plant
 
-COUNT = 15
-FAST = {"connectivity_interval": "1s", "performance_interval": "1s", "schema_interval": "1s",
-        "integrity_interval": "1s"}
 ID = "6d1f0c5b1d0f4a5c8a0be4a2d3c7e1"
-SCRIPT = "CREATE TABLE parent(id INTEGER PRIMARY KEY);" + "".join(
-    f"CREATE TABLE c{i:02d}(id INTEGER PRIMARY KEY, p INTEGER REFERENCES parent(id));"
-    f"CREATE INDEX c{i:02d}_p ON c{i:02d}(p);" for i in range(COUNT))
-PLANT = "".join(f"INSERT INTO c{i:02d}(p) VALUES (99);" for i in range(COUNT))
-HEAL = "".join(f"DELETE FROM c{i:02d};" for i in range(COUNT))
 SLOW = ("-- id: slow\n-- title: rows of t\n-- engine: postgresql\n-- probe: schema\n"
         "-- topic: sessions\n-- scope: database\n-- kind: gauge\n-- default: on\n-- cost: cheap\n"
         "-- unit: count\n-- warning: >= 1\n-- for: 0s\n-- message: {value} of it\n"
@@ -41,20 +34,6 @@ def goes_on(d, name):
     for _ in range(2):
         before = probed(d, name)
         wait_until(lambda b=before: probed(d, name) != b, 5 * d.slack, "it is still probed")
-
-
-def plant(d, app):
-    """Many transitions; the API has them long before anybody else."""
-    app.sql(PLANT)
-    d.run("app", "integrity")
-    wait_until(lambda: len(d.findings(check="fk-orphan-rows")) == COUNT, 20 * d.slack, "all open")
-
-
-def heal(d, app):
-    app.sql(HEAL)
-    d.run("app", "integrity")
-    d.run("app", "integrity")
-    wait_until(lambda: not d.findings(check="fk-orphan-rows"), 20 * d.slack, "all gone")
 
 
 def in_order_and_once(entries):
@@ -203,6 +182,7 @@ def test_nobody_reads_standard_error(sqlite, daemon, fifo):
     backlog, app = 5000, sqlite("app.db", SCRIPT)
     d = daemon(databases={"app": app.dsn}, defaults=FAST)
     d.run("app", "schema")
+    known(d, "app")
     d.stop()
     with contextlib.closing(sqlite3.connect(d.state / "state.db")) as db:
         last = db.execute("SELECT max(sequence) FROM outlet").fetchone()[0]

@@ -2,7 +2,8 @@
 severity and value, its look-alikes are not, and each remedy that claims to close it does, as printed."""
 import pytest
 
-from proof_sqlite import FILL, Proof, cases, look, prove, report, run
+from proof_sqlite import FILL, Proof, cases, configure, look, prove, report, run
+from support import Cli
 
 PROOFS = {
     "orphan rows": Proof("fk-orphan-rows", """
@@ -123,6 +124,14 @@ def quoted(name):
     return '"' + name.replace('"', '""') + '"'
 
 
+@pytest.mark.parametrize("rows, told", [(1, "1 row"), (999, "999 rows"), (1000, "1,000 or more rows"), (2500, "1,000 or more rows")])
+def test_rows_that_were_not_counted_are_not_told_as_counted(folder, sqlite, rows, told):
+    f = sqlite("app.db", "CREATE TABLE p(id INTEGER PRIMARY KEY); CREATE TABLE c(p REFERENCES p);" + FILL.format(rows)
+               + "INSERT INTO c SELECT NULL FROM n;")
+    found = look(folder, f.dsn, "fk-missing-index")
+    assert found["c.p"]["message"] == f"c.p has no index for its foreign key to p; {told}"
+
+
 @pytest.mark.parametrize("check", ["fk-orphan-rows", "fk-missing-index", "table-no-primary-key", "sqlite-stats-missing"])
 def test_hostile_names(folder, sqlite, check):
     """Tables and columns with hostile names: each is told raw, each printed remedy runs."""
@@ -160,6 +169,15 @@ HEALTHY = """
     INSERT INTO p(name, price) VALUES ('ä', 1), ('b', 2.5), ('c', NULL); INSERT INTO c(id, p, a) VALUES (1, 1, 5), (2, 3, 'x');
     INSERT INTO f VALUES ('hello', 'world'); INSERT INTO r VALUES (1, 0, 1); INSERT INTO "order" VALUES (1, 'z');
     ANALYZE;"""
+# Its one foreign key is enforced by who writes it, which nothing in the file can say.
+ENFORCED = {"check": "sqlite-fk-enforcement-off", "settings": {"enforced": "yes"}}
+
+
+def whole(folder, dsn, argv=()):
+    conf = configure(folder, dsn, **ENFORCED)
+    answer = Cli(folder, "check", "-o", "json", *argv, "-c", conf, "app")
+    assert answer.out.startswith("{"), answer
+    return answer.json
 
 
 @pytest.mark.parametrize("mode", ["delete", "wal", "persist", "truncate"])
@@ -170,7 +188,7 @@ def test_a_healthy_database_is_quiet(folder, sqlite, mode):
     f.sql(f"PRAGMA journal_mode = {mode}")
     f.sql("INSERT INTO \"order\" VALUES (2, 'y'); DELETE FROM \"order\" WHERE \"group\" = 2;")
     before, beside = f.digest(), f.neighbours()
-    answer = report(folder, f.dsn, argv=["--deep"])
+    answer = whole(folder, f.dsn, argv=["--deep"])
     assert answer["findings"] == [] and answer["unknown"] == [], answer
     assert answer["status"] == "ok" and answer["databases"][0]["coverage"]["covered"] >= 16
     assert (f.digest(), f.neighbours()) == (before, beside)
@@ -183,6 +201,6 @@ def test_an_application_at_work_is_quiet(folder, sqlite):
     f.writer("BEGIN;SELECT * FROM p")
     f.writer("INSERT INTO \"order\" VALUES (3, 'x');BEGIN IMMEDIATE;INSERT INTO \"order\" VALUES (4, 'y')")
     beside = f.neighbours()
-    answer = report(folder, f.dsn)
+    answer = whole(folder, f.dsn)
     assert answer["findings"] == [] and answer["unknown"] == [], answer
     assert f.neighbours() == beside == ["app.db-shm", "app.db-wal"]

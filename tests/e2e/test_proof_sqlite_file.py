@@ -136,6 +136,10 @@ def cut(to):
     return lambda f: f.truncate(to(f.path.stat().st_size))
 
 
+def append(n):
+    return lambda f: f.path.write_bytes(f.path.read_bytes() + b"x" * n)
+
+
 def log_longer_than_file(f):
     """A writer died with pages that only the WAL holds: the header in the WAL counts them."""
     f.sql("PRAGMA journal_mode = wal")
@@ -164,9 +168,25 @@ def leaf(f, table="t"):
     root = f.root_page(table)
     data = f.path.read_bytes()
     at = (root - 1) * f.page_size
-    assert data[at] == 5
+    assert data[at] in (2, 5)
     cell = int.from_bytes(data[at + 12:at + 14], "big")
     return int.from_bytes(data[at + cell:at + cell + 4], "big")
+
+
+def in_page(page, at, change):
+    """Bytes of a page that are what change makes of them."""
+    def do(f):
+        offset = (page(f) - 1) * f.page_size + at
+        f.overwrite(offset, change(f.path.read_bytes()[offset:offset + 8]))
+    return do
+
+
+def cut_long_value(f):
+    """The first of the pages that a value is continued on leads to no other."""
+    f.sql("CREATE TABLE long(x); INSERT INTO long VALUES (zeroblob(9000))")
+    end = f.root_page("long") * f.page_size
+    first = int.from_bytes(f.path.read_bytes()[end - 4:end], "big")
+    f.overwrite((first - 1) * f.page_size, bytes(4))
 
 
 def random_bytes(f):
@@ -194,9 +214,13 @@ DAMAGE = {
     "empty, tables required": Damage("sqlite-zero-length", write(b""), {"": "critical"}, keys={"require_tables": "t"}),
     "no: no tables": Damage("sqlite-zero-length", lambda f: None, {}, script="PRAGMA user_version = 1", keys={"require_tables": "t"}),
     # truncated
-    "half": Damage("sqlite-truncated", cut(lambda size: size // 2048 * 1024), {"": "critical"}),
+    "half": Damage("sqlite-truncated", cut(lambda size: size // 2048 * 1024), {"": "critical"}, "the file is cut off: "),
     "last page": Damage("sqlite-truncated", cut(lambda size: size - 1024), {"": "critical"}),
     "last byte": Damage("sqlite-truncated", cut(lambda size: size - 1), {"": "critical"}),
+    "count not kept, within a page": Damage("sqlite-truncated", lambda f: (old_writer(f), cut(lambda size: size - 300)(f)), {"": "critical"}, "the file is cut off: "),
+    "bytes behind": Damage("sqlite-truncated", append(700), {"": "warning"}, "700 bytes stand behind the last of "),
+    "pages and bytes behind": Damage("sqlite-truncated", append(1024 + 1), {"": "warning"}, "1,025 bytes stand behind the last of "),
+    "bytes behind, with a log": Damage("sqlite-truncated", append(700), {"": "warning"}, "700 bytes stand behind", script=SCRIPT + "; PRAGMA journal_mode = wal"),
     "no: whole": Damage("sqlite-truncated", lambda f: None, {}),
     "no: newest pages in the log": Damage("sqlite-truncated", log_longer_than_file, {}),
     "no: count not kept": Damage("sqlite-truncated", old_writer, {}),
@@ -213,20 +237,36 @@ DAMAGE = {
     "no: view of nothing": Damage("sqlite-schema-malformed", lambda f: f.sql("CREATE VIEW v AS SELECT * FROM gone"), {}),
     "no: program": Damage("sqlite-schema-malformed", write(b"\x7fELF and so on" * 600), {}),
     # structure
-    "table page": Damage("sqlite-quick-check", lambda f: f.damage_page(leaf(f), start=0), {"": "critical"}),
-    "index root": Damage("sqlite-quick-check", lambda f: f.damage_page(f.root_page("ta"), start=0), {"t.ta": "critical"}),
+    "table page": Damage("sqlite-quick-check", lambda f: f.damage_page(leaf(f), start=0), {"t": "critical"}, "damaged table t: page 7 is no page of a tree any more: "),
+    "index root": Damage("sqlite-quick-check", lambda f: f.damage_page(f.root_page("ta"), start=0), {"t.ta": "critical"}, "damaged index ta of table t: page 4 is no page"),
+    "index page": Damage("sqlite-quick-check", lambda f: f.damage_page(leaf(f, "ta"), start=0), {"t.ta": "critical"}, "damaged index ta of table t: page "),
+    "schema": Damage("sqlite-quick-check", in_page(lambda f: 1, 7 + 100, lambda b: bytes([b[0] + 9])), {"": "critical"}, "damaged schema: page 1 counts its free bytes wrongly"),
+    "no such page": Damage("sqlite-quick-check", in_page(lambda f: f.root_page("t"), 8, lambda b: (9999).to_bytes(4, "big")), {"t": "critical"}, "page 9999 does not exist, but is pointed to"),
+    "page twice": Damage("sqlite-quick-check", in_page(lambda f: f.root_page("t"), 8, lambda b: (7).to_bytes(4, "big")), {"t": "critical"}, "page 7 is in use at two places"),
+    "a tree in circles": Damage("sqlite-quick-check", lambda f: in_page(lambda f: f.root_page("t"), 8, lambda b: f.root_page("t").to_bytes(4, "big"))(f), {"t": "critical"}, "damaged table t: page "),
+    "entry outside": Damage("sqlite-quick-check", in_page(leaf, 8, lambda b: b"\xff\xff"), {"t": "critical"}, "an entry of page 7 lies outside of it: those rows cannot be read"),
+    "rows swapped": Damage("sqlite-quick-check", in_page(leaf, 8, lambda b: b[2:4] + b[:2]), {"t": "critical"}, "damaged table t: the row with rowid 2 stands at a wrong place"),
+    "fragments": Damage("sqlite-quick-check", in_page(leaf, 7, lambda b: bytes([b[0] + 9])), {"t": "critical"}, "page 7 counts its free bytes wrongly"),
+    "free bytes": Damage("sqlite-quick-check", in_page(leaf, 1, lambda b: b"\x03\xff"), {"t": "critical"}, "damaged table t: "),
+    "long value": Damage("sqlite-quick-check", cut_long_value, {"long": "critical"}, "damaged table long: a long value of page "),
+    "free list, length": Damage("sqlite-quick-check", lambda f: (f.sql("DROP INDEX ta"), f.overwrite(36, b"\0\0\0\1")), {"": "critical"}, "damaged file: "),
+    "map of pages": Damage("sqlite-quick-check", lambda f: f.overwrite(1024 + 5, b"\x03"), {"": "critical"}, "the map of pages (auto_vacuum) is wrong about page 4", script="PRAGMA page_size = 1024; PRAGMA auto_vacuum = 1;" + SCRIPT),
     "odd name": Damage("sqlite-quick-check", lambda f: f.damage_page(f.root_page('i\'d"x'), start=0), {'o\'d"d.i\'d"x': "critical"}),
     "free list": Damage("sqlite-quick-check", lambda f: (f.sql("DROP INDEX ta"), f.overwrite((int.from_bytes(f.path.read_bytes()[32:36], "big") - 1) * 1024, b"\xff" * 64)), {"": "critical"}),
     "lost pages": Damage("sqlite-quick-check", lambda f: f.path.write_bytes(f.path.read_bytes()[:28] + (f.path.stat().st_size // 1024 + 2).to_bytes(4, "big") + f.path.read_bytes()[32:] + bytes(2048)), {"": "critical"}),
     "no: index misses rows (structure)": Damage("sqlite-quick-check", lost_index_entries, {}),
     "no: broken rules (structure)": Damage("sqlite-quick-check", lambda f: f.sql("PRAGMA ignore_check_constraints = on; UPDATE t SET b = -1 WHERE id = 3"), {}),
     "no: orphans (structure)": Damage("sqlite-quick-check", lambda f: f.sql("CREATE TABLE c(t REFERENCES t); INSERT INTO c VALUES (9999)"), {}),
+    "r-tree without a column": Damage("sqlite-quick-check", lambda f: (f.sql("CREATE VIRTUAL TABLE \"r'\" USING rtree(id, x0, x1); ALTER TABLE \"r'_parent\" RENAME COLUMN parentnode TO p")), {"r'": "critical"}, "parentnode"),
+    "full text without a column": Damage("sqlite-quick-check", lambda f: f.sql("CREATE VIRTUAL TABLE f5 USING fts5(x, y); ALTER TABLE f5_content RENAME COLUMN c1 TO d"), {"f5": "critical"}, "c1"),
+    "no: r-tree, full text (structure)": Damage("sqlite-quick-check", lambda f: f.sql("CREATE VIRTUAL TABLE r USING rtree(id, x0, x1); INSERT INTO r VALUES (1, 0, 1); CREATE VIRTUAL TABLE ft USING fts5(x, content=gone); CREATE VIRTUAL TABLE f4 USING fts4(x); CREATE VIRTUAL TABLE f5 USING fts5(x, y UNINDEXED, z)"), {}),
     # tables and indexes
     "index misses rows": Damage("sqlite-integrity-check", lost_index_entries, {"t.ta": "critical"}),
     "index misses rows, odd name": Damage("sqlite-integrity-check", lambda f: lost_index_entries(f, 'o\'d"d', 'i\'d"x', "'lost'"), {'o\'d"d.i\'d"x': "critical"}),
     "null": Damage("sqlite-integrity-check", lambda f: (f.sql("CREATE TABLE z(q, r)"), f.sql("INSERT INTO z VALUES (NULL, 1)"), schema_change("UPDATE sqlite_schema SET sql = 'CREATE TABLE z(q NOT NULL, r)' WHERE name = 'z'")(f)), {"z.q": "critical"}),
     "twice": Damage("sqlite-integrity-check", lambda f: (f.sql("CREATE TABLE z(q); CREATE INDEX zq ON z(q); INSERT INTO z VALUES (1), (1)"), schema_change("UPDATE sqlite_schema SET sql = 'CREATE UNIQUE INDEX zq ON z(q)' WHERE name = 'zq'")(f)), {"z.zq": "critical"}),
     "strict": Damage("sqlite-integrity-check", lambda f: (f.sql("CREATE TABLE z(q TEXT)"), f.sql("INSERT INTO z VALUES (x'00')"), schema_change("UPDATE sqlite_schema SET sql = 'CREATE TABLE z(q TEXT) STRICT' WHERE name = 'z'")(f)), {"z.q": "critical"}),
+    "rows out of order": Damage("sqlite-integrity-check", lambda f: (f.sql("CREATE TABLE \"z'\"\"z\"(q PRIMARY KEY) WITHOUT ROWID"), f.sql("INSERT INTO \"z'\"\"z\" VALUES (1), (2), (3)"), schema_change("UPDATE sqlite_schema SET sql = replace(sql, 'q PRIMARY KEY', 'q, PRIMARY KEY(q DESC)') WHERE name LIKE 'z%'")(f)), {"z'\"z": "critical"}),
     "no: structure alone": Damage("sqlite-integrity-check", lambda f: f.damage_page(f.root_page("ta"), start=0), {}),
     "no: sound": Damage("sqlite-integrity-check", lambda f: None, {}),
 }
@@ -257,6 +297,56 @@ def test_damage_is_told(folder, sqlite, name):
         assert found_by(folder, f, proof.check) == {}
 
 
+def test_damage_beside_a_log_is_named(folder, sqlite):
+    """Newer pages of the same tree are in the log only."""
+    f = sqlite("app.db", SCRIPT + "; PRAGMA journal_mode = wal")
+    kept = f.writer("INSERT INTO t SELECT i + 20000, hex(i), i, i + 20000 FROM (" + FILL.format(900) + "SELECT i FROM n)")
+    assert pathlib.Path(f"{f.path}-wal").stat().st_size > 0
+    f.damage_page(leaf(f), start=0)
+    found = look(folder, f.dsn, "sqlite-quick-check")
+    f.end_writer(kept)
+    assert severities(found) == {"t": "critical"} and "damaged table t: page " in found["t"]["message"], found
+
+
+def test_an_index_alone_is_built_anew(folder, sqlite):
+    """The way out where nothing but an index is damaged; where a table is, too, nothing is offered that would not do."""
+    f = sqlite("app.db", SCRIPT)
+    in_page(lambda f: leaf(f, "ta"), 7, lambda b: bytes([b[0] + 9]))(f)
+    remedies = look(folder, f.dsn, "sqlite-quick-check")["t.ta"]["remedies"]
+    assert [r["risk"] for r in remedies] == ["load", "load", "data-loss", "data-loss"], remedies
+    assert [r["kind"] for r in remedies] == ["command", "sql", "manual", "command"] and ".recover" in remedies[3]["text"]
+    shown = subprocess.run([BUILD / "dbhealth", "check", f.dsn], text=True, capture_output=True, check=False).stdout
+    assert 0 < shown.find("cp -p") < shown.find('REINDEX "ta"') < shown.find("verified backup") and ".recover" not in shown, shown
+    copy = sqlite("copy.db", None)
+    copy.path.write_bytes(f.path.read_bytes())
+    run(remedies[1], copy.path)
+    assert copy.sql("PRAGMA integrity_check") == [("ok",)] and look(folder, copy.dsn, "sqlite-quick-check") == {}
+    f.damage_page(leaf(f), start=0)
+    found = look(folder, f.dsn, "sqlite-quick-check")
+    assert set(found) == {"t", "t.ta"}
+    assert not [r for x in found.values() for r in x["remedies"] if r["kind"] == "sql"], found
+
+
+@pytest.mark.parametrize("script, now, column, told", [
+    ("CREATE TABLE z(q, r)", "CREATE TABLE z(q NOT NULL, r)", "z.q", " (rowid 2, 5, 7, ...)"),
+    ("CREATE TABLE z(q, r); CREATE INDEX zq ON z(q)", "CREATE TABLE z(q NOT NULL, r)", "z.q", " (rowid 2, 5, 7, ...)"),
+    ('CREATE TABLE "z.\'\"\""("q%""\'", rowid INT)', 'CREATE TABLE "z.\'\"\""("q%""\'" NOT NULL, rowid INT)', 'z.\'".q%"\'', " (rowid 2, 5, 7, ...)"),
+    ("CREATE TABLE z(q, r PRIMARY KEY) WITHOUT ROWID", "CREATE TABLE z(q NOT NULL, r PRIMARY KEY) WITHOUT ROWID", "z.q", ""),
+])
+def test_rows_with_null_are_named(folder, sqlite, script, now, column, told):
+    f = sqlite("app.db", script)
+    name = f.sql("SELECT name FROM sqlite_schema WHERE type = 'table'")[0][0]
+    table = '"' + name.replace('"', '""') + '"'
+    f.sql(f"INSERT INTO {table} VALUES (1, 1), (NULL, 2), (0, 3), ('', 4), (NULL, 5), (x'', 6), (NULL, 7), (NULL, 8)")
+    schema_change("UPDATE sqlite_schema SET sql = '" + now.replace("'", "''") + "' WHERE type = 'table'")(f)
+    for settings in ({}, {"settings": {"whole_limit": "1kB"}}):
+        found = found_by(folder, f, "sqlite-integrity-check", **settings)
+        assert set(found) == {column}, found
+        assert found[column]["message"] == f"column {column}: rows hold NULL though the column is NOT NULL{told}"
+        shown = run(next(r for r in found[column]["remedies"] if r["kind"] == "look"), f.path).splitlines()
+        assert [int(line.split("|")[-1]) for line in shown] == [2, 5, 7, 8], shown
+
+
 def test_large_files_are_gone_through_table_by_table(folder, sqlite):
     """As over 1 GB: one finding still, and one table that cannot be read hides no other."""
     f = sqlite("app.db", SCRIPT + """; CREATE TABLE "a'b%s"(x UNIQUE); CREATE VIEW v AS SELECT 1; CREATE VIRTUAL TABLE ft USING fts5(x);""")
@@ -272,11 +362,11 @@ def test_large_files_are_gone_through_table_by_table(folder, sqlite):
 
 
 def test_what_damage_prints_saves_the_rows(folder, sqlite):
-    """The steps of a corrupt file, in the order of the page: copy, then .recover from the copy."""
+    """The steps of a corrupt file, in their order: copy, the newest backup, .recover from the copy where there is none."""
     f = sqlite(f"my app's {folder.path.name}.db", SCRIPT)
     f.damage_page(leaf(f), start=0)
     found = look(folder, f.dsn, "sqlite-quick-check")
-    copy, recover, restore = (found[""]["remedies"][i] for i in (0, 1, -1))
+    copy, restore, recover = found["t"]["remedies"]
     assert copy["kind"] == "command" and restore["risk"] == "data-loss"
     made = pathlib.Path("/var/tmp", f"damaged-{f.path.name}")
     try:
@@ -297,6 +387,36 @@ def test_all_checks_on_damage_agree_on_one_cause(folder, sqlite):
     answer = report(folder, f.dsn)
     assert [x["check"] for x in answer["findings"]] == ["sqlite-not-a-database"] and answer["status"] == "critical"
     assert {"sqlite-quick-check", "fk-missing-index"} <= {u["check"] for u in answer["unknown"]}
+
+
+@pytest.mark.parametrize("check, damage", [
+    ("sqlite-quick-check", lambda f: f.damage_page(leaf(f), start=0)),
+    ("sqlite-integrity-check", lost_index_entries),
+])
+def test_no_vacuum_is_offered_for_a_damaged_file(folder, sqlite, check, damage):
+    """It would drop what a rescue could still read: free pages and small ones wait until the damage is mended."""
+    f = sqlite("app.db", SCRIPT + "CREATE TABLE gone(x); " + FILL.format(3000)
+               + "INSERT INTO gone SELECT randomblob(3000) FROM n; DROP TABLE gone;")
+    waits = {"sqlite-freelist-high", "sqlite-page-size"}
+
+    def shown():
+        # What is said of pages and of the format does not depend on how large the file is here.
+        conf = configure(folder, f.dsn, "sqlite-page-size", settings={"min_bytes": "1MB"})
+        answer = subprocess.run([BUILD / "dbhealth", "check", "-o", "json", "-c", conf, "app"], text=True, capture_output=True, check=False)
+        text = subprocess.run([BUILD / "dbhealth", "check", "-c", conf, "app"], text=True, capture_output=True, check=False)
+        return {x["check"]: x for x in json.loads(answer.stdout)["findings"]}, text.stdout
+
+    found, text = shown()
+    assert waits <= found.keys() and check not in found and "VACUUM" in text
+    assert all("VACUUM;" in found[c]["remedy"] for c in waits), found
+    damage(f)
+    found, text = shown()
+    assert waits <= found.keys() and check in found, found.keys()
+    for c in waits:
+        assert found[c]["caused_by"] == found[check]["id"], found[c]
+        assert [r["kind"] for r in found[c]["remedies"]] == ["manual"] and found[check]["id"] in found[c]["remedy"], found[c]
+        assert "VACUUM" not in found[c]["remedy"]
+    assert "VACUUM;" not in text and "2 that follow from it" in text, text
 
 
 @proves("sqlite-hot-journal", engine="sqlite")
@@ -368,8 +488,15 @@ def test_large_log(folder, sqlite):
     assert 0.9 * size < found[""]["value"] <= size and f.neighbours() == beside
     assert look(folder, f.dsn, "sqlite-wal-large") == {}, "64 MB are allowed"
     assert look(folder, f.dsn, "sqlite-wal-large", settings={**SMALL, "min_ratio": "100000%"}) == {}, "small against its database"
+    first, last = found[""]["remedies"]
+    assert first["kind"] == "manual" and first["text"].startswith(f"End the transaction of pid {reader.pid} (python3"), first
+    assert (first["closes"], last["closes"]) == (False, True)
+    run(last, f.path)
+    assert severities(look(folder, f.dsn, "sqlite-wal-large", settings=SMALL)) == {"": "warning"}, "not before the reader ends"
+    f.end_writer(reader)
+    found = look(folder, f.dsn, "sqlite-wal-large", settings=SMALL)
+    assert found[""]["remedies"][1]["text"].startswith("Nobody holds it back now."), found
     run(found[""]["remedies"][0], f.path)
-    f.end_writer(reader)  # "End the transaction that the named process keeps open, then ..."
     run(closing(found[""])[0], f.path)
     assert look(folder, f.dsn, "sqlite-wal-large", settings=SMALL) == {}
     f.end_writer(writer)

@@ -188,11 +188,52 @@ def newer_copy(f):
     copy.rename(f.path)
 
 
+def grow_by(n):
+    return "PRAGMA wal_autocheckpoint=0;" + FILL.format(n) + "INSERT INTO \"o'd\"\"d\" SELECT randomblob(900) FROM n"
+
+
+def older_copy(f, rows=300):
+    """A backup under the same name, while the log of the file that had gone on stays."""
+    shutil.copy(f.path, f.path.with_name("backup.db"))
+    left = f.writer(grow_by(rows) + ";PRAGMA wal_checkpoint(RESTART);" + grow_by(40))
+    f.end_writer(left)
+    shutil.copy(f.path.with_name("backup.db"), f.path)
+
+
+def pages_of(wal):
+    """(page number, its bytes) of each frame."""
+    data = wal.read_bytes()
+    return [(struct.unpack_from(">I", data, at)[0], data[at + 24:at + 1048]) for at in range(32, len(data) - 1047, 1048)]
+
+
+def taken_over_half(f):
+    """A checkpoint was killed: it writes the newest of each page in the order of their numbers."""
+    newest = dict(pages_of(wal_of(f)))
+    assert max(newest) * 1024 > f.path.stat().st_size
+    for number in sorted(newest)[:len(newest) * 2 // 3]:
+        poke(f.path, (number - 1) * 1024, newest[number])
+
+
+def write_and_die(*script):
+    return lambda f: f.end_writer(f.writer(";".join(["PRAGMA wal_autocheckpoint=0", *script])))
+
+
+MADE_AND_GONE = ("BEGIN", "CREATE TABLE big(x)", grow_by(300).replace("\"o'd\"\"d\"", "big"), "DROP TABLE big", "COMMIT")
+
 ORPHANS = {
     "database is gone": (lambda f: f.path.unlink(), {"-wal": "warning"}, "the database is gone"),
     "another that keeps no log": (other_database, {"-wal": "warning"}, "keeps no such log"),
     "pages of another size": (lambda f: other_database(f, 4096), {"-wal": "warning"}, "its pages have 1024 bytes"),
     "a log that is behind": (newer_copy, {"-wal": "warning"}, "older than the file"),
+    "an older copy of the file": (older_copy, {"-wal": "critical"}, "are in neither of them"),
+    "one page of it is missing": (lambda f: older_copy(f, 1), {"-wal": "critical"}, "are in neither of them"),
+    "no: a checkpoint was killed": (taken_over_half, {}, ""),
+    "no: made and gone in one transaction": (write_and_die(*MADE_AND_GONE), {}, ""),
+    "no: made and gone, out of memory": (write_and_die("PRAGMA cache_size=5", *MADE_AND_GONE), {}, ""),
+    "no: made, taken back, grown": (write_and_die("PRAGMA cache_size=5", "BEGIN", "SAVEPOINT s", grow_by(300), "ROLLBACK TO s", grow_by(30), "COMMIT"), {}, ""),
+    "no: shrunk, then grown": (write_and_die("DELETE FROM t", "VACUUM", grow_by(100)), {}, ""),
+    "no: shrunk, taken over, grown": (write_and_die("DELETE FROM t", "VACUUM", "PRAGMA wal_checkpoint(RESTART)", grow_by(100)), {}, ""),
+    "no: gives pages back": (write_and_die("PRAGMA auto_vacuum=1", "VACUUM", grow_by(300), "DELETE FROM t", "PRAGMA wal_checkpoint(RESTART)", grow_by(100)), {}, ""),
     "no: killed": (lambda f: None, {}, ""),
     "no: empty": (lambda f: (f.path.unlink(), os.truncate(wal_of(f), 0)), {}, ""),
     "no: both are gone": (lambda f: (f.path.unlink(), wal_of(f).unlink(), pathlib.Path(f"{f.path}-shm").unlink()), {}, ""),
@@ -216,6 +257,35 @@ def test_log_of_another(folder, sqlite, name):
         run(closing(finding)[0], f.path)
         assert look(folder, f.dsn, "sqlite-wal-orphaned") == {}
         assert pathlib.Path(f"{f.path}-wal.left").read_bytes() == kept
+
+
+def test_file_cut_off_beside_a_log(folder, sqlite):
+    """Its own header counts what is gone: that is told, unless the log has it."""
+    f = sqlite("app.db", SCRIPT)
+    f.sql("PRAGMA journal_mode = wal")
+    f.end_writer(f.writer("UPDATE t SET b = 7 WHERE id = 1"))
+    f.truncate(f.path.stat().st_size - 1500)
+    assert severities(look(folder, f.dsn, "sqlite-truncated")) == {"": "critical"}
+    assert look(folder, f.dsn, "sqlite-wal-orphaned") == {}
+    f = sqlite("other.db", SCRIPT)
+    left_log(f)
+    taken_over_half(f)
+    f.truncate(f.path.stat().st_size - 300)
+    assert look(folder, f.dsn, "sqlite-truncated") == {}
+    assert look(folder, f.dsn, "sqlite-wal-orphaned") == {}
+    assert f.sql("PRAGMA integrity_check") == [("ok",)]
+
+
+def test_living_log_lacks_nothing(folder, sqlite):
+    """A reader keeps the log from starting over; the file has grown to a part of it."""
+    f = sqlite("app.db", SCRIPT)
+    f.sql("PRAGMA journal_mode = wal")
+    first = f.writer(grow_by(100))
+    f.writer("BEGIN;SELECT * FROM t LIMIT 1")
+    f.writer(grow_by(100) + ";PRAGMA wal_checkpoint(PASSIVE)")
+    assert look(folder, f.dsn, "sqlite-wal-orphaned") == {}
+    f.end_writer(first)
+    assert look(folder, f.dsn, "sqlite-wal-orphaned") == {}
 
 
 def test_journal_without_its_database(folder, sqlite):

@@ -28,18 +28,30 @@ PROOFS = {
             AND b <> ')'), c CHECK (c < 10), CHECK (a < 100 OR b = 'it''s')); INSERT INTO "t ""x" VALUES (-1, 'longer', 1), (NULL, NULL, 2), (5, 'x', 3), (500, 'it''s', 4), (0, 'y', 1);
         CREATE TABLE w(k INT PRIMARY KEY CHECK(k IN (1, 2))) WITHOUT ROWID; INSERT INTO w VALUES (3), (1); CREATE TABLE ok("check" INT, d DEFAULT 'CHECK (1 = 0)', CHECK ("check" < 5)); INSERT INTO ok VALUES (1, 2), (NULL, NULL);
         """, {'t "x': ("critical", 2), 't "x.short b': ("critical", 1), "w": ("critical", 1)}, closes=set(), mend="""DELETE FROM "t ""x" WHERE a < 1; DELETE FROM w WHERE k = 3;"""),
+    "foreign keys that nobody need enforce": Proof("sqlite-fk-enforcement-off", """
+        CREATE TABLE p(id INTEGER PRIMARY KEY, a, b, UNIQUE (a, b)); CREATE TABLE c(p REFERENCES p, a, b, FOREIGN KEY (a, b) REFERENCES p(a, b)); CREATE TABLE w(p REFERENCES gone, PRIMARY KEY (p)) WITHOUT ROWID;
+        """, {"": ("info", 3)}, closes=set(), mend="DROP TABLE c; DROP TABLE w;"),
+    "no foreign keys": Proof("sqlite-fk-enforcement-off", """
+        CREATE TABLE p(id INTEGER PRIMARY KEY, c TEXT DEFAULT 'REFERENCES p'); CREATE VIEW v AS SELECT 1; CREATE VIRTUAL TABLE f USING fts5("references");
+        """, {}),
     "rows that came past foreign keys": Proof("sqlite-fk-enforcement-off", """
         CREATE TABLE p(id INTEGER PRIMARY KEY, a, b, UNIQUE (a, b)); INSERT INTO p VALUES (1, 2, 3); CREATE TABLE ok(p REFERENCES p); INSERT INTO ok VALUES (1);
         CREATE TABLE "c ""x"(rowid, a, b, FOREIGN KEY (a, b) REFERENCES p(a, b)); INSERT INTO "c ""x" VALUES (1, 2, NULL), (2, 2, 4);
-        """, {"": ("info", None)}, closes=set(), mend="""DELETE FROM "c ""x" WHERE b = 4;"""),
-    "rows that have their parents": Proof("sqlite-fk-enforcement-off", """
+        """, {"": ("info", 2)}, closes=set(), settings={"enforced": "yes"}, mend="""DELETE FROM "c ""x" WHERE b = 4;"""),
+    "rows that have their parents, where all enforce": Proof("sqlite-fk-enforcement-off", """
         CREATE TABLE p(id INTEGER PRIMARY KEY, t TEXT COLLATE NOCASE UNIQUE); INSERT INTO p VALUES (1, 'x'); CREATE TABLE c(p REFERENCES p, t REFERENCES p(t), g REFERENCES gone, h REFERENCES p(gone));
         INSERT INTO c VALUES ('1', 'X', 5, 6), (NULL, NULL, NULL, NULL); CREATE TABLE w(p REFERENCES p, PRIMARY KEY (p)) WITHOUT ROWID; INSERT INTO w VALUES (1);
-        """, {}),
+        """, {}, settings={"enforced": "yes"}),
     "small pages": Proof("sqlite-page-size", "PRAGMA page_size = 1024; CREATE TABLE t(a);" + FILL.format(1000) + "INSERT INTO t SELECT zeroblob(1000) FROM n;", {"": ("info", 1024)}, settings={"min_bytes": "1MB"}),
     "small pages in WAL mode": Proof("sqlite-page-size", "PRAGMA page_size = 512; PRAGMA journal_mode = wal; CREATE TABLE t(a);" + FILL.format(1000) + "INSERT INTO t SELECT zeroblob(1000) FROM n;", {"": ("info", 512)},
         settings={"min_bytes": "1MB"}),
     "small pages in a small file": Proof("sqlite-page-size", "PRAGMA page_size = 1024; CREATE TABLE t(a);" + FILL.format(1000) + "INSERT INTO t SELECT zeroblob(1000) FROM n;", {}),
+    "a small cache": Proof("sqlite-cache-size", "PRAGMA default_cache_size = 50; CREATE TABLE t(a);" + FILL.format(500) + "INSERT INTO t SELECT zeroblob(4000) FROM n;", {"": ("info", 204800)},
+        settings={"min_bytes": "1MB"}),
+    "a huge cache": Proof("sqlite-cache-size", "PRAGMA page_size = 8192; PRAGMA default_cache_size = 200000; CREATE TABLE t(a);", {"": ("info", 1638400000)}),
+    "a small cache of a small file": Proof("sqlite-cache-size", "PRAGMA default_cache_size = 50; CREATE TABLE t(a);", {}),
+    "a cache of its size": Proof("sqlite-cache-size", "PRAGMA default_cache_size = 5000; CREATE TABLE t(a);" + FILL.format(500) + "INSERT INTO t SELECT zeroblob(4000) FROM n;", {}, settings={"min_bytes": "1MB"}),
+    "no wish": Proof("sqlite-cache-size", "PRAGMA cache_size = 5; CREATE TABLE t(a);" + FILL.format(500) + "INSERT INTO t SELECT zeroblob(4000) FROM n;", {}, settings={"min_bytes": "1MB"}),
     "another encoding": Proof("sqlite-encoding-unexpected", "PRAGMA encoding = 'UTF-16le'; CREATE TABLE t(a);", {"": ("warning", None)}, closes=set(), keys={"expect_encoding": "UTF-8"}),
     "the encoding": Proof("sqlite-encoding-unexpected", "PRAGMA encoding = 'UTF-16le'; CREATE TABLE t(a);", {}, keys={"expect_encoding": "utf16"}),
     "another journal mode": Proof("sqlite-journal-mode-unexpected", "CREATE TABLE t(a);", {"": ("warning", None)}, keys={"expect_journal_mode": "WAL"}),

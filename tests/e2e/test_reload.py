@@ -59,6 +59,20 @@ def test_what_did_not_change_does_not_notice(cluster, daemon, sqlite):
     assert len(d.transitions("09")) <= 3  # the first contacts, no others
 
 
+def test_other_alerts_and_silences_are_a_change(daemon, sqlite):
+    file = sqlite("a.db", "CREATE TABLE t(a INTEGER PRIMARY KEY)")
+    d = daemon(databases={"file": file.dsn}, defaults=FAST)
+
+    def change(sections):
+        return reload_with(d, databases={"file": file.dsn}, defaults=FAST, sections=sections).partition("reloaded: ")[2]
+    page, night = {"exec": "/bin/true"}, {"when": "03:00", "for": "1h", "reason": "backup"}
+    assert change({"alert page": page}) == "other alerts"
+    assert change({"alert pager": page}) == "other alerts"  # renamed
+    assert change({"alert pager": {**page, "timeout": "5s"}, "silence night": night}) == "other alerts; other silences"
+    assert change({"alert pager": {**page, "timeout": "5s"}, "silence night": {**night, "for": "2h"}}) == "other silences"
+    assert change({"alert pager": {**page, "timeout": "5s"}, "silence night": {**night, "for": "2h"}}) == "nothing changed"
+
+
 def test_thresholds_judge_the_last_sample_at_once(cluster, daemon):
     c = cluster()
 

@@ -203,6 +203,31 @@ def test_damage_is_named_and_its_rows_are_not_made_up(cli, sqlite):
     assert "  a: 1 damaged page" in done.out
 
 
+def lose_a_branch(db, tree):
+    """The first branch below a root leads to a page that no file has: SQLite says that it is full."""
+    at = (db.root_page(tree) - 1) * db.page_size
+    page = db.path.read_bytes()[at:at + db.page_size]
+    assert page[0] in (2, 5), "a root with branches"
+    db.overwrite(at + int.from_bytes(page[12:14], "big"), b"\x55" * 4)
+
+
+def test_a_tree_that_cannot_be_walked_is_damaged(cli, sqlite, folder):
+    script = ("CREATE TABLE t(a); CREATE INDEX t_a ON t(a); WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n "
+              "WHERE i < 2000) INSERT INTO t SELECT hex(randomblob(20)) FROM n; ANALYZE")
+    files, conf = fleet_of(sqlite, folder, {"a.db": script, "b.db": script})
+    lose_a_branch(files["a.db"], "t_a")
+    s = stats(cli, files["a.db"], status=2)
+    assert [d["object"] for d in s["damaged"]] == ["t_a"] and s["not_measured"] == [] and s["reclaimable_bytes"] is None
+    found = trees(s)
+    assert (found["t"]["rows"], found["t"]["rows_estimated"]) == (2000, False) and found["t_a"]["rows_estimated"]
+    done = cli("stats", files["a.db"].dsn)
+    assert done.out.startswith("CRITICAL  a.db: ") and "dbhealth check" in done.out and "--budget" not in done.out, done
+    fleet = fleet_stats(cli, conf, status=2)
+    assert {r["database"]: r["state"] for r in fleet["databases"]} == {"tenants/a.db": "damaged", "tenants/b.db": "measured"}
+    said = [cli("optimize", *more, files["a.db"].dsn) for more in ((), ("-n",))]
+    assert [x.status for x in said] == [2, 2] and said[0].err == said[1].err and "it is damaged" in said[0].err, said
+
+
 def test_an_interrupted_commit_is_said(cli, sqlite):
     db = sqlite("app.db", SCRIPT)
     db.hot_journal()
@@ -231,3 +256,67 @@ def test_a_budget_that_is_over_is_said_of_each_tree(cli, sqlite):
         assert {m["object"] for m in s["not_measured"]} & {"t", "t_a"} and s["reclaimable_bytes"] is None
         assert all(t["rows_estimated"] or t["bytes"] for t in trees(s).values() if t["rows"])
     assert pathlib.Path(db.path).exists() and db.neighbours() == []
+
+
+def fleet_of(sqlite, folder, scripts):
+    """Files name -> script in one folder, and the configuration that names them all; one file is left out."""
+    (folder.path / "files").mkdir()
+    files = {name: sqlite(f"files/{name}", script) for name, script in scripts.items()}
+    sqlite("files/left.db", "CREATE TABLE t(a)")
+    conf = folder.path / "d.conf"
+    conf.write_text(f"[database tenants]\ndsn = sqlite:{folder.path}/files/*.db\nexclude_files = le*.db\n")
+    return files, conf
+
+
+def fleet_stats(cli, conf, *more, status=0, name="tenants"):
+    done = cli("stats", "-o", "json", "-c", conf, name, *more)
+    assert done.status == status, done
+    jsonschema.validate(done.json, json.loads((TOP / "docs/schema/stats-fleet.json").read_text()))
+    return done.json
+
+
+def test_a_fleet_is_the_sum_of_its_files(cli, sqlite, folder):
+    small = "CREATE TABLE t(a UNIQUE); INSERT INTO t VALUES (1), (2)"
+    scripts = {"big.db": SCRIPT, "we'ird %é.db": small, "b.db": small, "wal.db": "PRAGMA journal_mode = wal;" + small}
+    files, conf = fleet_of(sqlite, folder, scripts)
+    (folder.path / "files/link.db").symlink_to(files["b.db"].path)
+    before = {n: (f.digest(), f.neighbours()) for n, f in files.items()}
+    fleet = fleet_stats(cli, conf)
+    rows = fleet["databases"]
+    assert [r["database"] for r in rows][0] == "tenants/big.db" and len(rows) == fleet["files"] == fleet["measured"] == 4
+    assert fleet["left_out"] == "1 file by exclude_files, 1 symbolic link"
+    assert [r["disk_bytes"] for r in rows] == sorted((r["disk_bytes"] for r in rows), reverse=True)
+    for row in rows:  # one of them, by its name, says the same of itself
+        one = cli("stats", "-o", "json", "-c", conf, row["database"]).json
+        assert one["path"] == row["path"] and one["database"] == row["database"]
+        for key in ("bytes", "table_bytes", "index_bytes", "free_bytes", "reclaimable_bytes"):
+            assert row[key] == one[key], (row, key)
+        assert row["rows"] == sum(t["rows"] or 0 for t in one["tables"] if t["kind"] != "internal")
+    for key, total in fleet["totals"].items():
+        assert key == "rows_estimated" or total == sum(r[key] for r in rows), key
+    assert before == {n: (f.digest(), f.neighbours()) for n, f in files.items()}
+    for more in ([], ["-v"]):
+        done = cli("stats", "-c", conf, "tenants", *more)
+        assert done.status == 0 and max(map(len, done.out.splitlines())) <= 80, done
+        assert done.out.startswith("ok        tenants: 4 files, ") and re.search(r"^all together ", done.out, re.M), done
+    assert cli("stats", "-c", conf, "tenants/left.db").status == 69
+    assert "has no such file" in cli("stats", "-c", conf, "tenants/../d.conf").err
+
+
+def test_a_fleet_goes_on_where_a_file_cannot_be_read(cli, sqlite, folder):
+    files, conf = fleet_of(sqlite, folder, {f"{n:02}.db": "CREATE TABLE t(a); INSERT INTO t VALUES (1)" for n in range(25)})
+    files["03.db"].damage_page(files["03.db"].root_page("t"), start=0, length=100)
+    files["04.db"].path.write_bytes(b"no database, though it has the name of one" * 40)
+    fleet = fleet_stats(cli, conf, status=2)
+    states = {r["database"]: r["state"] for r in fleet["databases"]}
+    assert fleet["databases"][0]["database"] == "tenants/03.db" and states.pop("tenants/03.db") == "damaged"
+    assert states.pop("tenants/04.db") == "unread" and set(states.values()) == {"measured"}
+    assert (fleet["files"], fleet["measured"], fleet["damaged"]) == (25, 23, 1)
+    done = cli("stats", "-c", conf, "tenants")
+    assert done.status == 2 and done.out.startswith("CRITICAL  tenants: 25 files, "), done
+    assert "  03.db: t: 1 damaged page" in done.out and re.search(r"^ +04.db: .*not a database", done.out, re.M), done
+    assert "and 4 more (-v)" in done.out and max(map(len, done.out.splitlines())) <= 80
+    for f in folder.path.glob("files/*"):
+        f.unlink()
+    done = cli("stats", "-c", conf, "tenants")
+    assert done.status == 3 and "no file matches" in done.out, done

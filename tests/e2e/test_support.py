@@ -5,7 +5,7 @@ import time
 import psycopg2
 import pytest
 
-from support import Pulse, SqliteFile, free_port, wait_until
+from support import KillSteps, Pulse, SqliteFile, free_port, wait_until
 from support.hold import FAST
 
 
@@ -79,6 +79,26 @@ def test_sqlite_helpers(sqlite):
     hot.hot_journal()
     assert hot.neighbours() == ["b.db-journal"]
     assert isinstance(hot, SqliteFile)
+
+
+def test_kill_at_a_step(folder, sqlite):
+    """Before it nothing of the call is done, after it all is, and only the program that is meant dies."""
+    file = sqlite("a.db", "CREATE TABLE t (n); PRAGMA user_version = 1;")
+    command = ["sh", "-c", f"sqlite3 {file.path} 'INSERT INTO t VALUES (1)'; echo $?"]
+    steps = KillSteps(folder, command, program="sqlite3")
+    names = steps.count()
+    assert {"open to create", "pwrite", "fdatasync", "unlink"} <= set(names), names
+    assert names[-1] == "unlink"  # of the journal: what commits
+    for how, rows in (("before", 0), ("after", 1)):
+        file.sql("DELETE FROM t")
+        step = steps.at(len(names), how)
+        assert step.result.stdout == "137\n" and not step.killed, step  # the shell lives
+        assert file.sql("SELECT count(*) FROM t") == [(rows,)], step
+    file.sql("DELETE FROM t")
+    assert steps.at(len(names) + 1).result.stdout == "0\n"
+    steps = KillSteps(folder, ["sqlite3", file.path, "DELETE FROM t"], program="sqlite3")
+    seen = list(steps.walk(lambda: file.sql("INSERT INTO t VALUES (1)"), sample=6))
+    assert len(seen) >= 3 and all(step.killed for step in seen), seen
 
 
 def test_pulse_notices_a_pause(cluster, daemon):

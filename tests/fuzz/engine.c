@@ -1,4 +1,9 @@
-/* For harnesses with a whole engine in them: its workers, none of which is ever a process. */
+/*
+ * For harnesses with a whole engine in them: two databases that nothing leads to, and the engine's
+ * workers, none of which is ever a process.
+ */
+#include "engine.h"
+
 #include "host/host.h"
 #include "migration/migration.h"
 #include "pg/plan.h"
@@ -19,4 +24,18 @@ worker_spawn(
 	(void)ret_pidfd;
 	(void)ret_fd;
 	return err_set(e, -EAGAIN, "no %s worker", r->name);
+}
+
+struct conf *
+engine_conf(void)
+{
+	struct err_list errors = { 0 };
+	struct conf *conf = NULL;
+
+	CHECK(conf_default(&conf, &errors) == 0);
+	conf_add_database(conf, "orders", "sqlite:////nowhere/orders.db", &conf->defaults)->engine =
+	    ENGINE_SQLITE;
+	conf_add_database(conf, "crm", "postgresql:///crm", &conf->defaults)->engine =
+	    ENGINE_POSTGRESQL;
+	return conf;
 }

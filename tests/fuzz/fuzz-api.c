@@ -8,7 +8,7 @@
 #include "base/str.h"
 #include "daemon/api.h"
 #include "daemon/http.h"
-#include "fuzz.h"
+#include "engine.h"
 
 #include <fcntl.h>
 #include <jansson.h>
@@ -31,29 +31,19 @@ LLVMFuzzerInitialize(int *argc, char ***argv)
 {
 	static const struct monitor_callbacks on = { .on_finished = on_finished };
 	static const struct monitor_options options = { 0 };
-	_cleanup_free_ char *conf_text = NULL, *conf_path = NULL;
 	struct err_list errors = { 0 };
-	struct conf *conf = NULL;
 	struct err e = { 0 };
 	int fd;
 
 	(void)argc;
 	(void)argv;
 	fuzz_quiet();
-	conf_path = xasprintf("%s/main.conf", fuzz_folder());
-	conf_text = xasprintf("[daemon]\nsocket = %s/api.sock\nadmin_group =\n"
-	                      "[database orders]\ndsn = sqlite:////nowhere/orders.db\n"
-	                      "[database crm]\ndsn = postgresql:///crm\n",
-	    fuzz_folder());
-	fuzz_write(conf_path, conf_text, strlen(conf_text));
-	if (conf_load(conf_path, &conf, &errors) < 0)
-		fuzz_fail(__FILE__, __LINE__, "the configuration", errors.v[0]);
 	base = event_base_new();
-	snprintf(address.sun_path, sizeof(address.sun_path), "%s", conf->daemon.socket);
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s/api.sock", fuzz_folder());
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	CHECK(bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0 && listen(fd, 10) == 0);
-	CHECK(
-	    monitor_new(base, conf, catalogue_new(), &options, &on, NULL, &monitor, &errors) == 0);
+	CHECK(monitor_new(base, engine_conf(), catalogue_new(), &options, &on, NULL, &monitor,
+	          &errors) == 0);
 	CHECK(api_new(base, monitor, monitor_conf(monitor), fd, &api, &e) == 0);
 	return 0;
 }

@@ -16,25 +16,29 @@
 static void
 check_threshold(const struct threshold *t, enum unit unit)
 {
-	_cleanup_free_ char *text = threshold_text(t), *shown = threshold_format(t, unit);
+	_cleanup_free_ char *text = threshold_text(t, unit), *shown = threshold_format(t, unit);
 	_cleanup_free_ char *same = NULL;
 	struct threshold again = { 0 };
+	struct threshold_known known = { .baseline = 10, .median = 10, .mad = 2 };
 	struct err e = { 0 };
 
 	check_shown(shown, false);
 	check_shown(text, false);
-	CHECK(!threshold_breached(t, NAN, NAN));
+	CHECK(!threshold_breached(t, NAN, &known));
 	if (!t->set)
 		return;
 	CHECK_SHOW(threshold_parse(text, &again, &e) == 0, text);
-	same = threshold_text(&again);
+	same = threshold_text(&again, unit);
 	CHECK_SHOW(streq(text, same), same);
 	for (int i = 0; i < 2; i++)
 		CHECK_SHOW(t->term[i].op == again.term[i].op &&
-		               t->term[i].times_baseline == again.term[i].times_baseline,
+		               t->term[i].times_baseline == again.term[i].times_baseline &&
+		               t->term[i].mads == again.term[i].mads,
 		    text);
 	for (double v = -1; v < 1e12; v = v < 1 ? v + 0.25 : v * 10)
-		CHECK_SHOW(threshold_breached(t, v, 10) == threshold_breached(&again, v, 10), text);
+		CHECK_SHOW(
+		    threshold_breached(t, v, &known) == threshold_breached(&again, v, &known),
+		    text);
 }
 
 /* Every parameter is bound, and a number for each stands in the text. */

@@ -41,7 +41,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	CHECK(send(fds[1], data, size, MSG_NOSIGNAL) == (ssize_t)size);
 	shutdown(fds[1], SHUT_WR);
 	r = exchange(
-	    fds[0], "GET", "/v1/status", clock_now_us() + USEC_PER_SEC, &code, &answer, &e);
+	    fds[0], "GET", "/v1/status", "", clock_now_us() + USEC_PER_SEC, &code, &answer, &e);
 	close(fds[0]);
 	close(fds[1]);
 	if (r < 0) {

@@ -55,23 +55,25 @@ static void
 check_threshold(const char *s)
 {
 	_cleanup_free_ char *text = NULL, *same = NULL, *shown = NULL;
-	struct threshold t = { 0 }, again = { 0 };
+	struct threshold t = { 0 }, again = { 0 }, none = { 0 };
+	struct threshold_known known = { .baseline = 4, .median = 4, .mad = 1 };
 	struct err e = { 0 };
 
 	if (threshold_parse(s, &t, &e) < 0) {
 		CHECK(*e.msg);
 		return;
 	}
-	text = threshold_text(&t);
+	text = threshold_text(&t, UNIT_COUNT);
 	shown = threshold_format(&t, UNIT_BYTES);
 	check_shown(shown, false);
 	CHECK_SHOW(threshold_parse(text, &again, &e) == 0, text);
-	same = threshold_text(&again);
+	same = threshold_text(&again, UNIT_COUNT);
 	CHECK_SHOW(streq(text, same), text);
-	CHECK(!threshold_breached(&t, NAN, 1) && !threshold_holds(&t, NULL, NAN, 1));
+	CHECK(!threshold_breached(&t, NAN, &known) && !threshold_holds(&t, &none, NAN, &known));
 	/* What breaches holds too. */
 	for (double v = -1; v < 1e9; v = v < 1 ? v + 0.25 : v * 3)
-		CHECK_SHOW(!threshold_breached(&t, v, 4) || threshold_holds(&t, NULL, v, 4), s);
+		CHECK_SHOW(
+		    !threshold_breached(&t, v, &known) || threshold_holds(&t, &none, v, &known), s);
 }
 
 static void

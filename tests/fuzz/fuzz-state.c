@@ -5,25 +5,18 @@
 #include "base/clock.h"
 #include "check/series.h"
 #include "daemon/outlet_entry.h"
-#include "fuzz.h"
+#include "engine.h"
 #include "monitor/monitor.h"
 #include "report/report.h"
 
 #include <math.h>
 
-static char *conf_path;
-
 int
 LLVMFuzzerInitialize(int *argc, char ***argv)
 {
-	static const char conf[] = "[database orders]\ndsn = sqlite:////nowhere/orders.db\n"
-	                           "[database crm]\ndsn = postgresql:///crm\n";
-
 	(void)argc;
 	(void)argv;
 	fuzz_quiet();
-	conf_path = xasprintf("%s/main.conf", fuzz_folder());
-	fuzz_write(conf_path, conf, sizeof(conf) - 1);
 	return 0;
 }
 
@@ -145,11 +138,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct fuzz_in in = fuzz_in(data, size);
 	struct event_base *base = event_base_new();
 	struct err_list errors = { 0 };
-	struct conf *conf = NULL;
 	struct monitor *m = NULL;
 
-	if (conf_load(conf_path, &conf, &errors) < 0 ||
-	    monitor_new(base, conf, catalogue_new(), &options, &on, NULL, &m, &errors) < 0) {
+	if (monitor_new(base, engine_conf(), catalogue_new(), &options, &on, NULL, &m, &errors) <
+	    0) {
 		CHECK_SAME(!*errors.v[0]);
 		fuzz_fail(__FILE__, __LINE__, "a fault is told", errors.v[0]);
 	}

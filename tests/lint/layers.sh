@@ -11,7 +11,7 @@ trap 'rm -f "$found"' EXIT
 
 # folder, then what it may include beyond itself and libc.  Third-party headers that look like
 # libc's (no folder, letters only) stand in `foreign` below and are allowed by name only.
-foreign='jansson|expat|yaml|sqlite3|cmocka|event|evhttp|ini_config[a-z]*|collection|ref_array'
+foreign='seccomp|jansson|pg_query|zstd|expat|yaml|sqlite3|cmocka|event|evhttp|ini_config[a-z]*|collection|ref_array'
 while read -r folder allow; do
 	[ -d "$folder" ] || continue
 	self=$(echo "$folder" | sed 's,^lib/,,')
@@ -25,15 +25,21 @@ lib/base	openssl/(evp|sha)\.h
 lib/conf	base/.*|ini_configobj\.h|ini_valueobj\.h|ini_comment\.h|ini_config[a-z]*\.h|ref_array\.h|collection\.h
 lib/check	base/.*|jansson\.h
 lib/finding	base/.*|check/.*|jansson\.h
-lib/worker	base/.*|$event
+lib/worker	base/.*|seccomp\.h|$event
 lib/pg	base/.*|worker/.*|libpq-fe\.h|libpq/[a-z-]+\.h|postgres_ext\.h|openssl/[a-z0-9]+\.h|jansson\.h|$event
 lib/sqlite	base/.*|worker/.*|sqlite3\.h|jansson\.h
 lib/host	base/.*|worker/.*|jansson\.h
 lib/migration	base/.*|worker/.*|jansson\.h|expat\.h|yaml\.h
+lib/history	base/.*|zstd\.h
+lib/migrate	(base|migration|pg|sqlite)/.*|jansson\.h|sqlite3\.h|pg_query\.h|libpq-fe\.h
+lib/backup	(base|pg|sqlite|worker)/.*|jansson\.h|sqlite3\.h|libpq-fe\.h|openssl/(evp|sha)\.h
+lib/archive	(base|pg|sqlite|worker)/.*|jansson\.h|sqlite3\.h|libpq-fe\.h
+lib/data	(base|pg)/.*|sqlite3\.h|jansson\.h
+lib/routine	base/.*|jansson\.h
 lib/report	base/.*|check/.*|finding/.*|jansson\.h
-lib/monitor	(base|conf|check|finding|worker|pg|sqlite|host|migration|report)/.*|jansson\.h|$event
-daemon	(base|conf|check|finding|worker|pg|sqlite|host|migration|report|monitor)/.*|jansson\.h|sqlite3\.h|systemd/sd-[a-z]+\.h|event2/.*
-cli	(base|conf|check|finding|worker|pg|sqlite|host|migration|report|monitor)/.*|jansson\.h|$event
+lib/monitor	(base|conf|check|finding|worker|pg|sqlite|host|migration|migrate|backup|archive|routine|history|report)/.*|jansson\.h|$event
+daemon	(base|conf|check|finding|worker|pg|sqlite|host|migration|migrate|backup|archive|routine|history|report|monitor)/.*|jansson\.h|sqlite3\.h|systemd/sd-[a-z]+\.h|event2/.*|curl/curl\.h
+cli	(base|conf|check|finding|worker|pg|sqlite|host|migration|migrate|data|backup|archive|routine|history|report|monitor)/.*|jansson\.h|$event
 T
 
 # A folder that has no line above would escape.

@@ -20,6 +20,7 @@ DEFAULTS = {"connectivity_interval": "1s", "reconnect_interval": "2s", "performa
 OF_FILES = {"connectivity_interval": "2s", "performance_interval": "5s", "schema_interval": "8s",
             "integrity_interval": "8s"}
 SECTIONS = {
+    "check *": {"flap_changes": "0"},  # what is planted again and again is to be told each time
     "check sequence-near-limit": {"interval": "4s"},
     "check xact-idle": {"param.warning_after": "3s", "param.blocks_after": "1h"},
     "check lock-blocked": {"param.warning_after": "2s"},

@@ -1,4 +1,5 @@
 """The service's life: status, journal, outage, reload, socket activation, watchdog."""
+import json
 import re
 import time
 
@@ -71,7 +72,7 @@ def explained(check, m, service):
               and re.search(rf"DBHEALTH_FINDING_ID={entry[1]}[0-9a-f]{{10}}$", text, re.M),
               f"journalctl -x explains {kind}, with the commands for this finding", text)
     listed = m.out("journalctl", "--list-catalog")
-    check(len(re.findall(rf"^{ID}\w\w dbhealthd: ", listed, re.M)) == 14, "the catalogue has all 14")
+    check(len(re.findall(rf"^{ID}\w\w dbhealthd: ", listed, re.M)) == 17, "the catalogue has all 17")
 
 
 def quiet(service, seconds, after, wanted):
@@ -135,6 +136,33 @@ def reload_bad(check, m, service):
     check(service.pid() == pid and service.show("SubState") == "running", "and goes on")
     m.sh(f"rm {BAD}")
     check(service.ctl("reload", "dbhealthd.service").returncode == 0, "with the fault mended it reloads")
+
+
+def alerted(check, m, service):
+    """A program of [alert] runs inside the sandbox: a server with all its databases is one message down, one up."""
+    m.write("/usr/local/bin/page", "#!/bin/sh\ncat >>/var/lib/dbhealthd/pages && echo >>/var/lib/dbhealthd/pages\n", 0o755)
+    m.write(SITE, CONF + "\n[alert page]\nexec = /usr/local/bin/page --now\nseverity = critical\ngroup_wait = 1s\n")
+    m.sh(f"chgrp dbhealth {SITE}; rm -f /var/lib/dbhealthd/pages")
+    check(service.ctl("reload", "dbhealthd.service").returncode == 0, "an [alert] comes with a reload", service.tail())
+    service.settled()
+
+    def pages(n):
+        def enough():
+            return len(m.run("cat", "/var/lib/dbhealthd/pages").stdout.split("\n")) > n
+        wait_until(enough, 60, lambda: f"{n} messages: {m.run('cat', '/var/lib/dbhealthd/pages')} {service.tail()}")
+        return [json.loads(line) for line in m.out("cat", "/var/lib/dbhealthd/pages").splitlines()]
+    m.sh("systemctl stop postgresql", timeout=60)
+    down = pages(1)
+    check([(e["check"], e["database"]) for e in down[0]["events"]] == [("conn-up", "")] and down[0]["alert"] == "page",
+          "PostgreSQL stopped: the program is told once, of the server", down)
+    m.sh("systemctl start postgresql", timeout=60)
+    up = pages(2)
+    time.sleep(15)
+    check(len(pages(2)) == 2 and [e["check"] for e in up[1]["events"]] == ["conn-up"] and up[1]["status"] == "resolved",
+          "started: once more, and no other", up)
+    m.write(SITE, CONF)
+    m.sh(f"chgrp dbhealth {SITE}; systemctl reload dbhealthd")
+    service.settled()
 
 
 def other_entries(check, m, service):

@@ -18,8 +18,8 @@ import base  # noqa: E402
 from base import Failure  # noqa: E402
 
 RUNTIME = ["libevent-core-2.1-7", "libevent-extra-2.1-7", "libexpat1", "libini-config5", "libjansson4", "libpq5",
-           "libsqlite3-0", "libssl3", "libsystemd0",
-           "libyaml-0-2"]
+           "libseccomp2", "libsqlite3-0", "libssl3", "libsystemd0",
+           "libyaml-0-2", "libzstd1"]
 BESIDE = ["systemd", "systemd-sysv", "postgresql", "sqlite3", "acl", "curl", "procps"]
 CGROUPS = ["/sys/fs/cgroup/systemd", "/sys/fs/cgroup/unified"]
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"

@@ -16,7 +16,7 @@ from machine import TOP, Failure, Machine, must
 
 
 PARTS = [host.installed, host.first_start, host.configured, sandbox.score, sandbox.facts, sandbox.nothing_written,
-         life.status, life.fields, life.explained, life.outage, life.reload_good, life.reload_bad, life.other_entries,
+         life.status, life.fields, life.explained, life.outage, life.reload_good, life.reload_bad, life.alerted, life.other_entries,
          life.journal_away, life.socket_activation, life.broken_start, life.watchdog, life.reboot]
 
 

@@ -7,6 +7,7 @@
 #include "base/map.h"
 #include "base/str.h"
 #include "check/bind.h"
+#include "check/cause.h"
 #include "check/embedded.h"
 #include "check/settings.h"
 #include "check/sql_scan.h"
@@ -363,6 +364,13 @@ lint_bind_names(void)
 	return faults;
 }
 
+static bool
+asks_usual(const struct check *c)
+{
+	return threshold_asks_usual(&c->info) || threshold_asks_usual(&c->warning) ||
+	       threshold_asks_usual(&c->critical);
+}
+
 static void
 lint_params(struct lint *l)
 {
@@ -371,7 +379,9 @@ lint_params(struct lint *l)
 	for (size_t i = 0; i < c->nparams; i++) {
 		_cleanup_free_ char *name = xasprintf(":%s", c->params[i].name);
 		bool used = c->source == SOURCE_SESSION || c->source == SOURCE_HOST ||
+		            c->source == SOURCE_SELF || c->source == SOURCE_STATEMENTS ||
 		            (c->kind == KIND_RATIO && streq(c->params[i].name, "min_whole")) ||
+		            (asks_usual(c) && streq(c->params[i].name, "min_mad")) ||
 		            (c->kind == KIND_SNAPSHOT && streq(c->params[i].name, "sibling_for"));
 
 		for (size_t j = 0; !used && j < c->nbodies; j++)
@@ -453,6 +463,59 @@ lint_head(struct lint *l)
 		fault(l, "fix: missing");
 	if (is_lint && !c->spares)
 		fault(l, "spares: missing");
+}
+
+static bool
+brings(const struct check *c, const char *field)
+{
+	if (streq(field, "object") || streq(field, "key"))
+		return true;
+	for (size_t i = 0; i < c->nbodies; i++)
+		if (strstr(c->bodies[i].sql, field))
+			return true;
+	return false;
+}
+
+/* Whether `from` may explain `to` over any number of others. */
+static bool
+leads_to(const struct catalogue *cat, const struct check *from, const char *to, int depth)
+{
+	for (size_t i = 0; depth > 0 && i < from->ncauses; i++) {
+		const struct check *c = catalogue_find(cat, from->engine, from->causes[i].check);
+
+		if (c && c != from && (streq(c->id, to) || leads_to(cat, c, to, depth - 1)))
+			return true;
+	}
+	return false;
+}
+
+static void
+lint_causes(struct lint *l, const struct catalogue *cat)
+{
+	const struct check *c = l->check;
+
+	for (size_t i = 0; i < c->ncauses; i++) {
+		const struct check_cause *cause = &c->causes[i];
+		const struct check *of = catalogue_find(cat, c->engine, cause->check);
+		_cleanup_free_ char *text = check_cause_text(cause);
+
+		for (size_t k = 0; k < i; k++) {
+			_cleanup_free_ char *other = check_cause_text(&c->causes[k]);
+
+			if (streq(text, other))
+				fault(l, "caused-by: %s stands there twice", text);
+		}
+		if (!of)
+			fault(l, "caused-by: %s: no such check of this engine", cause->check);
+		else if (of->kind == KIND_EVENT)
+			fault(l, "caused-by: %s: an event is soon over", cause->check);
+		else if (of->scope == SCOPE_DATABASE && c->scope == SCOPE_SERVER)
+			fault(l, "caused-by: %s is of a database, this of its server", of->id);
+		else if (cause->field && (!brings(c, cause->field) || !brings(of, cause->of)))
+			fault(l, "caused-by: %s: no such column", text);
+	}
+	if (leads_to(cat, c, c->id, 10))
+		fault(l, "caused-by: goes in a circle");
 }
 
 /* ---- the table ---- */
@@ -662,6 +725,7 @@ lint_all(const struct catalogue *cat)
 		lint_remedies(&l);
 		/* The map keeps the catalogue's copy, which lives on. */
 		l.check = catalogue_find(cat, c->engine, c->id);
+		lint_causes(&l, cat);
 		lint_metric(&l, metrics);
 		faults += l.faults;
 	}

@@ -11,7 +11,7 @@
 /*
  * Findings under test: a check with its settings, samples written as words, and the transitions
  * that came, written as words too: "a+2" opened as warning, "a>3" changed to critical, "a-"
- * resolved.
+ * resolved, "a~2" flapping, "a=2" stable again ("a=0": and resolved).
  */
 #define WALL0 (INT64_C(1770000000) * USEC_PER_SEC)
 #define HOUR  3600
@@ -51,6 +51,19 @@ fixture_on_transition(const struct transition *t, void *arg)
 		assert_non_null(t->reason);
 		str_addf(&x->seen, "%s-", name);
 		break;
+	case TRANSITION_FLAPPING:
+		assert_int_not_equal(t->to, SEVERITY_NONE);
+		assert_int_equal(t->finding->state, FINDING_OPEN);
+		assert_true(t->finding->flapping);
+		str_addf(&x->seen, "%s~%d", name, (int)t->to);
+		break;
+	case TRANSITION_STABLE:
+		assert_int_not_equal(t->from, SEVERITY_NONE);
+		assert_false(t->finding->flapping);
+		assert_int_equal(t->finding->state, t->to ? FINDING_OPEN : FINDING_RESOLVED);
+		assert_true(t->to || t->reason);
+		str_addf(&x->seen, "%s=%d", name, (int)t->to);
+		break;
 	}
 	assert_true(t->finding->sequence > x->last_sequence);
 	x->last_sequence = t->finding->sequence;
@@ -66,6 +79,7 @@ fixture_init(struct fixture *x, enum check_kind kind)
 		    .kind = kind },
 		.settings = { .enabled = true,
 		    .max_findings = 50,
+		    .flap_window_us = HOUR * USEC_PER_SEC,
 		    .cap = SEVERITY_CRITICAL,
 		    .interval_us = 30 * USEC_PER_SEC },
 	};
@@ -105,7 +119,7 @@ sample_parse(struct sample *s, char *word)
 }
 
 /* state: 'C' complete, 'T' truncated, 'U' unknown, 'W' waiting.  At t seconds. */
-static struct applied
+static inline struct applied
 fixture_run(struct fixture *x, int64_t t, char state, const char *samples)
 {
 	static const enum result_state states[128] = { ['C'] = RESULT_COMPLETE,
@@ -142,7 +156,7 @@ fixture_run(struct fixture *x, int64_t t, char state, const char *samples)
 }
 
 /* A restart: all rows out, a new struct, all rows in; `gap` seconds pass on the clock. */
-static void
+static inline void
 fixture_restart(struct fixture *x, struct map *rows, int64_t t, int64_t gap)
 {
 	struct findings *fresh = findings_new(fixture_on_transition, x);

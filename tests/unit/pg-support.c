@@ -1,9 +1,9 @@
 /* A private cluster, its guard, and recorders for sessions and statements. */
 #include "pg-support.h"
 #include "base/str.h"
+#include "tree.h"
 #include <dirent.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <pwd.h>
@@ -18,21 +18,6 @@
 
 /* The guard hears pids to kill (positive) through the pipe; its end is ours. */
 static int guard_fd = -1;
-
-static int
-remove_one(const char *path, const struct stat *st, int flag, struct FTW *ftw)
-{
-	(void)st;
-	(void)flag;
-	(void)ftw;
-	return remove(path);
-}
-
-static void
-remove_tree(const char *path)
-{
-	nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS);
-}
 
 static void
 guard(int fd, const char *root)

@@ -260,12 +260,14 @@ app_run(uid_t uid, const char *path, const char *sql)
 /* ---- asking the worker ---- */
 
 struct look {
-	json_t *statements;
+	json_t *statements, *shared; /* shared: taken; NULL: none */
 	int64_t copy_limit, deadline_ms, slice_ms;
 	int64_t kill_after_us; /* the parent's deadline; 0: 20 s */
-	bool pre_read, closed;
+	bool pre_read, closed, copy;
+	int64_t wal_budget; /* of the copy and of each statement; 0: any */
 	int64_t former_inode;
 	const char *temp_dir;
+	int64_t wal_read_max;     /* 0: the default */
 	void (*on_facts)(void *); /* while the worker is at its statements */
 	void *arg;
 	struct worker_job *job;
@@ -281,7 +283,7 @@ look_new(void)
 {
 	return (struct look){ .statements = json_array(),
 		.copy_limit = 1 << 30,
-		.deadline_ms = 10000,
+		.deadline_ms = 40000,
 		.slice_ms = 250 };
 }
 
@@ -298,7 +300,7 @@ look_add(struct look *l, const char *source, const char *sql, bool user, int64_t
 static MAYBE_UNUSED void
 look_sql(struct look *l, const char *sql)
 {
-	look_add(l, "sql", sql, false, 5000);
+	look_add(l, "sql", sql, false, 20000);
 }
 
 static json_t *
@@ -363,6 +365,17 @@ on_warning(enum log_level level, const char *line, void *arg)
 	fail_msg("warning: %s", line);
 }
 
+static void
+look_set_budget(json_t *job, int64_t bytes)
+{
+	json_t *statement;
+	size_t i;
+
+	json_object_set_new(job, "copy_wal_budget", json_integer(bytes));
+	json_array_foreach (json_object_get(job, "statements"), i, statement)
+		json_object_set_new(statement, "wal_budget", json_integer(bytes));
+}
+
 static MAYBE_UNUSED void
 look_here(struct look *l, const char *path)
 {
@@ -376,6 +389,13 @@ look_here(struct look *l, const char *path)
 	struct err err;
 
 	json_object_set_new(job, "closed", json_boolean(l->closed));
+	if (l->shared)
+		json_object_set_new(job, "shared", TAKE_PTR(l->shared));
+	if (l->wal_read_max > 0)
+		json_object_set_new(job, "wal_read_max", json_integer(l->wal_read_max));
+	json_object_set_new(job, "copy", json_boolean(l->copy));
+	if (l->wal_budget > 0)
+		look_set_budget(job, l->wal_budget);
 	json_object_set_new(job, "former_inode", json_integer(l->former_inode));
 	text = json_dumps(job, 0);
 	json_decref(job);

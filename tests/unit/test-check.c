@@ -14,6 +14,10 @@
 
 #define HEAD                                                                                       \
 	"-- id: a-b\n-- title: t\n-- engine: postgresql\n-- probe: performance\n-- kind: gauge\n"
+#define OTHER(id, causes)                                                                          \
+	"-- id: " id                                                                               \
+	"\n-- title: t\n-- engine: postgresql\n-- probe: performance\n-- kind: gauge\n"            \
+	"-- caused-by: " causes "\nSELECT 1 AS value"
 #define LINT "-- id: a-b\n-- title: t\n-- engine: sqlite\n-- probe: schema\n-- kind: finding\n"
 
 static struct check *
@@ -163,6 +167,37 @@ test_bodies(void **state)
 	assert_int_equal(scrub->cost, COST_SCRUB);
 }
 
+/* It is no body of the check, and chosen by its own conditions. */
+static void
+test_evidence(void **state)
+{
+	_cleanup_(check_freep) struct check *c =
+	    parse(HEAD "-- @evidence\n-- @when server >= 17\nSELECT 'new'\n"
+	               "-- @when server >= 14\nSELECT 1 AS value\n-- @evidence\nSELECT 'old'\n");
+	_cleanup_(check_freep) struct check *none = parse(HEAD "SELECT 1 AS value");
+	_cleanup_(check_freep) struct check *host =
+	    parse(HEAD "-- source: host\n-- @evidence\n-- @when role standby\nSELECT 'standby'\n");
+	struct facts facts = {
+		.engine = ENGINE_POSTGRESQL, .version = { 17, 1, 0 }, .role = FACT_PRIMARY
+	};
+	struct coverage cov;
+
+	(void)state;
+	assert_true(check_has_evidence(c));
+	assert_false(check_has_evidence(none));
+	assert_string_equal(coverage_evidence(c, &facts)->sql, "SELECT 'new'");
+	coverage_of(c, &facts, &cov);
+	assert_string_equal(cov.body->sql, "SELECT 1 AS value");
+	facts.version[0] = 13;
+	assert_string_equal(coverage_evidence(c, &facts)->sql, "SELECT 'old'");
+	coverage_of(c, &facts, &cov);
+	assert_int_equal(cov.cover, COVER_NOT);
+	assert_null(coverage_evidence(none, &facts));
+	assert_null(coverage_evidence(host, &facts));
+	facts.role = FACT_STANDBY;
+	assert_string_equal(coverage_evidence(host, &facts)->sql, "SELECT 'standby'");
+}
+
 static const struct {
 	const char *text, *message;
 } refused[] = {
@@ -185,6 +220,9 @@ static const struct {
 	                                  "seconds, ratio); did you mean bytes?" },
 	{ HEAD "-- window: 5min\nSELECT 1", "f:6: window: only for kind rate" },
 	{ HEAD "-- hold: ack\nSELECT 1", "f:6: hold: only for kind event" },
+	{ HEAD "-- remedies: after-cause\nSELECT 1", "f:6: remedies: only with caused-by" },
+	{ HEAD "-- caused-by: a\n-- remedies: later\nSELECT 1",
+	    "f:7: remedies: \"later\" is not a word (always, after-cause)" },
 	{ HEAD "-- clear: < 1\nSELECT 1", "f:6: clear: there is no threshold to clear" },
 	{ HEAD "-- severity: info\nSELECT 1",
 	    "f:6: severity: only for kind finding, event and scrub" },
@@ -208,10 +246,21 @@ static const struct {
 	{ HEAD "-- param.X: 1\nSELECT 1",
 	    "f:6: \"param.X: 1\" is neither `-- key: value` nor an indented continuation" },
 	{ HEAD "-- @whe server >= 1\nSELECT 1",
-	    "f:6: @whe server >= 1: only @when and @items are known" },
+	    "f:6: @whe server >= 1: only @when, @items and @evidence are known" },
 	{ HEAD "SELECT 1\n-- @when server >= 14\nSELECT 2",
 	    "f:8: never chosen: the body of line 6 has no @when and comes first" },
 	{ HEAD "-- @items\nSELECT 1", "f:1: @items is for kind scrub" },
+	{ HEAD "-- @evidence\nSELECT 1", "f:1: no SQL below the head" },
+	{ HEAD "SELECT 1\n-- @evidence\nSELECT 1\n-- @evidence\nSELECT 2",
+	    "f:10: never chosen: the body of line 8 has no @when and comes first" },
+	{ HEAD "SELECT 1\n-- @evidence\nSELECT 1; SELECT 2",
+	    "f:8: a second statement; a body is one" },
+	{ "-- id: s\n-- title: t\n-- engine: sqlite\n-- probe: integrity\n-- kind: gauge\nSELECT "
+	  "1\n"
+	  "-- @evidence\nSELECT 1",
+	    "f:8: @evidence is for PostgreSQL" },
+	{ HEAD "SELECT 1\n-- @evidence\n-- @items\nSELECT 1",
+	    "f:9: @evidence is no list of @items" },
 	{ "-- id: s\n-- title: t\n-- engine: sqlite\n-- probe: integrity\n-- kind: scrub\nSELECT 1",
 	    "f:1: kind scrub has an @items body" },
 	{ HEAD "-- needs: servr >= 14\nSELECT 1",
@@ -622,6 +671,19 @@ test_folder(void **state)
 	own = catalogue_find(cat, ENGINE_SQLITE, "a-b");
 	assert_true(own->user && !own->replaces);
 
+	/* What a file names may come in a later one; what no check is called costs that file alone. */
+	str_reset(&f.errors);
+	write_file(&f, "c.sql", OTHER("c-d", "e-f by object"), 0644);
+	write_file(&f, "e.sql", OTHER("e-f", "e-g, a-b"), 0644);
+	write_file(&f, "g.sql", OTHER("g-h", "c-d"), 0644);
+	assert_int_equal(catalogue_read_dir(cat, f.path, on_error, &f), 7);
+	assert_non_null(strstr(f.errors.s,
+	    "/e.sql: caused-by: no check of postgresql has the id e-g; did you mean e-f?\n"));
+	assert_null(strstr(f.errors.s, "/c.sql"));
+	assert_non_null(catalogue_find(cat, ENGINE_POSTGRESQL, "c-d"));
+	assert_null(catalogue_find(cat, ENGINE_POSTGRESQL, "e-f"));
+	assert_non_null(catalogue_find(cat, ENGINE_POSTGRESQL, "g-h"));
+
 	str_reset(&f.errors);
 	assert_int_equal(chmod(f.path, 0777), 0);
 	assert_int_equal(catalogue_read_dir(cat, f.path, on_error, &f), 1);
@@ -695,9 +757,10 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_whole_head),
-		cmocka_unit_test(test_defaults), cmocka_unit_test(test_bodies),
-		cmocka_unit_test(test_refused), cmocka_unit_test(test_line_ends),
-		cmocka_unit_test(test_coverage), cmocka_unit_test(test_coverage_by_migrations),
+		cmocka_unit_test(test_defaults), cmocka_unit_test(test_evidence),
+		cmocka_unit_test(test_bodies), cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_line_ends), cmocka_unit_test(test_coverage),
+		cmocka_unit_test(test_coverage_by_migrations),
 		cmocka_unit_test(test_choice_of_body), cmocka_unit_test(test_privileges),
 		cmocka_unit_test(test_query), cmocka_unit_test(test_built_in_checks_parse),
 		cmocka_unit_test(test_folder), cmocka_unit_test(test_random_text),

@@ -694,15 +694,121 @@ test_listen_outside_needs_allow(void **state)
 	    "main.conf:2: [daemon] listen: an address other than loopback needs listen_allow\n");
 	write_text(state, "main.conf",
 	    "[daemon]\nlisten = [::]:9630\nlisten_allow = ::1, 10.0.0.0/8\n"
-	    "[database a]\ndsn = service=orders\nbackup_policy = nightly\nscrub_wal_budget = 16MB\n"
-	    "[silence night]\nanything = goes\n[routine]\n");
+	    "[database a]\ndsn = service=orders\nexpect_standbys = 2\n");
 	c = load(state);
 	got = join(state, c->not_in_effect);
-	assert_string_equal(got,
-	    "main.conf:6: [database a] backup_policy: not in effect in this version\n"
-	    "main.conf:7: [database a] scrub_wal_budget: not in effect in this version\n"
-	    "main.conf:8: [silence night]: not in effect in this version\n"
-	    "main.conf:10: [routine]: not in effect in this version\n");
+	assert_string_equal(
+	    got, "main.conf:6: [database a] expect_standbys: not in effect in this version\n");
+}
+
+#define ARCHIVE "[database a]\ndsn = service=orders\n[archive old]\ndatabase = a\ntable = t\n"
+
+static void
+test_archives(void **state)
+{
+	_cleanup_(conf_freep) struct conf *c = NULL;
+	_cleanup_(conf_archive_to_done) struct conf_archive_to to = { 0 };
+	struct err e = { 0 };
+	int64_t rows, us;
+
+	write_text(state, "main.conf",
+	    ARCHIVE "column = at\nto = database b archive.\"T 1\"\nlimit = 30min\n");
+	c = load(state);
+	assert_int_equal(c->narchives, 1);
+	assert_ptr_equal(conf_find_archive(c, "old"), c->archives);
+	assert_true(c->archives[0].delete_rows);
+	assert_int_equal(c->archives[0].batch, 1000);
+	assert_int_equal(conf_archive_to_parse(c->archives[0].to, &to, &e), 0);
+	assert_int_equal(to.kind, ARCHIVE_TO_DATABASE);
+	assert_string_equal(to.database, "b");
+	assert_string_equal(to.table, "archive.\"T 1\"");
+	assert_int_equal(conf_archive_limit("30min", &rows, &us, &e), 0);
+	assert_true(rows == 0 && us == INT64_C(1800) * 1000000);
+	assert_int_equal(conf_archive_limit("500", &rows, &us, &e), 0);
+	assert_true(rows == 500 && us == 0);
+	expect_errors(state, ARCHIVE "to = sqlite:/x.db\n",
+	    "main.conf:3: [archive old]: which rows are old? column names the time, or where "
+	    "tells\n");
+	expect_errors(state, ARCHIVE "column = at\nto = csv:/x\ndelete = no\n",
+	    "main.conf:3: [archive old] delete: with csv the rows must go, else each run writes "
+	    "them again\n");
+	expect_errors(state, ARCHIVE "column = at\nto = sqlite:x.db\nlimit = 0\n",
+	    "main.conf:3: [archive old] limit: at least 1 row\n"
+	    "main.conf:3: [archive old] to: x.db is not an absolute path\n");
+}
+
+static void
+test_routine(void **state)
+{
+	_cleanup_(conf_freep) struct conf *c = NULL, *other = NULL;
+
+	write_text(state, "main.conf",
+	    "[database a]\ndsn = service=orders\n[routine]\n"
+	    "daily = health-check, backup-verification\nweekly = Look at the dashboards, optimize\n"
+	    "monthly_at = *-*~01 18:00\nrun = health-check, optimize\ndatabases = a\n"
+	    "grace = 1d\n");
+	c = load(state);
+	assert_null(c->not_in_effect);
+	assert_int_equal(c->routine.origin.line, 3);
+	assert_string_equal(c->routine.items[ROUTINE_DAILY][1], "backup-verification");
+	assert_string_equal(c->routine.items[ROUTINE_WEEKLY][0], "Look at the dashboards");
+	assert_null(c->routine.items[ROUTINE_MONTHLY]);
+	assert_string_equal(c->routine.begins_at[ROUTINE_DAILY], "00:00");
+	assert_string_equal(c->routine.begins_at[ROUTINE_MONTHLY], "*-*~01 18:00");
+	assert_int_equal(c->routine.grace_us, INT64_C(86400000000));
+	other = load(state);
+	assert_true(conf_routine_equal(c, other));
+	other->routine.grace_us = 0;
+	assert_false(conf_routine_equal(c, other));
+	other = conf_free(other);
+	write_text(state, "main.conf", "[database a]\ndsn = service=orders\n");
+	other = load(state);
+	assert_null(other->routine.origin.file);
+	assert_false(conf_routine_equal(c, other));
+	expect_errors(state, "[routine]\ndaily = healthcheck\nrun = health-check\n",
+	    "main.conf:2: [routine] daily: healthcheck: did you mean health-check? What people do "
+	    "needs another name\n"
+	    "main.conf:3: [routine] run: health-check is neither daily, weekly, monthly, quarterly "
+	    "nor yearly\n");
+	expect_errors(state,
+	    "[database a]\ndsn = service=x\n[routine]\ndaily = A\nmonthly = B, A, B\nrun = "
+	    "A\nweekly_at = often\n"
+	    "databases = b\n",
+	    "main.conf:5: [routine] monthly: A is daily already\n"
+	    "main.conf:5: [routine] monthly: B is monthly already\n"
+	    "main.conf:6: [routine] run: A is people's work: health-check, backup-verification, "
+	    "optimize, statistics, migrations-review and archive can be run\n"
+	    "main.conf:7: [routine] weekly_at: often: no calendar time; write one as "
+	    "systemd.time(7) has it, such as Sat 02:00 or Mon..Fri *-*-* 22:30:00\n"
+	    "main.conf:8: [routine] databases: there is no [database b]\n");
+}
+
+static void
+test_silences(void **state)
+{
+	_cleanup_(conf_freep) struct conf *c = NULL;
+
+	write_text(state, "main.conf",
+	    "[database a]\ndsn = service=orders\n[silence load]\nwhen = Sat 02:00\nfor = 4h\n"
+	    "reason = reload\ndatabases = a, a*\nchecks = fk-*\neven_if_worse = yes\n");
+	c = load(state);
+	assert_int_equal(c->nsilences, 1);
+	assert_string_equal(c->silences[0].name, "load");
+	assert_string_equal(c->silences[0].when, "Sat 02:00");
+	assert_string_equal(c->silences[0].reason, "reload");
+	assert_string_equal(c->silences[0].databases[1], "a*");
+	assert_null(c->silences[0].objects);
+	assert_true(c->silences[0].even_if_worse);
+	assert_true(c->silences[0].for_us == INT64_C(4) * 3600 * 1000000);
+	expect_errors(state, "[silence x]\nwhen = Sat 25:00\nfor = 0\nreason = y\n",
+	    "main.conf:2: [silence x] when: Sat 25:00: out of range: write an hour from 0 to 23\n"
+	    "main.conf:3: [silence x] for: \"0\" is out of range; write a duration from 1s to 31d, "
+	    "like 250ms, 10s, 5min, 1h or 7d\n");
+	expect_errors(state,
+	    "[database a]\ndsn = service=a\n[silence x]\nwhen = daily\nfor = 1h\ndatabases = b\n",
+	    "main.conf:3: [silence x] reason: missing; write reason = nightly reload of the "
+	    "warehouse\n"
+	    "main.conf:6: [silence x] databases: there is no [database b]\n");
 }
 
 static void
@@ -999,6 +1105,9 @@ main(void)
 		TEST(test_errors_of_values),
 		TEST(test_names_and_conditions),
 		TEST(test_listen_outside_needs_allow),
+		TEST(test_archives),
+		TEST(test_routine),
+		TEST(test_silences),
 		TEST(test_files_that_are_refused),
 		TEST(test_bytes_that_are_refused),
 		TEST(test_forms_of_text),

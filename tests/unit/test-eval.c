@@ -23,6 +23,7 @@ struct bench {
 	int64_t wall_us;
 	const char *item;
 	char **tracked;
+	const struct usual *usual;
 	bool all_wanted; /* eval_row never refused */
 };
 
@@ -57,6 +58,17 @@ is_tracked(const void *arg, const char *key)
 	return strv_has((char *const *)arg, key);
 }
 
+static bool
+tell_usual(const void *arg, const char *object, int64_t wall_us, double value, struct usual *ret)
+{
+	(void)wall_us;
+	(void)value;
+	if (!streq(object, "known"))
+		return false;
+	*ret = *(const struct usual *)arg;
+	return true;
+}
+
 static struct eval *
 begin(struct bench *b)
 {
@@ -65,7 +77,9 @@ begin(struct bench *b)
 		.server_start = b->server_start,
 		.item = b->item,
 		.tracked = b->tracked ? is_tracked : NULL,
-		.tracked_arg = b->tracked };
+		.tracked_arg = b->tracked,
+		.usual = b->usual ? tell_usual : NULL,
+		.usual_arg = b->usual };
 
 	return eval_new(b->settings, &ctx);
 }
@@ -439,6 +453,40 @@ test_baseline(void **state)
 }
 
 static void
+test_usual(void **state)
+{
+	struct usual usual = { .median = 2310.4, .mad = 180, .hour = "Mondays at 10:00" };
+	char *text;
+	struct bench b;
+	(void)state;
+
+	bench_init(&b, "gauge",
+	    "-- info: outside 4 mad and > 10 else > 9000\n"
+	    "-- message: {value}/s; {hour} usually {usual:count} +- {mad:count}");
+	expect(&b, "object|value\nknown|412", "complete"); /* nobody tells what is usual */
+	expect(&b, "object|value\nknown|9001", "complete, known info 9001");
+	b.usual = &usual;
+	expect(&b, "object|value\nknown|3030", "complete");
+	expect(&b, "object|value\nknown|9", "complete");
+	expect(&b, "object|value\nnew|412", "complete"); /* not known of this one */
+	expect(&b, "object|value\nknown|412", "complete, known info 412");
+	text = message_render(NULL, b.settings, b.result.samples[0]);
+	assert_string_equal(text, "412/s; Mondays at 10:00 usually 2,310 +- 180");
+	free(text);
+	bench_done(&b);
+
+	/* Without an else there is no verdict as long as nothing is known, nor an end of what is open. */
+	bench_init(&b, "gauge", "-- info: outside 4 mad\n-- param.min_mad: 400");
+	expect(&b, "object|value\nknown|412", "waiting");
+	b.usual = &usual;
+	expect(&b, "object|value\nnew|412", "waiting");
+	expect(
+	    &b, "object|value\nnew|412\nknown|800", "complete"); /* 400 is the least that counts */
+	expect(&b, "object|value\nknown|3911", "complete, known info 3911");
+	bench_done(&b);
+}
+
+static void
 test_cut_off(void **state)
 {
 	struct result why = { .reason = REASON_TIMEOUT, .text = "timeout after 5 s" };
@@ -710,10 +758,10 @@ main(void)
 		cmocka_unit_test(test_rights), cmocka_unit_test(test_severity),
 		cmocka_unit_test(test_ignore), cmocka_unit_test(test_rate),
 		cmocka_unit_test(test_window), cmocka_unit_test(test_ratio),
-		cmocka_unit_test(test_baseline), cmocka_unit_test(test_cut_off),
-		cmocka_unit_test(test_rows_cap), cmocka_unit_test(test_bytes_cap),
-		cmocka_unit_test(test_memory_is_bounded), cmocka_unit_test(test_columns),
-		cmocka_unit_test(test_messages) };
+		cmocka_unit_test(test_baseline), cmocka_unit_test(test_usual),
+		cmocka_unit_test(test_cut_off), cmocka_unit_test(test_rows_cap),
+		cmocka_unit_test(test_bytes_cap), cmocka_unit_test(test_memory_is_bounded),
+		cmocka_unit_test(test_columns), cmocka_unit_test(test_messages) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -175,9 +175,10 @@ static const struct story stories[] = {
 	    .steps = { { 0, 'C', "a2=5 b0=0", "", CHECK_OK }, { 10, 'R', "50", "", CHECK_OK },
 	        { 70, 'C', "a2=5 b2=0", "", CHECK_OK },
 	        { 80, 'C', "a2=6 b0=0", "a+2", CHECK_WARNING },
-	        { 130, 'R', "1000", "", CHECK_WARNING },
-	        { 1140, 'C', "a2=6 b0=0", "", CHECK_WARNING }, { 1179, 'K', "", "", CHECK_WARNING },
-	        { 1180, 'K', "", "a-", CHECK_OK } } },
+	        { 130, 'R', "20", "", CHECK_WARNING }, { 160, 'C', "a2=6 b0=0", "", CHECK_WARNING },
+	        { 179, 'K', "", "", CHECK_WARNING }, { 180, 'K', "", "a-", CHECK_OK },
+	        { 190, 'C', "a2=7 b0=0", "a+2", CHECK_WARNING },
+	        { 200, 'R', "1000", "", CHECK_WARNING }, { 1201, 'K', "", "a-", CHECK_OK } } },
 	{ "event with hold ack: a counter opens at first sight and stays", KIND_EVENT, .hold_s = -1,
 	    .steps = { { 0, 'C', "a3=5 b0=0", "a+3", CHECK_CRITICAL },
 	        { 10, 'C', "a3=5 b0=0", "", CHECK_CRITICAL },
@@ -317,9 +318,125 @@ test_stale(void **state)
 	assert_true(only(&x, "b")->stale);
 	fixture_run(&x, 30, 'C', "a2 b0h");
 	assert_false(only(&x, "b")->stale);
-	findings_stale(x.findings, "db", "c");
+	findings_stale(x.findings, "db", "c", "it is away");
 	assert_true(only(&x, "a")->stale);
+	assert_string_equal(only(&x, "a")->stale_reason, "it is away");
 	assert_int_equal(findings_count(x.findings, "db", SEVERITY_WARNING), 2);
+	fixture_done(&x);
+}
+
+/* Opened, resolved, opened: the next one is one too many.  Then it is told what is worse alone. */
+static void
+test_flapping(void **state)
+{
+	static const struct {
+		int t;
+		const char *samples, *expect;
+	} steps[] = {
+		{ 0, "a2", "a+2" }, { 10, "a0", "" }, { 20, "a0", "a-" }, { 30, "a2", "a+2" },
+		{ 40, "a0", "" }, { 50, "a0", "a~2" }, /* shown as open, and is good */
+		{ 60, "a2", "" }, { 70, "a3", "a>3" }, /* worse than anybody was told */
+		{ 80, "a2", "" }, { 90, "a3", "" }, { 100, "a1", "" },
+		{ 1899, "a1", "" }, /* half of an hour since it moved, all but a second */
+		{ 1900, "a1", "a=1" }, { 1910, "a0", "" },
+		{ 1920, "a0", "a-" }, /* what was before is out of mind */
+	};
+	struct map *rows = map_new();
+	struct fixture x;
+
+	(void)state;
+	fixture_init(&x, KIND_GAUGE);
+	x.settings.flap_changes = 3;
+	for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
+		const struct finding *f;
+
+		fixture_run(&x, steps[i].t, 'C', steps[i].samples);
+		assert_string_equal(str_text(&x.seen), steps[i].expect);
+		str_reset(&x.seen);
+		fixture_restart(&x, rows, steps[i].t, 0);
+		f = only(&x, "a");
+		assert_int_equal(f->flapping, steps[i].t >= 50 && steps[i].t < 1900);
+		if (f->flapping)
+			assert_int_equal(f->flapping_since_wall_us, WALL0 + 50 * USEC_PER_SEC);
+	}
+	map_free(rows, free);
+	fixture_done(&x);
+}
+
+/* What traffic goes by is what connectivity says of now; everything else counts as it is shown. */
+static void
+test_flapping_counts(void **state)
+{
+	(void)state;
+	for (enum probe p = PROBE_CONNECTIVITY; p <= PROBE_SCHEMA; p++) {
+		bool now = p == PROBE_CONNECTIVITY;
+		struct fixture x;
+
+		fixture_init(&x, KIND_GAUGE);
+		x.check.probe = p;
+		x.settings.flap_changes = 1;
+		fixture_run(&x, 0, 'C', "a3");
+		fixture_run(&x, 10, 'C', "a0");
+		fixture_run(&x, 20, 'C', "a0");
+		assert_string_equal(str_text(&x.seen), "a+3 a~3");
+		assert_int_equal(
+		    findings_status(x.findings, "db", "c"), now ? CHECK_OK : CHECK_CRITICAL);
+		assert_int_equal(findings_count(x.findings, "db", SEVERITY_CRITICAL), 1);
+		fixture_run(&x, 30, 'C', "a3");
+		assert_int_equal(findings_status(x.findings, "db", "c"), CHECK_CRITICAL);
+		fixture_done(&x);
+	}
+}
+
+/* Objects of one item wait while the schema is rebuilt; another that has none does not open them. */
+static void
+test_item_without_any(void **state)
+{
+	struct fixture x;
+
+	(void)state;
+	fixture_init(&x, KIND_SCRUB);
+	x.settings.max_findings = 1;
+	x.item = "one";
+	x.held = true;
+	fixture_run(&x, 0, 'C', "a2 b2");
+	x.item = "two";
+	x.held = false;
+	fixture_run(&x, 10, 'C', "");
+	assert_string_equal(str_text(&x.seen), "");
+	x.item = "one";
+	fixture_run(&x, 20, 'C', "a2 b2");
+	assert_string_equal(str_text(&x.seen), "a+2 *more*+2");
+	fixture_done(&x);
+}
+
+/* Its input is gone for good: it stays, over a restart too, until a person or a sample ends it. */
+static void
+test_lost(void **state)
+{
+	struct map *rows = map_new();
+	struct fixture x;
+
+	(void)state;
+	fixture_init(&x, KIND_GAUGE);
+	fixture_run(&x, 0, 'C', "a2 b2");
+	x.settings.for_us[SEVERITY_WARNING] = HOUR * USEC_PER_SEC;
+	fixture_run(&x, 10, 'C', "a2 b2 c2");
+	str_reset(&x.seen);
+	findings_lose(x.findings, "db", "c", "extension x is not installed", 1020 * USEC_PER_SEC);
+	assert_int_equal(findings_status(x.findings, "db", "c"), CHECK_WARNING);
+	fixture_restart(&x, rows, 20, 500);
+	assert_string_equal(only(&x, "a")->stale_reason, "extension x is not installed");
+	assert_true(only(&x, "a")->lost);
+	ack(&x, "a", 600);
+	assert_string_equal(str_text(&x.seen), "a-");
+	str_reset(&x.seen);
+	fixture_run(&x, 700, 'C', "b2");
+	assert_false(only(&x, "b")->stale || only(&x, "b")->lost);
+	assert_null(only(&x, "b")->stale_reason);
+	ack(&x, "b", 800);
+	assert_string_equal(str_text(&x.seen), "");
+	map_free(rows, free);
 	fixture_done(&x);
 }
 
@@ -795,6 +912,10 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_stories),
 		cmocka_unit_test(test_stale),
+		cmocka_unit_test(test_flapping),
+		cmocka_unit_test(test_flapping_counts),
+		cmocka_unit_test(test_lost),
+		cmocka_unit_test(test_item_without_any),
 		cmocka_unit_test(test_partly_unknown),
 		cmocka_unit_test(test_more_counts),
 		cmocka_unit_test(test_scrub_items),

@@ -2,7 +2,7 @@
 #include "base/str.h"
 #include "sqlite/fleet.h"
 #include "sqlite/fleet_scan.h"
-#include <ftw.h>
+#include "tree.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -124,19 +124,10 @@ link_to(const char *folder, const char *to, const char *name)
 	assert_int_equal(symlink(to, path), 0);
 }
 
-static int
-remove_entry(const char *path, const struct stat *st, int flag, struct FTW *ftw)
-{
-	(void)st;
-	(void)flag;
-	(void)ftw;
-	return remove(path);
-}
-
 static void
 remove_folder(char *path)
 {
-	assert_int_equal(nftw(path, remove_entry, 16, FTW_DEPTH | FTW_PHYS), 0);
+	assert_int_equal(remove_tree(path), 0);
 	free(path);
 }
 

@@ -4,8 +4,10 @@
  */
 #include "daemon/api_request.c"
 #include "daemon/http.c"
+#include "daemon/http_answer.c"
 #include "daemon/http_error.c"
 #include "daemon/http_parse.c"
+#include "daemon/http_stream.c"
 
 #include <fcntl.h>
 #include <setjmp.h>

@@ -1,8 +1,8 @@
 /* What the files of eleven migration tools say, and folders that are no such thing. */
 #include "base/str.h"
 #include "migration/migration.h"
+#include "tree.h"
 #include <fcntl.h>
-#include <ftw.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -40,17 +40,10 @@ make_folder(const struct file *files)
 	return xstrdup(path);
 }
 
-static int
-remove_one(const char *path, const struct stat *st, int flag, struct FTW *ftw)
-{
-	(void)st, (void)flag, (void)ftw;
-	return remove(path);
-}
-
 static void
 remove_folder(char *path)
 {
-	assert_int_equal(nftw(path, remove_one, 8, FTW_DEPTH | FTW_PHYS), 0);
+	assert_int_equal(remove_tree(path), 0);
 	free(path);
 }
 

@@ -64,7 +64,9 @@ static json_t *
 entry_of(const struct finding *f, enum transition_kind kind, enum severity from, enum severity to)
 {
 	struct transition t = { kind, f, from, to, f->since_wall_us + 360 * USEC_PER_SEC,
-		kind == TRANSITION_RESOLVED ? "cleared" : NULL };
+		kind == TRANSITION_RESOLVED ? "cleared"
+		: to == SEVERITY_NONE       ? "stable again"
+		                            : NULL };
 	_cleanup_free_ char *text = entry_transition(&t, pairs, ARRAY_SIZE(pairs));
 	json_t *o = json_loads(text, 0, NULL);
 
@@ -153,6 +155,19 @@ test_kinds_of_entries(void **state)
 		    "0a", "6", NULL },
 		{ "server-restarted", KIND_EVENT, TRANSITION_RESOLVED, SEVERITY_INFO, SEVERITY_NONE,
 		    "03", "5", NULL },
+		{ "lock-blocked", KIND_GAUGE, TRANSITION_FLAPPING, SEVERITY_NONE, SEVERITY_WARNING,
+		    "0f", "4",
+		    "orders: warning lock-blocked pid 48121: 31 sessions wait up to 5 min 40 s "
+		    "(flapping: 7 changes; told again when it is stable; dbhealth explain "
+		    "3f9a1c)" },
+		{ "lock-blocked", KIND_GAUGE, TRANSITION_STABLE, SEVERITY_CRITICAL,
+		    SEVERITY_WARNING, "10", "4",
+		    "orders: warning lock-blocked pid 48121: 31 sessions wait up to 5 min 40 s "
+		    "(stable again, was flapping; dbhealth explain 3f9a1c)" },
+		{ "conn-up", KIND_FINDING, TRANSITION_STABLE, SEVERITY_CRITICAL, SEVERITY_NONE,
+		    "10", "5",
+		    "orders: resolved conn-up pid 48121 after 6 min, stable again (dbhealth "
+		    "explain 3f9a1c)" },
 	};
 
 	(void)state;
@@ -162,6 +177,7 @@ test_kinds_of_entries(void **state)
 
 		f.check = (char *)(uintptr_t)cases[i].check;
 		f.kind = cases[i].kind;
+		f.flapping_changes = 7;
 		o = entry_of(&f, cases[i].transition, cases[i].from, cases[i].to);
 		assert_string_equal(get(o, "MESSAGE_ID") + 30, cases[i].id);
 		assert_string_equal(get(o, "PRIORITY"), cases[i].priority);
@@ -362,7 +378,7 @@ event_json(enum severity from, enum severity to)
 {
 	struct finding f = finding_make();
 	struct transition t = { to > SEVERITY_NONE ? TRANSITION_OPENED : TRANSITION_RESOLVED, &f,
-		from, to, f.since_wall_us, "cleared" };
+		from, to, f.since_wall_us, to > SEVERITY_NONE ? NULL : "cleared" };
 
 	return entry_transition(&t, NULL, 0);
 }

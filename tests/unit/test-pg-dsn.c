@@ -2,8 +2,8 @@
 #include "base/str.h"
 #include "pg/plan.h"
 #include "pg/plan_impl.h"
+#include "tree.h"
 #include <fcntl.h>
-#include <ftw.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -12,15 +12,6 @@
 #include <cmocka.h>
 
 static char folder[] = "/tmp/dbhealth-dsn-XXXXXX";
-
-static int
-remove_one(const char *path, const struct stat *st, int flag, struct FTW *ftw)
-{
-	(void)st;
-	(void)flag;
-	(void)ftw;
-	return remove(path);
-}
 
 static int
 set_up(void **state)
@@ -37,7 +28,7 @@ static int
 tear_down(void **state)
 {
 	(void)state;
-	return nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+	return remove_tree(folder);
 }
 
 static void

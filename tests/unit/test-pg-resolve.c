@@ -2,11 +2,11 @@
 #include "base/clock.h"
 #include "base/str.h"
 #include "pg/plan.h"
+#include "tree.h"
 #include "worker/worker.h"
 #include <arpa/inet.h>
 #include <event2/event.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <jansson.h>
 #include <sched.h>
 #include <setjmp.h>
@@ -35,15 +35,6 @@ struct job {
 };
 
 static int
-remove_one(const char *path, const struct stat *st, int flag, struct FTW *ftw)
-{
-	(void)st;
-	(void)flag;
-	(void)ftw;
-	return remove(path);
-}
-
-static int
 set_up(void **state)
 {
 	(void)state;
@@ -59,7 +50,7 @@ tear_down(void **state)
 {
 	(void)state;
 	event_base_free(base);
-	return nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+	return remove_tree(folder);
 }
 
 static void

@@ -1,6 +1,8 @@
 /* The texts that people read and the JSON that machines read, compared with what they must be. */
 #include "base/clock.h"
+#include "base/str.h"
 #include "base/text.h"
+#include "report/block.h"
 #include "report/report.h"
 
 #include <math.h>
@@ -141,6 +143,33 @@ test_status_healthy_is_three_lines(void **state)
 	json_decref(none);
 }
 
+/* A server that is down: its finding, and how much hangs on it, not each check of each database. */
+static void
+test_status_of_what_nobody_reaches(void **state)
+{
+	json_t *status = load_quoted(
+	    "{'status':'critical','daemon':{'version':'1'},'databases':["
+	    "{'name':'a','server':'s','status':'critical','unknown':2,'checks':["
+	    "{'id':'x','status':'unknown','reason':'gone'},{'id':'y','status':'unknown'}]},"
+	    "{'name':'b','server':'s','status':'critical','unknown':1,'checks':["
+	    "{'id':'x','status':'unknown','reason':'gone'}]},"
+	    "{'name':'c','server':'t','status':'unknown','unknown':1,'checks':["
+	    "{'id':'z','status':'unknown','reason':'timeout'}]}]}");
+	json_t *findings =
+	    load_quoted("[{'id':'aaaaaaaaaaaaaaaa','server':'s','database':'',"
+	                "'check':'conn-up','severity':'critical','state':'open',"
+	                "'since':'2026-03-01T03:02:10.000Z','object':'','message':'m'}]");
+	struct report_options o = { .host = "db7", .now_wall_us = at("2026-03-01T03:08:20.000Z") };
+	_cleanup_free_ char *text = report_status_text(status, findings, &o);
+
+	(void)state;
+	assert_non_null(strstr(text, "  m\n  3 checks of 2 databases cannot answer meanwhile\n"));
+	assert_null(strstr(text, "gone"));
+	assert_non_null(strstr(text, "timeout"));
+	json_decref(status);
+	json_decref(findings);
+}
+
 /* 50 databases of one server are one line, and the server's own finding counts once. */
 static void
 test_status_folds_server(void **state)
@@ -181,7 +210,8 @@ static const char check_json[] =
     "{`status`:`critical`,`databases`:[{`name`:`app.db`,`engine`:`sqlite`,`status`:`critical`,"
     "`coverage`:{`covered`:41,`total`:44},`facts`:{`path`:`/srv/app/app.db`,"
     "`size_bytes`:4089446,`journal_mode`:`wal`,`tables`:14},"
-    "`probes`:{`connectivity`:{`duration_ms`:10},`integrity`:{`duration_ms`:200}}}],"
+    "`probes`:{`connectivity`:{`last_run`:`2026-03-01T03:08:16.000Z`,`duration_ms`:50},"
+    "`integrity`:{`last_run`:`2026-03-01T03:08:16.010Z`,`duration_ms`:200}}}],"
     "`findings`:[{`id`:`b000000000000000`,`check`:`sqlite-stats-missing`,`object`:`items`,"
     "`severity`:`info`,`state`:`open`,"
     "`message`:`3 indexes without statistics; the planner guesses`,"
@@ -281,6 +311,7 @@ test_explain(void **state)
 	    "CHANGE   /etc/dbhealthd/conf.d/local.conf, then: systemctl reload dbhealthd\n"
 	    "  [check orders/fk-missing-index]\n"
 	    "  ignore = public.items.order_id\n"
+	    "  for a while: dbhealth silence orders/fk-missing-index --for 7d --reason ...\n"
 	    "\n"
 	    "SOURCE   dbhealth checks --sql fk-missing-index   (also dbhealthd-checks(5))\n";
 	json_t *checks = load_quoted(fk_check_json);
@@ -418,6 +449,48 @@ test_hostile_names(void **state)
 	json_decref(finding);
 }
 
+/* What loses nothing is shown before what loses data, and nothing after the first that closes. */
+static void
+test_what_loses_nothing_is_shown_first(void **state)
+{
+	static const struct {
+		const char *risks[4];
+		const char *closes; /* of each: y or n */
+		const char *shown;  /* their numbers */
+	} cases[] = {
+		{ { "none", "none", "none", "none" }, "nnyy", "02" },
+		{ { "none", "load", "data-loss", "data-loss" }, "nnyn", "012" },
+		{ { "none", "load", "lock", "data-loss" }, "nnyy", "02" },
+		{ { "none", "data-loss" }, "ny", "01" },
+		{ { "none", "none" }, "nn", "0" },
+		{ { "none", "data-loss" }, "yy", "0" },
+		{ { "data-loss", "data-loss" }, "ny", "01" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		_cleanup_str_ struct str out = { 0 };
+		json_t *remedies = json_array();
+		char shown[8] = "";
+		size_t n = strlen(cases[i].closes), k = 0;
+
+		for (size_t r = 0; r < n; r++) {
+			char title[] = { 'T', (char)('0' + r), '\0' };
+
+			json_array_append_new(
+			    remedies, json_pack("{s:s, s:s, s:s, s:s, s:b}", "title", title, "kind",
+			                  "manual", "text", "do it", "risk", cases[i].risks[r],
+			                  "closes", cases[i].closes[r] == 'y'));
+		}
+		block_remedies(&out, remedies, false, 2);
+		for (const char *p = str_text(&out); (p = strchr(p, 'T')) && k < n; p++)
+			if (p[1] != 'h') /* Then */
+				shown[k++] = p[1];
+		assert_string_equal(shown, cases[i].shown);
+		json_decref(remedies);
+	}
+}
+
 static void
 test_json_keeps_every_key(void **state)
 {
@@ -439,7 +512,8 @@ test_json_keeps_every_key(void **state)
 	static const char *const keys[] = { "id", "server", "database", "engine", "probe", "check",
 		"title", "object", "labels", "severity", "state", "message", "value", "unit",
 		"threshold", "detail", "why", "remedy", "remedies", "since", "last_seen",
-		"resolved_at", "stale", "silenced", "flapping", "caused_by", "count" };
+		"resolved_at", "stale", "stale_reason", "lost", "silenced", "flapping",
+		"flapping_since", "flapping_changes", "caused_by", "count" };
 	json_t *j = report_finding(&f);
 	_cleanup_free_ char *text = report_dump(j);
 
@@ -567,6 +641,7 @@ main(void)
 		cmocka_unit_test(test_status),
 		cmocka_unit_test(test_status_healthy_is_three_lines),
 		cmocka_unit_test(test_status_folds_server),
+		cmocka_unit_test(test_status_of_what_nobody_reaches),
 		cmocka_unit_test(test_check),
 		cmocka_unit_test(test_explain),
 		cmocka_unit_test(test_nagios),
@@ -574,6 +649,7 @@ main(void)
 		cmocka_unit_test(test_hostile_names),
 		cmocka_unit_test(test_hostile_words),
 		cmocka_unit_test(test_order),
+		cmocka_unit_test(test_what_loses_nothing_is_shown_first),
 		cmocka_unit_test(test_json_keeps_every_key),
 		cmocka_unit_test(test_dump),
 		cmocka_unit_test(test_exit_codes),

@@ -26,9 +26,11 @@ static void
 on_transition(const struct transition *t, void *arg)
 {
 	struct bench *b = arg;
-	static const char kinds[] = {
-		[TRANSITION_OPENED] = '+', [TRANSITION_CHANGED] = '>', [TRANSITION_RESOLVED] = '-'
-	};
+	static const char kinds[] = { [TRANSITION_OPENED] = '+',
+		[TRANSITION_CHANGED] = '>',
+		[TRANSITION_RESOLVED] = '-',
+		[TRANSITION_FLAPPING] = '~',
+		[TRANSITION_STABLE] = '=' };
 
 	str_addf(&b->seen, "%s%c%d ", t->finding->key, kinds[t->kind], (int)t->to);
 }

@@ -26,7 +26,7 @@ list(struct scrub *s, size_t n)
 static void
 test_smallest_first_then_oldest(void **state)
 {
-	struct scrub *s = scrub_new();
+	struct scrub *s = scrub_new(NULL);
 	struct scrub_item *it;
 
 	(void)state;
@@ -47,7 +47,7 @@ test_smallest_first_then_oldest(void **state)
 static void
 test_a_list_that_is_on_its_way_takes_nothing_away(void **state)
 {
-	struct scrub *s = scrub_new();
+	struct scrub *s = scrub_new(NULL);
 	struct scrub_summary sum;
 
 	(void)state;
@@ -67,7 +67,7 @@ test_a_list_that_is_on_its_way_takes_nothing_away(void **state)
 static void
 test_what_was_dropped_is_no_failure(void **state)
 {
-	struct scrub *s = scrub_new();
+	struct scrub *s = scrub_new(NULL);
 	struct scrub_summary sum;
 
 	(void)state;
@@ -90,7 +90,7 @@ test_what_was_dropped_is_no_failure(void **state)
 static void
 test_a_failing_item_stops_nothing(void **state)
 {
-	struct scrub *s = scrub_new();
+	struct scrub *s = scrub_new(NULL);
 	struct scrub_summary sum;
 	struct scrub_item *it;
 
@@ -115,7 +115,7 @@ test_a_failing_item_stops_nothing(void **state)
 static void
 test_what_does_not_fit_gets_more_time(void **state)
 {
-	struct scrub *s = scrub_new();
+	struct scrub *s = scrub_new(NULL);
 	struct scrub_item *it;
 
 	(void)state;
@@ -132,7 +132,7 @@ static void
 test_dear_items_come_rarely(void **state)
 {
 	static const struct scrub_pace pace = { 3600 * USEC_PER_SEC, DAY };
-	struct scrub *s = scrub_new();
+	struct scrub *s = scrub_new(NULL);
 
 	(void)state;
 	assert_int_equal(scrub_interval_us(&pace, 10000), 3600 * USEC_PER_SEC);
@@ -148,7 +148,7 @@ test_dear_items_come_rarely(void **state)
 static void
 test_gone_items_are_forgotten(void **state)
 {
-	struct scrub *s = scrub_new();
+	struct scrub *s = scrub_new(NULL);
 
 	(void)state;
 	list(s, 3);
@@ -161,7 +161,7 @@ test_gone_items_are_forgotten(void **state)
 static void
 test_progress_survives(void **state)
 {
-	struct scrub *s = scrub_new(), *t = scrub_new();
+	struct scrub *s = scrub_new(NULL), *t = scrub_new(NULL);
 	_cleanup_free_ char *json = NULL;
 
 	(void)state;
@@ -182,7 +182,7 @@ static void
 test_what_may_not_be_read_names_its_grants(void **state)
 {
 	static const char both[] = "GRANT SELECT ON a TO us; GRANT SELECT ON b TO us;";
-	struct scrub *s = scrub_new();
+	struct scrub *s = scrub_new(NULL);
 	struct scrub_summary sum;
 
 	(void)state;
@@ -234,7 +234,7 @@ list_one(struct scrub *s, const char *sql)
 static void
 test_parts_go_on_over_a_restart(void **state)
 {
-	struct scrub *s = scrub_new(), *t = scrub_new();
+	struct scrub *s = scrub_new(NULL), *t = scrub_new(NULL);
 	_cleanup_free_ char *json = NULL;
 	struct scrub_item *it;
 
@@ -264,7 +264,7 @@ test_parts_go_on_over_a_restart(void **state)
 static void
 test_another_statement_begins_anew(void **state)
 {
-	struct scrub *s = scrub_new();
+	struct scrub *s = scrub_new(NULL);
 
 	(void)state;
 	list_one(s, "SELECT 1");
@@ -284,7 +284,7 @@ test_another_statement_begins_anew(void **state)
 static void
 test_parts_take_as_long_as_wanted(void **state)
 {
-	struct scrub *s = scrub_new();
+	struct scrub *s = scrub_new(NULL);
 	struct scrub_item *it;
 
 	(void)state;
@@ -310,7 +310,7 @@ test_parts_take_as_long_as_wanted(void **state)
 static void
 test_what_takes_days_and_the_rest_take_turns(void **state)
 {
-	struct scrub *s = scrub_new();
+	struct scrub *s = scrub_new(NULL);
 	size_t big = 0;
 
 	(void)state;
@@ -331,7 +331,7 @@ test_what_takes_days_and_the_rest_take_turns(void **state)
 static void
 test_each_of_many_has_its_turn(void **state)
 {
-	struct scrub *s = scrub_new();
+	struct scrub *s = scrub_new(NULL);
 	struct scrub_item *it;
 	double last = 0;
 	size_t n = 0, parts = 0;
@@ -371,7 +371,7 @@ test_each_of_many_has_its_turn(void **state)
 static void
 test_what_a_pass_keeps_begins_the_next(void **state)
 {
-	struct scrub *s = scrub_new(), *t = scrub_new();
+	struct scrub *s = scrub_new(NULL), *t = scrub_new(NULL);
 	_cleanup_free_ char *json = NULL, *again = NULL;
 	struct scrub_summary sum;
 	struct scrub_item *it;
@@ -403,7 +403,7 @@ static void
 test_what_took_all_the_time_is_not_tried_at_each_turn(void **state)
 {
 	static const struct scrub_pace asked = { 0, 0 };
-	struct scrub *s = scrub_new(), *t = scrub_new();
+	struct scrub *s = scrub_new(NULL), *t = scrub_new(NULL);
 	_cleanup_free_ char *json = NULL;
 
 	(void)state;
@@ -423,7 +423,7 @@ test_what_took_all_the_time_is_not_tried_at_each_turn(void **state)
 static void
 test_what_is_late_is_named_largest_first(void **state)
 {
-	struct scrub *s = scrub_new();
+	struct scrub *s = scrub_new(NULL);
 	int64_t wall = clock_wall_us();
 	const char *why;
 	json_t *late, *largest;
@@ -460,7 +460,7 @@ test_what_is_late_is_named_largest_first(void **state)
 static void
 test_progress_of_a_former_version_is_read(void **state)
 {
-	struct scrub *s = scrub_new();
+	struct scrub *s = scrub_new(NULL);
 
 	(void)state;
 	scrub_load(s, "{\"item0\":[5,6],\"item1\":\"x\",\"item2\":{\"done\":\"no\"}}");

@@ -1,4 +1,5 @@
 /* Files that are no databases, damaged ones, and databases made to hurt whoever reads them. */
+#include "sqlite/gather.h"
 #include "sqlite_stage.h"
 
 #include <sys/socket.h>
@@ -307,6 +308,16 @@ test_refused_statements(void **state)
 		"BEGIN",
 		"SAVEPOINT s",
 		"SELECT load_extension('/tmp/x.so')",
+		"SELECT fts3_tokenizer('simple')",
+		"SELECT sqlite_log(1, 'x')",
+		"SELECT readfile('/etc/passwd'), writefile('/tmp/x', '')",
+		"DELETE FROM t RETURNING v",
+		"WITH a AS (SELECT 'x' AS v) INSERT INTO t(v) SELECT v FROM a RETURNING v",
+		"UPDATE sqlite_master SET sql = '' RETURNING name",
+		"CREATE TEMP VIEW u AS SELECT 1",
+		"CREATE VIRTUAL TABLE temp.f USING fts5(x)",
+		"EXPLAIN DELETE FROM t",
+		"DETACH main",
 		"SELECT 1; SELECT 2",
 		"SELECT file_fact('no such fact')",
 		"",
@@ -459,6 +470,85 @@ test_log_damage(void **state)
 	}
 }
 
+static void
+test_log_gap(void **state)
+{
+	static const struct {
+		int64_t file_pages, pages;
+		uint32_t frames[6]; /* the page of each, 0: no more */
+		int64_t missing, first;
+	} rows[] = {
+		{ 10, 10, { 1 }, 0, 0 },
+		{ 10, 8, { 1 }, 0, 0 },
+		{ 10, 12, { 12, 1, 11, 12 }, 0, 0 },
+		{ 10, 12, { 12, 1 }, 1, 11 },
+		{ 10, 12, { 11, 13 }, 1, 12 },
+		{ 10, 15, { 12, 14, 12 }, 3, 11 },
+		{ 0, 3, { 3, 2 }, 1, 1 },
+		{ 2097151, 2097154, { 2097152, 2097154 }, 0, 0 }, /* the page of the lock byte */
+		{ 2097152, 2097153, { 1 }, 0, 0 },
+		{ 2097152, 2097155, { 2097155 }, 1, 2097154 },
+		{ 1, UINT32_MAX, { UINT32_MAX }, (int64_t)UINT32_MAX - 3, 2 },
+		{ 1, UINT32_MAX, { 2 }, (int64_t)UINT32_MAX - 3, 3 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct wal_gap gap = { .file_pages = rows[i].file_pages };
+		unsigned char log[32 + 6 * (24 + 512)] = { 0 };
+		_cleanup_close_ int fd = -1;
+		int64_t n = 0;
+
+		for (; n < 6 && rows[i].frames[n] > 0; n++)
+			for (int b = 0; b < 4; b++)
+				log[32 + n * (24 + 512) + b] =
+				    (unsigned char)(rows[i].frames[n] >> (24 - 8 * b));
+		write_file(in_stage("log"), (const char *)log, sizeof(log));
+		fd = open(in_stage("log"), O_RDONLY | O_CLOEXEC);
+		wal_gap_find(fd, 512, n, rows[i].pages, INT64_MAX, &gap);
+		assert_int_equal(gap.missing, rows[i].missing);
+		assert_int_equal(gap.first, rows[i].first);
+	}
+}
+
+/* Of a log longer than what is read at a time: whole so far is no verdict, damage is one. */
+static void
+test_log_longer_than_is_read(void **state)
+{
+	const int64_t behind = 32 + ((INT64_C(1) << 20) / WAL_FRAME) * WAL_FRAME;
+	const char *path = in_stage("long.db"), *wal = in_stage("long.db-wal");
+	unsigned char salts[8];
+	int fd;
+
+	(void)state;
+	(void)make_log(path);
+	fd = open(wal, O_RDWR | O_CLOEXEC);
+	assert_true(fd >= 0);
+	assert_int_equal(pread(fd, salts, 8, 16), 8);
+	for (int more = 0; more < 2; more++) {
+		struct look l = look_new();
+
+		assert_int_equal(ftruncate(fd, behind + 10 * WAL_FRAME), 0);
+		/* The frame behind what is read is of another generation, then of this one. */
+		if (more)
+			assert_int_equal(pwrite(fd, salts, 8, behind + 8), 8);
+		l.wal_read_max = 1 << 20;
+		look_add(&l, "file",
+		    "SELECT CASE file_fact('wal_damaged') WHEN 0 THEN 'whole' ELSE "
+		    "give_up(file_fact('wal_unread')) END",
+		    false, 1000);
+		look_here(&l, path);
+		if (more) {
+			assert_string_equal(done_of(&l, 0, "reason"), "budget");
+			assert_non_null(strstr(done_of(&l, 0, "text"), "the rest is not read"));
+		} else {
+			assert_string_equal(cell_of(&l, 0, 0, 0), "whole");
+		}
+		look_done(&l);
+	}
+	close(fd);
+}
+
 /* Frames that a rolled back transaction spilled stay behind the end; nothing was lost. */
 static void
 test_rolled_back_frames_are_no_damage(void **state)
@@ -573,6 +663,8 @@ main(int argc, char **argv)
 		TEST(test_virtual_tables),
 		TEST(test_large_but_lawful),
 		TEST(test_log_damage),
+		TEST(test_log_gap),
+		TEST(test_log_longer_than_is_read),
 		TEST(test_rolled_back_frames_are_no_damage),
 		TEST(test_random_flips),
 		TEST(test_pre_read),

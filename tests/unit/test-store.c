@@ -194,6 +194,54 @@ test_rows_come_back(void **state)
 }
 
 static void
+on_large_row(uint64_t place, const char *json, void *arg)
+{
+	str_addf(arg, "%d=%s ", (int)place, json);
+}
+
+static void
+on_large_end(bool ok, bool all, void *arg)
+{
+	(void)all;
+	str_add(arg, ok ? "end" : "failed");
+}
+
+/* Large rows are not loaded; who asks for them has what was given just before, too. */
+static void
+test_large_rows_are_asked_for(void **state)
+{
+	char *dir = folder_make();
+	char a[] = "a", none[] = "", gone[] = "gone", b[] = "b",
+	     *keys[] = { a, none, gone, b, NULL };
+	struct store_read *read;
+	struct str got = { 0 };
+	struct life l;
+
+	(void)state;
+	life_begin(&l, dir);
+	store_put(l.store, "x-rows", "a", "{\"a\":1}");
+	store_put(l.store, "x-rows", "gone", "{}");
+	store_put(l.store, "x", "a", "{}");
+	life_end(&l, true);
+	life_begin(&l, dir);
+	assert_int_equal(map_size(l.rows), 1);
+	store_put(l.store, "x-rows", "b", "{\"b\":1}");
+	store_put(l.store, "x-rows", "gone", NULL);
+	assert_non_null(store_read_rows(l.store, "x-rows", keys, on_large_row, on_large_end, &got));
+	wait_for(&l, got.len > 3 && streq(got.s + got.len - 3, "end"));
+	assert_string_equal(got.s, "0={\"a\":1} 3={\"b\":1} end");
+	str_reset(&got);
+	read = store_read_rows(l.store, "x-rows", keys, on_large_row, on_large_end, &got);
+	store_read_cancel(read);
+	assert_non_null(store_read_rows(l.store, "x", keys, on_large_row, on_large_end, &got));
+	wait_for(&l, got.len > 3 && streq(got.s + got.len - 3, "end"));
+	assert_string_equal(got.s, "0={} end");
+	str_done(&got);
+	life_end(&l, true);
+	folder_remove(dir);
+}
+
+static void
 test_told_after_stored_and_once(void **state)
 {
 	char *dir = folder_make();
@@ -871,6 +919,7 @@ main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_wire_refuses_what_is_cut),
+		cmocka_unit_test(test_large_rows_are_asked_for),
 		cmocka_unit_test(test_rows_come_back),
 		cmocka_unit_test(test_told_after_stored_and_once),
 		cmocka_unit_test(test_old_transitions_go),

@@ -30,6 +30,7 @@ enum {
 	PLAY_CHILD,
 	PLAY_CLOSE_AND_LIVE,
 	PLAY_AFTER_END,
+	PLAY_PROGRAM,
 	PLAY_ANSWER = 100,
 };
 
@@ -121,6 +122,9 @@ play_serve(uint32_t type, const char *payload, size_t len)
 		abort();
 	case PLAY_EXIT:
 		_exit(7);
+	case PLAY_PROGRAM:
+		execl("/bin/true", "true", NULL);
+		return -1;
 	case PLAY_GARBAGE:
 		play_raw("\xff\xff\xff\xff\xff\xff\xff\xff garbage", 16);
 		hang();
@@ -173,7 +177,13 @@ static const struct worker_role broken_role = {
 	.serve = play_serve,
 	.begin = fail_begin,
 };
-const struct worker_role *const worker_roles[] = { &play_role, &small_role, &broken_role, NULL };
+static const struct worker_role confined_role = {
+	.name = "confined",
+	.sandbox = SANDBOX_READS,
+	.serve = play_serve,
+};
+const struct worker_role *const worker_roles[] = { &play_role, &small_role, &broken_role,
+	&confined_role, NULL };
 
 /* ---- the loop's side ---- */
 
@@ -358,6 +368,35 @@ test_ends(void **state)
 		if (rows[i].text)
 			assert_string_equal(str_text(&act.text), rows[i].text);
 		assert_non_null(strstr(act.why, rows[i].why));
+		str_done(&act.text);
+	}
+}
+
+/* What a filter ended a worker for is told by its name. */
+static void
+test_confined(void **state)
+{
+	static const struct {
+		uint32_t type;
+		enum worker_end end;
+		const char *text, *why;
+	} rows[] = {
+		{ PLAY_ECHO, WORKER_DONE, "hello", "" },
+		{ PLAY_ABORT, WORKER_CRASHED, "", "confined worker ended by SIGABRT" },
+		{ PLAY_PROGRAM, WORKER_CRASHED, "",
+		    "confined worker ended by SIGSYS for the system call execve" },
+	};
+
+	(void)state;
+	if (worker_confinement_missing())
+		skip();
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct act act = { 0 };
+
+		play("confined", rows[i].type, "hello", 0, &act);
+		assert_int_equal(act.end, rows[i].end);
+		assert_string_equal(str_text(&act.text), rows[i].text);
+		assert_string_equal(act.why, rows[i].why);
 		str_done(&act.text);
 	}
 }
@@ -762,6 +801,7 @@ main(int argc, char **argv)
 #define TEST(f) cmocka_unit_test_setup_teardown(f, each_begin, each_end)
 	const struct CMUnitTest tests[] = {
 		TEST(test_ends),
+		TEST(test_confined),
 		TEST(test_close_and_live),
 		TEST(test_surroundings),
 		TEST(test_address_space),

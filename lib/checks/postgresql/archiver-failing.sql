@@ -12,6 +12,7 @@
 -- critical: >= 10min
 -- for: 0s
 -- needs: privilege (pg_monitor) or unknown, flavour != managed
+-- caused-by: critical disk-space-low
 -- metric: dbhealth_archiver_failing_seconds
 -- message: WAL archiving has been failing for {value}: {detail}
 -- why: Backups can be restored only as far as the archive reaches, and every segment that cannot be

@@ -57,3 +57,13 @@ SELECT '' AS object, ratio AS value,
         top_id, :idle_after::float8) AS remedy_2,
     pg_catalog.format('ALTER SYSTEM SET max_connections = %s;', pg_catalog.current_setting('max_connections')::bigint * 2) AS remedy_3
 FROM judged
+-- @evidence
+SELECT count(*) AS sessions, a.state, a.usename AS role, nullif(a.application_name, '') AS application,
+    coalesce(pg_catalog.host(a.client_addr), 'local') AS client, a.datname AS database,
+    @seconds(pg_catalog.clock_timestamp() - min(a.state_change)) AS oldest_state,
+    @seconds(pg_catalog.clock_timestamp() - min(a.backend_start)) AS oldest_session
+FROM pg_catalog.pg_stat_activity AS a
+WHERE a.backend_type = 'client backend'
+GROUP BY a.state, a.usename, a.application_name, a.client_addr, a.datname
+ORDER BY count(*) DESC, a.usename, a.state, a.application_name
+LIMIT 50

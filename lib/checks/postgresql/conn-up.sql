@@ -11,6 +11,7 @@
 -- unit: count
 -- critical: >= 1
 -- for: 0s
+-- caused-by: conn-up
 -- metric: dbhealth_connect_failing
 -- message: cannot connect ({cause}): {detail}
 -- why: Applications that need a new connection fail now. The cause is part of the finding, because a

@@ -27,3 +27,5 @@ SELECT '' AS object, d.deadlocks AS value,
     extract(epoch FROM pg_catalog.clock_timestamp())::float8 AS at
 FROM pg_catalog.pg_stat_database AS d
 WHERE d.datname = pg_catalog.current_database()
+-- @evidence
+@locks_evidence

@@ -52,3 +52,5 @@ SELECT coalesce(mount, '') AS object, pg_catalog.round(least(bytes_ratio, inode_
 FROM judged
 ORDER BY 2, 1
 LIMIT 10
+-- @evidence
+@wal_evidence

@@ -27,29 +27,7 @@
 -- remedy.2: cancel the statement at the root | sql | ends-session | the application repeats its work | helps
 -- remedy.3: end the session at the root | sql | ends-session | the application repeats its work | closes
 -- remedy.4: roll the prepared transaction back, after asking its coordinator | sql | data-loss | its work is lost for good | closes
-WITH RECURSIVE waiting AS MATERIALIZED (
-	-- pg_blocking_pids takes every partition of the lock table: asked only for those that wait, and
-	-- for at most 100.  The wait's start exists from 14 on and may be NULL for a moment.
-	SELECT w.pid, extract(epoch FROM pg_catalog.clock_timestamp()
-	    - coalesce((l.waiting ->> 'waitstart')::timestamptz, w.query_start))::float8 AS waits,
-	    pg_catalog.pg_blocking_pids(w.pid) AS blockers
-	FROM (
-		SELECT pid, query_start FROM pg_catalog.pg_stat_activity
-		WHERE wait_event_type = 'Lock' ORDER BY query_start LIMIT 100
-	) AS w
-	LEFT JOIN LATERAL (
-		SELECT pg_catalog.to_jsonb(k) AS waiting FROM pg_catalog.pg_locks AS k
-		WHERE k.pid = w.pid AND NOT k.granted LIMIT 1
-	) AS l ON true
-), edge AS MATERIALIZED (
-	SELECT DISTINCT w.pid AS waiter, b.pid AS blocker
-	FROM waiting AS w CROSS JOIN LATERAL pg_catalog.unnest(w.blockers) AS b (pid)
-), reach AS (
-	-- From each waiter towards the roots; UNION ends cycles, which the deadlock check will break.
-	SELECT waiter, blocker FROM edge
-	UNION
-	SELECT r.waiter, e.blocker FROM reach AS r JOIN edge AS e ON e.waiter = r.blocker
-), root AS (
+WITH RECURSIVE @lock_queue(true), root AS (
 	SELECT r.blocker AS pid, count(DISTINCT r.waiter) AS waiters, max(w.waits) AS waits,
 	    count(DISTINCT r.waiter) FILTER (WHERE w.waits >= :crowd_after::float8) AS crowd
 	FROM reach AS r JOIN waiting AS w ON w.pid = r.waiter
@@ -69,6 +47,7 @@ SELECT CASE WHEN pid = 0 THEN 'prepared transaction' ELSE pg_catalog.format('pid
         WHEN waits >= :warning_after::float8 THEN 'warning' END AS severity,
     who || doing AS detail, who, doing,
     CASE WHEN waiters = 1 THEN '1 session waits' ELSE pg_catalog.format('%s sessions wait', waiters) END AS queue,
+    CASE WHEN gids = 1 THEN gid END AS gid,
     waiters, usename AS login, datname, application_name, client_addr::text AS client, state,
     CASE WHEN pid = 0 THEN 'SELECT gid, prepared, owner, database FROM pg_prepared_xacts ORDER BY prepared;'
         ELSE pg_catalog.format(E'SELECT pid, pg_blocking_pids(pid) AS behind, usename, state, wait_event, now() - state_change AS since, query\n'
@@ -86,3 +65,5 @@ CROSS JOIN LATERAL (
 ) AS words
 ORDER BY waits DESC
 LIMIT 100
+-- @evidence
+@locks_evidence

@@ -11,6 +11,7 @@
 -- needs: role primary, migrations expected
 -- warning: >= 1
 -- for: 1min
+-- caused-by: migration-failed by object, migration-dirty by object
 -- metric: dbhealth_migrations_behind
 -- message: {detail}
 -- why: The code that is deployed expects a schema that this database does not have: the migration was not run

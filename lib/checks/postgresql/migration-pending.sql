@@ -11,6 +11,7 @@
 -- needs: role primary, migrations known
 -- warning: >= 1
 -- for: 1min
+-- caused-by: migration-failed by object, migration-dirty by object
 -- metric: dbhealth_migrations_left_out
 -- message: {detail}
 -- why: The code has a migration that is older than the newest one applied here, and it never ran: it came with a

@@ -33,6 +33,7 @@ SELECT d.datname::text AS object,
     pg_catalog.format('%s old, %s left%s', a.age, 2147483648 - a.age,
         CASE WHEN NOT d.datallowconn THEN '; it refuses connections' ELSE '' END) AS detail,
     a.age,
+    CASE WHEN a.age >= h.handled THEN 1 END AS forecast_limit,
     CASE WHEN NOT d.datallowconn AND d.datname !~ '[\u0001-\u001f\u007f-\u009f]' THEN
         pg_catalog.format('ALTER DATABASE %I ALLOW_CONNECTIONS true;', d.datname) END AS remedy_2
 FROM pg_catalog.pg_database AS d

@@ -52,20 +52,24 @@ WITH @user_schema, tab AS (
 	ORDER BY object
 	OFFSET 0
 ), range AS (
-	SELECT 'coalesce(($1::pg_catalog.jsonb ->> ''b'')::pg_catalog.int8, 0)'::text AS b
+	SELECT 'coalesce(($1::pg_catalog.jsonb ->> ''b'')::pg_catalog.int8, 0)'::text AS b,
+	    'coalesce(($1::pg_catalog.jsonb ->> ''n'')::pg_catalog.int8, 0)'::text AS n
 )
 SELECT object AS key, object,
     CASE WHEN missing = '' THEN pg_catalog.format(
         E'SELECT CASE WHEN a.n > 0 THEN %L END AS object, a.n AS value,\n'
-        '    a.n || CASE WHEN a.n = 1 THEN '' row has'' ELSE '' rows have'' END || '' NULL in a column that is NOT NULL'' AS detail, %L AS remedy, %L AS remedy_2,\n'
+        '    a.n || CASE WHEN a.n = 1 THEN '' row has'' ELSE '' rows have'' END || '' NULL in a column that is NOT NULL''\n'
+        '        || coalesce('' (ctid '' || a.first || CASE WHEN a.n > 3 THEN '', ...)'' ELSE '')'' END, '''') AS detail, %L AS remedy, %L AS remedy_2,\n'
         '    CASE WHEN %s + $2::pg_catalog.int8 < pg_catalog.pg_relation_size(%s) / %s\n'
-        '        THEN pg_catalog.jsonb_build_object(''b'', %s + $2::pg_catalog.int8, ''n'', a.n)::text END AS resume\n'
-        'FROM (SELECT count(*) + coalesce(($1::pg_catalog.jsonb ->> ''n'')::pg_catalog.int8, 0) AS n FROM %s AS c\n'
-        '    WHERE pg_catalog.num_nulls(%s) > 0 AND c.ctid >= pg_catalog.format(''(%%s,0)'', %s)::pg_catalog.tid\n'
-        '      AND c.ctid < pg_catalog.format(''(%%s,0)'', %s + $2::pg_catalog.int8)::pg_catalog.tid) AS a',
-        object, pg_catalog.format('SELECT c.* FROM %s AS c WHERE pg_catalog.num_nulls(%s) > 0 LIMIT 100;', source, columns),
+        '        THEN pg_catalog.jsonb_build_object(''b'', %s + $2::pg_catalog.int8, ''n'', a.n, ''first'', a.first)::text END AS resume\n'
+        'FROM (SELECT count(*) + %s AS n, nullif(pg_catalog.concat_ws('', '', $1::pg_catalog.jsonb ->> ''first'',\n'
+        '        pg_catalog.string_agg(x.at, '', '') FILTER (WHERE x.nth + %s <= 3)), '''') AS first\n'
+        '    FROM (SELECT c.ctid::text AS at, pg_catalog.row_number() OVER () AS nth FROM %s AS c\n'
+        '        WHERE pg_catalog.num_nulls(%s) > 0 AND c.ctid >= pg_catalog.format(''(%%s,0)'', %s)::pg_catalog.tid\n'
+        '          AND c.ctid < pg_catalog.format(''(%%s,0)'', %s + $2::pg_catalog.int8)::pg_catalog.tid) AS x) AS a',
+        object, pg_catalog.format('SELECT c.ctid, c.* FROM %s AS c WHERE pg_catalog.num_nulls(%s) > 0 LIMIT 100;', source, columns),
         'Give the column a value in these rows, or let it be NULL.',
-        r.b, oid, pg_catalog.current_setting('block_size'), r.b, source, columns, r.b, r.b) END AS sql,
+        r.b, oid, pg_catalog.current_setting('block_size'), r.b, r.n, r.n, source, columns, r.b, r.b) END AS sql,
     relpages::bigint * pg_catalog.current_setting('block_size')::bigint AS cost,
     nullif(missing, '') || ';' AS "grant", '{}' AS start,
     -- Before 14 every range reads the whole table: one range then.

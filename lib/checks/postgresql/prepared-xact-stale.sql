@@ -10,6 +10,7 @@
 -- unit: seconds
 -- warning: >= 5min
 -- critical: >= 1h
+-- caused-by: lock-blocked by object=gid
 -- metric: dbhealth_prepared_xact_age_seconds
 -- message: prepared {value} ago in {database}, by {owner}: {detail}
 -- why: It holds its locks and keeps VACUUM from removing rows, in all databases, and it outlives restarts of the

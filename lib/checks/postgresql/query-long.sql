@@ -10,6 +10,7 @@
 -- unit: seconds
 -- for: 0s
 -- needs: privilege (pg_monitor) or unknown
+-- caused-by: lock-blocked by key, xact-long by key
 -- metric: dbhealth_query_longest_seconds
 -- param.warning_after: 30min
 -- param.standby_after: 2h
@@ -51,8 +52,8 @@ SELECT pg_catalog.format('pid %s', pid) AS object,
     CASE WHEN age >= CASE WHEN pg_catalog.pg_is_in_recovery() THEN :standby_after::float8 ELSE :warning_after::float8 END
         THEN 'warning' END AS severity,
     pg_catalog.format('role %s, database %s, %s, waits for %s', usename, datname,
-        coalesce(nullif(application_name, ''), 'no application name'),
-        coalesce(wait_event_type || ' ' || wait_event, 'nothing (on CPU)')) AS detail,
+        @client_words(application_name, client_addr),
+        coalesce(wait_event_type || ' ' || wait_event, 'nothing (on CPU)')) || @since(query_start) AS detail,
     usename AS login, datname, application_name, client_addr::text AS client,
     pg_catalog.format(E'SELECT pid, usename, datname, wait_event_type, wait_event, now() - query_start AS runs_for, query\n'
         'FROM pg_stat_activity WHERE pid = %s AND backend_start = %L;', pid, started) AS remedy,
@@ -60,3 +61,5 @@ SELECT pg_catalog.format('pid %s', pid) AS object,
     pg_catalog.format(E'SELECT pg_terminate_backend(pid) FROM pg_stat_activity\nWHERE pid = %s AND backend_start = %L AND state = ''active'';', pid, started) AS remedy_3
 FROM running
 ORDER BY age DESC
+-- @evidence
+@sessions_evidence(a.state = 'active' AND a.backend_type = 'client backend', a.query_start)

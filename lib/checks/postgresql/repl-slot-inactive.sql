@@ -10,6 +10,7 @@
 -- unit: bytes
 -- warning: >= 1GB
 -- for: 1h
+-- caused-by: repl-slot-retained by object
 -- metric: dbhealth_slot_inactive_retained_bytes
 -- message: nobody reads this slot; it keeps {value} of WAL: {detail}
 -- why: The server keeps all WAL, and a logical slot all old catalogue rows, from the place where the
@@ -38,3 +39,5 @@ WHERE NOT s.active AND NOT s.temporary AND s.restart_lsn IS NOT NULL
   AND coalesce(pg_catalog.to_jsonb(s) ->> 'synced', 'false') = 'false'
 ORDER BY 2 DESC, 1
 LIMIT 1000
+-- @evidence
+@slots_evidence

@@ -52,11 +52,18 @@ SELECT s.slot_name::text AS object,
         ELSE '' END
     || CASE WHEN s.wal_status <> 'lost' AND d.free IS NOT NULL
         THEN pg_catalog.format('%s left on its disk, ', pg_catalog.pg_size_pretty(d.free)) ELSE '' END
-    || CASE WHEN s.wal_status = 'lost' THEN '' WHEN s.active THEN 'its consumer is behind' ELSE 'nobody reads it' END AS detail,
+    || CASE WHEN s.wal_status = 'lost' THEN '' WHEN s.active THEN 'its consumer' || coalesce(' (' || a.words || ')', '') || ' is behind' ELSE 'nobody reads it' END AS detail,
     s.wal_status,
     CASE WHEN NOT s.active THEN pg_catalog.format('SELECT pg_drop_replication_slot(%L);', s.slot_name) END AS remedy_2
 FROM pg_catalog.pg_replication_slots AS s CROSS JOIN now AS n CROSS JOIN setting AS t CROSS JOIN disk AS d
+LEFT JOIN LATERAL (
+	-- Who reads it: the standby or the connector by the name that it gave itself.
+	SELECT @client_words(b.application_name, b.client_addr) AS words
+	FROM pg_catalog.pg_stat_activity AS b WHERE b.pid = s.active_pid AND b.application_name IS NOT NULL
+) AS a ON true
 WHERE NOT s.temporary AND (s.restart_lsn IS NOT NULL OR s.wal_status = 'lost')
   AND coalesce(pg_catalog.to_jsonb(s) ->> 'synced', 'false') = 'false'
 ORDER BY 2 DESC, 1
 LIMIT 1000
+-- @evidence
+@slots_evidence

@@ -13,6 +13,7 @@
 -- critical: >= 5
 -- for: 1h, 6h
 -- needs: role primary
+-- caused-by: xmin-horizon by datname
 -- metric: dbhealth_vacuum_overdue_factor
 -- param.min_rows: 10000
 -- param.settle: 1h
@@ -76,6 +77,8 @@ SELECT pg_catalog.format('%I.%I', rnspname, rrelname) AS object,
         coalesce('last vacuumed ' || pg_catalog.to_char(greatest(pg_catalog.pg_stat_get_last_vacuum_time(oid),
             pg_catalog.pg_stat_get_last_autovacuum_time(oid)) AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI UTC'), 'never vacuumed')) AS detail,
     dead::bigint AS dead_rows,
+    -- Where autovacuum is on, an old snapshot of this database is why.
+    CASE WHEN NOT off THEN pg_catalog.current_database()::text END AS datname,
     pg_catalog.format('VACUUM (VERBOSE, ANALYZE) %s.%s;', q[1], q[2]) AS remedy,
     CASE WHEN off THEN pg_catalog.format(E'SET lock_timeout = ''2s'';\nALTER TABLE %s.%s RESET (autovacuum_enabled);', q[1], q[2]) END AS remedy_2
 FROM named
@@ -83,3 +86,5 @@ CROSS JOIN LATERAL (
 	@idents(parts)
 ) AS quoted
 ORDER BY factor DESC, object
+-- @evidence
+@vacuum_evidence

@@ -10,6 +10,7 @@
 -- unit: bytes
 -- for: 15min
 -- needs: privilege (pg_monitor) or unknown, flavour != aurora, flavour != alloydb, flavour != neon
+-- caused-by: critical disk-space-low, archiver-failing, repl-slot-retained by slot=object, repl-slot-inactive by slot=object
 -- metric: dbhealth_wal_directory_bytes
 -- param.warning_factor: 2
 -- param.critical_factor: 5
@@ -56,9 +57,12 @@ SELECT '' AS object, bytes AS value,
         ELSE 'no slot and no failing archiver explains it; a checkpoint is behind' END
     || pg_catalog.format('; settings ask for %s', pg_catalog.pg_size_pretty(wanted))
     || coalesce(pg_catalog.format('; %s left on the disk', pg_catalog.pg_size_pretty((:host::jsonb #>> '{wal,free}')::numeric)), '') AS detail,
-    pg_catalog.round(factor::numeric, 1) AS factor,
+    pg_catalog.round(factor::numeric, 1) AS factor, CASE WHEN by_slot THEN name END AS slot,
+    CASE WHEN factor > 1 THEN coalesce(bytes + (:host::jsonb #>> '{wal,free}')::numeric, :critical_factor::numeric * wanted) END AS forecast_limit,
     E'SELECT slot_name, active, wal_status, restart_lsn FROM pg_replication_slots ORDER BY restart_lsn;\n'
     'SELECT last_archived_time, last_failed_wal, last_failed_time FROM pg_stat_archiver;' AS remedy,
     'CHECKPOINT;' AS remedy_2,
     CASE WHEN by_slot AND NOT active THEN pg_catalog.format(E'SELECT pg_drop_replication_slot(%L);\nCHECKPOINT;', name) END AS remedy_3
 FROM judged
+-- @evidence
+@wal_evidence

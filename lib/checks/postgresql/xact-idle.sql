@@ -10,6 +10,7 @@
 -- unit: seconds
 -- for: 0s
 -- needs: privilege (pg_monitor) or unknown
+-- caused-by: lock-blocked by key
 -- metric: dbhealth_transaction_idle_longest_seconds
 -- param.warning_after: 10min
 -- param.blocks_after: 1min
@@ -62,8 +63,8 @@ SELECT pg_catalog.format('pid %s', pid) AS object,
     age AS value,
     CASE WHEN age < :warning_after::float8 THEN NULL
         WHEN waits >= :blocks_after::float8 OR xids >= :critical_xids::bigint THEN 'critical' ELSE 'warning' END AS severity,
-    pg_catalog.format('role %s, database %s, %s', usename, datname,
-        coalesce(nullif(application_name, ''), 'no application name'))
+    pg_catalog.format('role %s, database %s, %s', usename, datname, @client_words(application_name, client_addr))
+    || @since(state_change)
     || CASE WHEN waiters > 0 THEN pg_catalog.format('; %s waiting for it, the longest %s s', waiters, waits::bigint) ELSE '' END
     || CASE WHEN xids > 1000000 THEN pg_catalog.format('; holds back %s transactions', xids) ELSE '' END AS detail,
     usename AS login, datname, application_name, client_addr::text AS client, state,
@@ -75,3 +76,5 @@ SELECT pg_catalog.format('pid %s', pid) AS object,
         pg_catalog.format('ALTER ROLE %I SET idle_in_transaction_session_timeout = ''5min'';', usename) END AS remedy_4
 FROM idle
 ORDER BY age DESC
+-- @evidence
+@sessions_evidence(a.state LIKE 'idle in transaction%', a.state_change)

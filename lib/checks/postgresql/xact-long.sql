@@ -10,6 +10,7 @@
 -- unit: seconds
 -- for: 0s
 -- needs: privilege (pg_monitor) or unknown
+-- caused-by: lock-blocked by key, lock-blocked by behind=key, xact-idle by key
 -- metric: dbhealth_transaction_longest_seconds
 -- param.warning_after: 1h
 -- param.critical_after: 6h
@@ -29,7 +30,7 @@
 -- remedy.1: see what it does | look | none | | helps
 -- remedy.2: cancel its statement | sql | ends-session | the application repeats its work | helps
 -- remedy.3: end the session, its transaction rolls back | sql | ends-session | the application repeats its work | closes
-WITH working AS MATERIALIZED (
+WITH RECURSIVE @lock_queue(EXISTS (SELECT FROM judged AS j WHERE j.severity IS NOT NULL AND j.wait_event_type = 'Lock')), working AS MATERIALIZED (
 	SELECT pid FROM pg_catalog.pg_stat_progress_vacuum
 	UNION ALL SELECT pid FROM pg_catalog.pg_stat_progress_cluster
 	UNION ALL SELECT pid FROM pg_catalog.pg_stat_progress_create_index
@@ -50,19 +51,29 @@ WITH working AS MATERIALIZED (
 	    AND a.state_change < pg_catalog.clock_timestamp() - pg_catalog.make_interval(secs => :idle_elsewhere::float8))
 	ORDER BY a.xact_start
 	LIMIT 100
+), judged AS MATERIALIZED (
+	SELECT o.*, CASE WHEN maintenance THEN CASE WHEN age >= :maintenance_after::float8 THEN 'warning' END
+	    WHEN age >= :critical_after::float8 THEN 'critical'
+	    WHEN age >= :warning_after::float8 THEN 'warning' END AS severity
+	FROM open AS o
 )
 SELECT pg_catalog.format('pid %s', pid) AS object,
     pg_catalog.format('%s/%s', pid, started) AS key,
     age AS value,
-    CASE WHEN maintenance THEN CASE WHEN age >= :maintenance_after::float8 THEN 'warning' END
-        WHEN age >= :critical_after::float8 THEN 'critical'
-        WHEN age >= :warning_after::float8 THEN 'warning' END AS severity,
+    severity,
     pg_catalog.format('role %s, database %s, %s, %s', usename, datname,
-        coalesce(nullif(application_name, ''), 'no application name'), coalesce(state, backend_type)) AS detail,
+        @client_words(application_name, client_addr), coalesce(state, backend_type)) || @since(xact_start) AS detail,
+    -- The session at the root of the queue that it waits in, as lock-blocked names it.
+    (SELECT pg_catalog.format('%s/%s', b.pid, pg_catalog.to_char(b.backend_start AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US+00'))
+        FROM reach AS r JOIN pg_catalog.pg_stat_activity AS b ON b.pid = r.blocker
+        WHERE r.waiter = judged.pid AND NOT EXISTS (SELECT FROM edge AS e WHERE e.waiter = r.blocker)
+        ORDER BY b.backend_start, b.pid LIMIT 1) AS behind,
     usename AS login, datname, application_name, client_addr::text AS client, state,
     pg_catalog.format(E'SELECT pid, usename, datname, state, wait_event, now() - xact_start AS open_for, backend_xmin, query\n'
         'FROM pg_stat_activity WHERE pid = %s AND backend_start = %L;', pid, started) AS remedy,
     pg_catalog.format(E'SELECT pg_cancel_backend(pid) FROM pg_stat_activity\nWHERE pid = %s AND backend_start = %L;', pid, started) AS remedy_2,
     pg_catalog.format(E'SELECT pg_terminate_backend(pid) FROM pg_stat_activity\nWHERE pid = %s AND backend_start = %L;', pid, started) AS remedy_3
-FROM open
+FROM judged
 ORDER BY age DESC
+-- @evidence
+@sessions_evidence(a.xact_start IS NOT NULL AND a.backend_type IN ('client backend', 'logical replication worker'), a.xact_start)

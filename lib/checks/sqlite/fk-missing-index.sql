@@ -11,12 +11,12 @@
 -- severity: warning
 -- metric: dbhealth_foreign_keys_without_index_rows
 -- param.min_rows: 1000
--- message: {object} has no index for its foreign key to {target}
+-- message: {object} has no index for its {detail}
 -- why: Each DELETE of a parent row, or UPDATE of its key, reads the whole child table while it holds the
 --   only write lock of the file.
 -- spares: columns covered by the rowid, the primary key or a unique index; columns in any order; a
 --   partial index WHERE the column IS NOT NULL. An index of another collation than the parent's does
---   not serve. Under 1,000 rows it is info only.
+--   not serve. Under 1,000 rows (param.min_rows) it is info only; no more are counted.
 -- fix: CREATE INDEX on the referencing columns; it locks out writers while it is built.
 -- evidence: pragma_foreign_key_list against pragma_index_xinfo
 -- remedy.1: build the index | sql | lock | DROP INDEX the new index | closes
@@ -55,14 +55,16 @@ WITH fk AS (
 		        ON f.child = k.child AND f.id = k.id AND f.col = lower(x.name)
 		        AND (f.coll IS NULL OR upper(x.coll) = f.coll)
 		      WHERE x.key AND x.seqno < k.n) = k.n)
+), counted AS MATERIALIZED (
+	SELECT b.*, scalar('SELECT count(*) FROM (SELECT 1 FROM "' || replace(b.child, '"', '""') || '" LIMIT '
+	    || CAST(:min_rows AS INTEGER) || ')') AS rows
+	FROM bare AS b
 )
 SELECT b.child || '.' || b.columns AS object, b.child || '.' || b.columns || ' ' || b.parent AS key,
-    scalar('SELECT count(*) FROM (SELECT 1 FROM "' || replace(b.child, '"', '""') || '" LIMIT '
-        || CAST(:min_rows AS INTEGER) || ')') AS value,
-    CASE WHEN scalar('SELECT count(*) FROM (SELECT 1 FROM "' || replace(b.child, '"', '""') || '" LIMIT '
-        || CAST(:min_rows AS INTEGER) || ')') >= CAST(:min_rows AS INTEGER) THEN 'warning' ELSE 'info' END AS severity,
-    'foreign key to ' || b.parent AS detail, b.parent AS target,
+    b.rows AS value, CASE WHEN b.rows >= CAST(:min_rows AS INTEGER) THEN 'warning' ELSE 'info' END AS severity,
+    'foreign key to ' || b.parent || printf('; %,d ', b.rows) || CASE WHEN b.rows >= CAST(:min_rows AS INTEGER) THEN 'or more rows'
+        WHEN b.rows = 1 THEN 'row' ELSE 'rows' END AS detail, b.parent AS target,
     'CREATE INDEX "' || replace(b.child || '_' || replace(b.columns, ',', '_') || '_idx', '"', '""') || '" ON "'
     || replace(b.child, '"', '""') || '" (' || b.quoted || ');' AS remedy
-FROM bare AS b
+FROM counted AS b
 ORDER BY b.child, b.id LIMIT 10000

@@ -13,7 +13,8 @@
 -- why: What somebody changed by hand is in no migration: it is lost with the next restore, stops the next
 --   migration, and makes the files of one application answer differently. Who knows what changed, and
 --   between which two looks, finds the cause of a trouble that began then.
--- spares: SQLite's own tables, shadow tables of virtual tables, white space and line ends in statements.
+-- spares: SQLite's own tables, shadow tables of virtual tables, white space and line ends in statements;
+--   columns of views and virtual tables, of which the statement alone is compared.
 -- fix: A change is told once and is no alarm. Where it is wanted, dbhealth baseline pin NAME; where not,
 --   undo it: dbhealth baseline show NAME lists what changed when, dbhealth diff A B --ddl prints what
 --   would close the difference between two files.
@@ -50,6 +51,8 @@ SELECT t.sort, t.name, json_object('column ' || substr(c.name, 1, 600), substr(l
     || CASE c.hidden WHEN 2 THEN ' generated virtual' WHEN 3 THEN ' generated stored' WHEN 1 THEN ' hidden' ELSE '' END
     || coalesce(' default ' || substr(c.dflt_value, 1, 200), ''))
 FROM thing AS t JOIN pragma_table_xinfo(t.name) AS c
+-- A view, and a table of a module, may need what only its application has: their statement says it all.
+WHERE t.sort = 'table'
 UNION ALL
 SELECT sort, name, json_object('foreign key (' || child || ') references ' || "table" || coalesce(' (' || parent || ')', ''),
     'on update ' || lower(on_update) || ' on delete ' || lower(on_delete))

@@ -10,13 +10,15 @@
 -- unit: ratio
 -- info: > 25%
 -- for: 1h
+-- caused-by: sqlite-not-a-database, critical sqlite-truncated, sqlite-schema-malformed, sqlite-quick-check, sqlite-integrity-check
+-- remedies: after-cause
 -- metric: dbhealth_sqlite_free_page_ratio
 -- param.min_bytes: 1MB
 -- message: {value} of the pages are free: {detail}
 -- why: Deleted rows leave free pages in the file: it stays as large as it ever was, and so do its
 --   backups.
 -- spares: files under 1 MB. Free pages are used again by new rows, so a file that will grow again needs
---   nothing.
+--   nothing. In a damaged file: VACUUM may lose what could be saved, so the damage is mended first.
 -- fix: VACUUM writes the file anew: it needs up to twice the space, locks out writers meanwhile, and
 --   wants an idle hour. With auto_vacuum = incremental, PRAGMA incremental_vacuum does it in steps.
 -- evidence: PRAGMA freelist_count and page_count

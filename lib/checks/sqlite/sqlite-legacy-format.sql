@@ -9,6 +9,8 @@
 -- cost: cheap
 -- unit: count
 -- severity: info
+-- caused-by: sqlite-not-a-database, critical sqlite-truncated, sqlite-schema-malformed, sqlite-quick-check, sqlite-integrity-check
+-- remedies: after-cause
 -- message: schema format {value}, 4 is current
 -- why: Below 4 indexes ignore DESC and store 0 and 1 with a byte more: such a file was made by a library before 3.3, or with
 --   legacy_file_format.

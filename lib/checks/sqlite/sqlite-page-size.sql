@@ -9,6 +9,8 @@
 -- cost: cheap
 -- unit: bytes
 -- severity: info
+-- caused-by: sqlite-not-a-database, critical sqlite-truncated, sqlite-schema-malformed, sqlite-quick-check, sqlite-integrity-check
+-- remedies: after-cause
 -- param.min_bytes: 10MB
 -- message: pages of {value} in a file of {detail}
 -- why: Each page is one read, one lock of the cache and one frame of the log: rows that span several small pages cost several of

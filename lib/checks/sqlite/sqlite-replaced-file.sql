@@ -11,7 +11,7 @@
 -- unit: count
 -- severity: critical
 -- metric: dbhealth_sqlite_replaced_file
--- message: {value} processes still work on a file that was replaced or deleted: {detail}
+-- message: {detail}
 -- why: What those processes write goes to a file without a name: it is lost when they end, and nobody else
 --   sees it. Where old and new file share a -wal or -journal, the pages of both are mixed, which destroys
 --   the new one.
@@ -38,7 +38,8 @@ WITH holder AS (
 	    FROM (SELECT coalesce(file_fact('resolved_path'), file_fact('path')) AS p))
 )
 SELECT '' AS object, count(*) AS value,
-    group_concat('pid ' || pid || ' (' || command || CASE unit WHEN '' THEN '' ELSE ', ' || unit END || ') '
+    CASE count(*) WHEN 1 THEN '1 process still works' ELSE count(*) || ' processes still work' END
+        || ' on a file that was replaced or deleted: ' || group_concat('pid ' || pid || ' (' || command || CASE unit WHEN '' THEN '' ELSE ', ' || unit END || ') '
         || CASE how WHEN 'deleted' THEN 'has the deleted file open' WHEN 'moved' THEN 'has its log open, but not this file'
             ELSE 'holds locks on the former file' END, ', ') AS detail,
     (SELECT 'mkdir -m 700 ' || folder || ' && cp /proc/' || h.pid || '/fd/' || h.fd || ' ' || folder || '/' || base

@@ -11,6 +11,7 @@
 -- unit: count
 -- severity: critical
 -- for: 0s
+-- caused-by: sqlite-not-a-database, critical sqlite-truncated
 -- metric: dbhealth_sqlite_schema_malformed
 -- message: the schema cannot be read: {detail}
 -- why: SQLite parses the whole schema before the first statement: one bad line in it makes every
@@ -22,7 +23,7 @@
 -- evidence: the first error of opening the file and reading sqlite_schema
 -- remedy.1: keep a copy of all parts before anything opens it | command | none | | helps
 -- remedy.2: restore the newest verified backup | manual | data-loss | the damaged copy, kept aside | closes
--- remedy.3: save what can be read into a new file, then compare row counts | command | load | remove the new folder | helps
+-- remedy.3: save what can be read into a new file, then compare row counts | command | data-loss | the copy; what cannot be read is not in the new file | helps
 WITH rescue AS (
 	-- The file as the shell needs it, its name alone, and a folder of that name that nobody else made.
 	SELECT file, base, '''/var/tmp/damaged-' || substr(base, 2) AS folder

@@ -16,7 +16,8 @@
 -- why: SQLite reads the log up to the first frame whose checksum does not hold and silently forgets the
 --   rest. Whoever opens the database next goes on from there: the lost commits are then overwritten.
 -- spares: frames of an older generation behind the last commit; what a rollback or a crash left at the
---   end, where no commit follows; a frame that a living writer has not filled yet.
+--   end, where no commit follows; a frame that a living writer has not filled yet. Of a log the first
+--   gigabyte is read: of a longer one that is whole so far it is unknown whether it is damaged.
 -- fix: Copy the file, -wal and -shm together before anything opens it. While the application that wrote
 --   them still runs, it still knows those frames: let it take the log over (PRAGMA wal_checkpoint),
 --   then verify. Else restore the newest verified backup, or accept the loss: what comes before the
@@ -37,4 +38,5 @@ SELECT '' AS object, 1 AS value, file_fact('wal_damage') AS detail,
     'Stop the application, keep the damaged file with its -wal and -shm aside, put the newest verified backup in its place.' AS remedy_2,
     (SELECT CASE file_fact('wal_committed_frames') WHEN 0 THEN 'rm -f ' || substr(file, 1, length(file) - 1) || '-wal'' ' || substr(file, 1, length(file) - 1) || '-shm'''
         ELSE 'sqlite3 ' || file || ' ''PRAGMA wal_checkpoint(TRUNCATE)''' END FROM rescue) AS remedy_3
-WHERE file_fact('kind') = 'file' AND file_fact('size') > 0 AND file_fact('wal_damaged') = 1
+WHERE file_fact('kind') = 'file' AND file_fact('size') > 0
+  AND CASE file_fact('wal_damaged') WHEN 1 THEN 1 ELSE give_up(file_fact('wal_unread')) END

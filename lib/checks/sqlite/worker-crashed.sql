@@ -11,6 +11,7 @@
 -- unit: count
 -- severity: warning
 -- for: 0s
+-- caused-by: sqlite-not-a-database, critical sqlite-truncated, sqlite-schema-malformed, sqlite-quick-check
 -- metric: dbhealth_sqlite_worker_crashed
 -- message: {detail}
 -- why: The file is read by a process of its own, which was ended by a signal: a file made or damaged so that

@@ -110,6 +110,24 @@ def without_checksums(cluster):
         run(bindir() / "pg_checksums", "--disable", "-D", cluster.data)
 
 
+@proves("not-null-violation")
+def test_rows_with_null_are_named(cluster):
+    """The first three, over ranges of blocks; the look that is printed shows where each is."""
+    c = cluster()
+    c.script("""
+        CREATE TABLE many (a int); INSERT INTO many SELECT CASE WHEN g NOT IN (2, 900, 901, 2500) THEN g END FROM generate_series(1, 3000) g;
+        CREATE TABLE one (a int, b int); INSERT INTO one VALUES (1, 1), (1, NULL);
+        UPDATE pg_attribute SET attnotnull = true WHERE attrelid IN ('many'::regclass, 'one'::regclass) AND attnum > 0;
+        GRANT SELECT ON ALL TABLES IN SCHEMA public TO dbhealth""")
+    at = [r[0] for r in c.sql("SELECT ctid::text FROM many WHERE num_nulls(a) > 0 ORDER BY many.ctid")]
+    found = {f["object"]: f for f in look(c, "postgres", "not-null-violation", slice_blocks=2)}
+    said = "NULL in a column that is NOT NULL"
+    assert {o: f["message"] for o, f in found.items()} == {
+        "public.many": f"4 rows have {said} (ctid {', '.join(at[:3])}, ...)", "public.one": f"1 row has {said} (ctid (0,2))"}
+    shown = next(r["text"] for r in found["public.many"]["remedies"] if r["kind"] == "look")
+    assert [r[0] for r in c.sql(shown)] == at
+
+
 @proves("amcheck-heap")
 def test_damaged_rows_are_found_by_block(cluster):
     c = cluster(settings={"full_page_writes": "on"})

@@ -4,6 +4,7 @@ from .cluster import Cluster, Template
 from .daemon import Answer, Cli, Daemon
 from .island import HOLE, Island, backlog, hold_for
 from .journald import Journald
+from .kill_steps import KillSteps
 from .manager import Manager, activation
 from .proxy import Proxy
 from .pulse import Pulse, parse_time
@@ -11,6 +12,6 @@ from .sqlite_file import SqliteFile
 
 __all__ = [
     "BUILD", "Answer", "Cli", "Cluster", "Daemon", "Failure", "Folder", "HOLE", "Island",
-    "Journald", "Manager", "Proxy", "Pulse", "SqliteFile", "Template", "activation", "as_user", "backlog", "free_port", "hold_for",
+    "Journald", "KillSteps", "Manager", "Proxy", "Pulse", "SqliteFile", "Template", "activation", "as_user", "backlog", "free_port", "hold_for",
     "parse_time", "sanitized", "timed", "wait_until",
 ]

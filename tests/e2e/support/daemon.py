@@ -47,12 +47,17 @@ class Schemas:
     def check(cls, path, answer):
         v1, *parts = path.split("?")[0].strip("/").split("/")
         name = None
-        if v1 == "v1" and len(parts) <= 2 and parts[0] in ("status", "findings", "checks"):
+        if v1 == "v1" and len(parts) <= 2 and parts[0] in ("status", "findings", "checks", "events",
+                                                                 "silences", "accepts", "jobs", "checklist"):
             name = parts[0]
         elif v1 == "v1" and len(parts) == 2 and parts[0] == "databases":
             name = "database"
         elif v1 == "v1" and len(parts) == 3 and parts[2] == "baseline":
             name = "baseline"
+        elif v1 == "v1" and len(parts) == 3 and parts[2] == "evidence":
+            name = "evidence"
+        elif v1 == "v1" and len(parts) == 3 and parts[2] == "statements":
+            name = "statements"
         if name is None or time.monotonic() - cls._last.get(name, 0) < 1:
             return
         cls._last[name] = time.monotonic()

@@ -1,0 +1,22 @@
+-- id: backup-failed
+-- title: a backup, its verification or its removal failed
+-- engine: postgresql
+-- probe: integrity
+-- topic: backup
+-- scope: database
+-- kind: finding
+-- source: told
+-- default: on
+-- cost: cheap
+-- unit: count
+-- severity: warning
+-- message: {detail}
+-- why: What went wrong once at night goes wrong every night, and each time the newest good backup is a day older.
+-- spares: runs that a restart of the daemon cut off once (they are made up); another backup that was under way; what was
+--   mended since, by the daemon or by hand.
+-- fix: dbhealth jobs shows the whole message. Rights that are missing are those of admin_dsn, else of the daemon's own
+--   role; a folder that cannot be written wants ReadWritePaths= in a drop-in of the service. Then make, verify or prune
+--   by hand, which closes the finding, or wait for the next time.
+-- evidence: the last run of the job as the daemon keeps it, its command's own words, and the manifest and verified.json of the newest backup
+-- remedy.1: do it again, by hand | command | load | | closes
+-- remedy.1.text: dbhealth backup create NAME

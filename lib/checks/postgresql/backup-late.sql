@@ -1,0 +1,23 @@
+-- id: backup-late
+-- title: no good backup in time
+-- engine: postgresql
+-- probe: integrity
+-- topic: backup
+-- scope: database
+-- kind: finding
+-- source: told
+-- default: on
+-- cost: cheap
+-- unit: seconds
+-- severity: warning
+-- message: {detail}
+-- why: The backup that was never made is noticed on the day it is needed. A schedule that stopped, a full disk, a
+--   password that changed: each leaves the old backups there and makes no new one.
+-- spares: databases that no [backup] names; a [backup] without schedule and max_age; a backup that is under way or
+--   was begun at its time, for two hours or twice what the last one took; backups that somebody made by hand count.
+-- fix: dbhealth jobs shows when the daemon makes backups and what the last run said; dbhealth backup list NAME what is
+--   there. Make one now: it reads the database at low priority and locks nothing that others need but changes of the
+--   schema. It is warning once max_age (else the time of the schedule) is over, critical after twice that.
+-- evidence: the manifests in the folder of the database's backups; broken ones and those whose verification failed do not count
+-- remedy.1: make a backup now | command | load | dbhealth backup prune | closes
+-- remedy.1.text: dbhealth backup create NAME

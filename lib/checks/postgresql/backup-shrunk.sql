@@ -1,0 +1,22 @@
+-- id: backup-shrunk
+-- title: the newest backup is much smaller than those before it
+-- engine: postgresql
+-- probe: integrity
+-- topic: backup
+-- scope: database
+-- kind: finding
+-- source: told
+-- default: on
+-- cost: cheap
+-- unit: ratio
+-- severity: warning
+-- message: {detail}
+-- why: A dump that lost a table, or a table that lost its rows, looks like any other backup, and after some weeks of
+--   retention it is the only one that is left.
+-- spares: fewer than three backups before it; backups of some tables alone; a [backup] with shrink = 0.
+-- fix: Compare the two newest with dbhealth backup list -v: rows and bytes by table say what is gone. Keep the older one
+--   (copy it away from prune) until that is explained. A database that was made smaller on purpose closes this by its
+--   next backups; accept the finding until then.
+-- evidence: bytes and counted rows in the manifests, against the median of up to seven good ones before
+-- remedy.1: see what is there | command | none | | helps
+-- remedy.1.text: dbhealth backup list NAME

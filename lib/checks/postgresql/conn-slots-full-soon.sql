@@ -1,0 +1,32 @@
+-- id: conn-slots-full-soon
+-- title: connection slots will run out
+-- engine: postgresql
+-- probe: connectivity
+-- topic: availability
+-- scope: server
+-- interval: 5min
+-- kind: gauge
+-- source: history
+-- of: conn-slots
+-- limit: 1
+-- default: on
+-- cost: cheap
+-- unit: seconds
+-- warning: eta < 1d
+-- for: 30min
+-- metric: dbhealth_conn_slots_full_left_seconds
+-- message: the last connection slot is taken in {eta} if it goes on: {detail}
+-- why: An application that opens connections and does not close them takes the last slot in that time; then every new
+--   connection is refused.
+-- spares: what went the same way before and came back (seasons, rotated logs, nightly jobs, autovacuum),
+--   what did not move through all of the span that is looked at, or stands still by now; less than a day
+--   of history, less than eight of what has moved since it began; more time than 4 times the span
+--   (10 times from 7 d on);
+--   a share of which conn-slots itself says as much.
+-- fix: See which role and application hold ever more sessions, and end what it left open; a pool with a limit
+--   (PgBouncer) keeps it from coming back.
+-- evidence: the slopes of the last 6 h, 2 d, 7 d and 30 d of conn-slots, as dbhealth history shows it
+-- remedy.1: see who holds the slots | look | none | | helps
+-- remedy.1.text: SELECT usename, application_name, client_addr, state, count(*), min(backend_start) FROM pg_stat_activity WHERE backend_type = 'client backend' GROUP BY 1, 2, 3, 4 ORDER BY 5 DESC;
+-- remedy.2: have the application close what it opens, or put a pool before it | manual | none | | closes
+-- remedy.2.text: Close the connections where they are leaked, or limit them by a pool.

@@ -1,0 +1,33 @@
+-- id: int-key-end-soon
+-- title: a 32- or 16-bit key will come to its end
+-- engine: postgresql
+-- probe: schema
+-- topic: keys
+-- scope: database
+-- interval: 5min
+-- kind: gauge
+-- source: history
+-- of: int-key-exhaustion
+-- limit: 1
+-- default: on
+-- cost: cheap
+-- unit: seconds
+-- warning: eta < 90d
+-- critical: eta < 30d
+-- for: 1h
+-- metric: dbhealth_int_key_end_left_seconds
+-- message: {object} comes to its end in {eta} if it goes on: {detail}
+-- why: When the highest number is used no row can be inserted any more. Widening the key of a large table, and every
+--   column that refers to it, takes days of preparation: begin while there is time.
+-- spares: what went the same way before and came back (seasons, rotated logs, nightly jobs, autovacuum),
+--   what did not move through all of the span that is looked at, or stands still by now; less than a day
+--   of history, less than eight of what has moved since it began; more time than 4 times the span
+--   (10 times from 7 d on);
+--   all but 20 keys; keys of which int-key-exhaustion itself says as much.
+-- fix: ALTER COLUMN ... TYPE bigint, with all columns that refer to it; of a large table by way of a second column: see
+--   dbhealth checks int-key-exhaustion.
+-- evidence: the slopes of the last 6 h, 2 d, 7 d and 30 d of int-key-exhaustion, as dbhealth history shows it
+-- remedy.1: see what refers to it | look | none | | helps
+-- remedy.1.text: dbhealth checks int-key-exhaustion
+-- remedy.2: widen it and what refers to it to bigint | manual | lock | | closes
+-- remedy.2.text: Widen {object} and every column that refers to it to bigint (dbhealth checks int-key-exhaustion).

@@ -1,0 +1,34 @@
+-- id: mxid-wraparound-soon
+-- title: multixact ids will run out
+-- engine: postgresql
+-- probe: performance
+-- topic: wraparound
+-- scope: server
+-- interval: 5min
+-- kind: gauge
+-- source: history
+-- of: mxid-wraparound
+-- limit: column forecast_limit
+-- default: on
+-- cost: cheap
+-- unit: seconds
+-- warning: eta < 14d
+-- critical: eta < 3d
+-- for: 1h
+-- metric: dbhealth_mxid_wraparound_left_seconds
+-- message: {object} has multixact ids for {eta} if it goes on: {detail}
+-- why: At this pace of row locks shared by sessions the oldest unfrozen row is two thousand million old in that time; then the
+--   server refuses every write until VACUUM has run, which takes hours.
+-- spares: what went the same way before and came back (seasons, rotated logs, nightly jobs, autovacuum),
+--   what did not move through all of the span that is looked at, or stands still by now; less than a day
+--   of history, less than eight of what has moved since it began; more time than 4 times the span
+--   (10 times from 7 d on);
+--   ages that autovacuum is about to handle (under 1.2 x autovacuum_multixact_freeze_max_age); an age of
+--   which mxid-wraparound itself says as much.
+-- fix: Find what keeps VACUUM from freezing (xmin-horizon: an old transaction, a slot, a prepared transaction),
+--   end that first, then freeze the oldest tables of that database.
+-- evidence: the slopes of the last 6 h, 2 d, 7 d and 30 d of mxid-wraparound, as dbhealth history shows it
+-- remedy.1: see the oldest tables, connected to that database | look | none | | helps
+-- remedy.1.text: SELECT oid::regclass AS table, mxid_age(relminmxid) AS age, relpages FROM pg_class WHERE relkind IN ('r', 'm', 't') ORDER BY 2 DESC LIMIT 20;
+-- remedy.2: freeze, connected to that database | sql | load | | closes
+-- remedy.2.text: VACUUM (FREEZE, VERBOSE);

@@ -1,0 +1,26 @@
+-- id: pgss-dealloc
+-- title: statistics of statements are lossy
+-- engine: postgresql
+-- probe: performance
+-- topic: statements
+-- scope: server
+-- kind: rate
+-- source: statements
+-- interval: 5min
+-- default: on
+-- cost: dear
+-- unit: count
+-- window: 1h
+-- warning: > 1
+-- for: 10min
+-- needs: privilege (pg_monitor) or unknown
+-- metric: dbhealth_statement_evictions
+-- message: evicted {value} times in an hour: pg_stat_statements.max is {max}
+-- why: More different statements run than pg_stat_statements has places for. Each time it is full it throws the
+--   least used twentieth away: totals and comparisons lose what it forgot, and each time costs a lock.
+-- spares: one an hour, the time before the first look, a reset of the statistics, versions before 1.9 (they do
+--   not count it).
+-- fix: Raise pg_stat_statements.max (some 400 bytes of shared memory a place; a restart), or send fewer
+--   different texts: parameters instead of literals in SET and DDL, one IN list as = ANY ($1).
+-- evidence: pg_stat_statements_info.dealloc
+-- remedy.1: give it more places, at the next restart | sql | none | ALTER SYSTEM RESET pg_stat_statements.max; and a restart | closes

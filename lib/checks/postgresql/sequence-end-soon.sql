@@ -1,0 +1,33 @@
+-- id: sequence-end-soon
+-- title: a sequence will come to its end
+-- engine: postgresql
+-- probe: performance
+-- topic: sequences
+-- scope: database
+-- interval: 5min
+-- kind: gauge
+-- source: history
+-- of: sequence-near-limit
+-- limit: 1
+-- default: on
+-- cost: cheap
+-- unit: seconds
+-- warning: eta < 90d
+-- critical: eta < 30d
+-- for: 1h
+-- metric: dbhealth_sequence_end_left_seconds
+-- message: {object} comes to its end in {eta} if it goes on: {detail}
+-- why: At its end the sequence, or the column it feeds, refuses the next row. Widening the column of a large table
+--   takes weeks of preparation: begin while there is time.
+-- spares: what went the same way before and came back (seasons, rotated logs, nightly jobs, autovacuum),
+--   what did not move through all of the span that is looked at, or stands still by now; less than a day
+--   of history, less than eight of what has moved since it began; more time than 4 times the span
+--   (10 times from 7 d on);
+--   all but the 20 that are used most; sequences of which sequence-near-limit itself says as much.
+-- fix: ALTER SEQUENCE ... AS bigint takes an instant, the column takes a rewrite of its table: see dbhealth checks
+--   sequence-near-limit.
+-- evidence: the slopes of the last 6 h, 2 d, 7 d and 30 d of sequence-near-limit, as dbhealth history shows it
+-- remedy.1: see how far it is used | look | none | | helps
+-- remedy.1.text: SELECT last_value, is_called FROM {object};
+-- remedy.2: widen the sequence and its column to bigint | manual | lock | | closes
+-- remedy.2.text: ALTER SEQUENCE {object} AS bigint; then widen the column that it feeds (dbhealth checks sequence-near-limit).

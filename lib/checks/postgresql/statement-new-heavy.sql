@@ -1,0 +1,33 @@
+-- id: statement-new-heavy
+-- title: new statement takes much of the server
+-- engine: postgresql
+-- probe: performance
+-- topic: statements
+-- scope: database
+-- kind: gauge
+-- source: statements
+-- interval: 5min
+-- default: on
+-- cost: dear
+-- unit: ratio
+-- warning: >= 10%
+-- for: 15min
+-- needs: privilege (pg_monitor) or unknown
+-- metric: dbhealth_new_statement_load_ratio
+-- param.learn: 1d
+-- param.known_after: 1d
+-- param.min_share: 5%
+-- param.min_busy: 5%
+-- param.min_calls: 5
+-- message: {value} of the server's time, first seen today: {mean} a call, {calls} calls since the last look; {user}: {query}
+-- why: Nobody ran this statement before, and now it takes more than a tenth of the time that all statements
+--   take: a release, a report, or somebody at a console.
+-- spares: the first day of watching; statements under 5 % of one connection's time, or under 5 calls since the
+--   last look, so single jobs; the monitor's own; many new ids at once (an upgrade, another library's way to
+--   write them). A day after it was first seen it counts as known.
+-- fix: Ask who released what. Look at its plan with EXPLAIN (ANALYZE, BUFFERS); often an index is missing.
+-- evidence: pg_stat_statements, differences between two looks
+-- remedy.1: see its share and its neighbours | command | none | | helps
+-- remedy.1.text: dbhealth top --by time DATABASE
+-- remedy.2: make it cheaper, run it elsewhere or less often | manual | load | depends on what was done | closes
+-- remedy.2.text: EXPLAIN (ANALYZE, BUFFERS) the statement; build the index that its WHERE lacks, or stop who sends it.

@@ -1,0 +1,35 @@
+-- id: statement-regression
+-- title: statement takes longer than it used to
+-- engine: postgresql
+-- probe: performance
+-- topic: statements
+-- scope: database
+-- kind: gauge
+-- source: statements
+-- interval: 5min
+-- default: on
+-- cost: dear
+-- unit: count
+-- warning: >= 3
+-- critical: >= 10
+-- for: 5min
+-- needs: privilege (pg_monitor) or unknown
+-- metric: dbhealth_statement_slowdown
+-- param.span: 7d
+-- param.min_share: 5%
+-- param.min_busy: 5%
+-- param.min_calls: 5
+-- message: {value} times as slow as usual: {mean} a call, usually {usual}; {share} of the server's time; {user}: {query}
+-- why: The same statement takes several times as long as over the last seven days, and enough of the server's
+--   time that it is felt. Most often its plan changed (statistics, growth, a lost index), or it waits.
+-- spares: statements under 5 % of the time that all take, or of one connection's; under 5 calls since the last
+--   look; the monitor's own. What is usual is the median of half days, known after one whole day at the
+--   earliest. A reset of the statistics or an evicted entry begins a new comparison, never a finding. A level
+--   that lasts half a week becomes the usual one.
+-- fix: Look at the plan with EXPLAIN (ANALYZE, BUFFERS), at the age of the statistics of its tables (ANALYZE),
+--   at their size and indexes, and at what it waits for (pg_stat_activity).
+-- evidence: pg_stat_statements, differences between two looks
+-- remedy.1: see what it does over time | command | none | | helps
+-- remedy.1.text: dbhealth top --by time DATABASE
+-- remedy.2: mend what slowed it: statistics, index, or the statement | manual | load | depends on what was done | closes
+-- remedy.2.text: EXPLAIN (ANALYZE, BUFFERS) the statement; ANALYZE its tables; build the index that its WHERE lacks.

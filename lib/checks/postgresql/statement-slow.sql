@@ -1,0 +1,29 @@
+-- id: statement-slow
+-- title: slow statement that runs often
+-- engine: postgresql
+-- probe: performance
+-- topic: statements
+-- scope: database
+-- kind: finding
+-- source: statements
+-- interval: 1h
+-- default: on
+-- cost: dear
+-- unit: seconds
+-- severity: info
+-- needs: privilege (pg_monitor) or unknown
+-- param.min_mean: 20ms
+-- param.min_calls: 100
+-- param.top: 5
+-- message: {value} a call, {calls} calls lately; {user}: {query}
+-- why: A report, no alarm: of the statements that run often and take 20 ms and more on average, the five that
+--   take most. Making one of them cheaper gives the most back.
+-- spares: statements under 100 calls in the last half day to a day, all but the five worst of a database, the
+--   monitor's own. A single look, as dbhealth check makes it, counts since the statistics were reset.
+-- fix: Look at the plan with EXPLAIN (ANALYZE, BUFFERS), at the rows it returns (dbhealth top), and whether
+--   it is needed so often.
+-- evidence: pg_stat_statements
+-- remedy.1: see its share of the load | command | none | | helps
+-- remedy.1.text: dbhealth top --by time DATABASE
+-- remedy.2: make it cheaper | manual | load | depends on what was done | closes
+-- remedy.2.text: EXPLAIN (ANALYZE, BUFFERS) the statement; build the index that its WHERE lacks.

@@ -1,0 +1,36 @@
+-- id: wal-dir-full-soon
+-- title: the WAL directory will fill its disk
+-- engine: postgresql
+-- probe: performance
+-- topic: wal
+-- scope: server
+-- interval: 5min
+-- kind: gauge
+-- source: history
+-- of: wal-dir-size
+-- limit: column forecast_limit
+-- default: on
+-- cost: cheap
+-- unit: seconds
+-- warning: eta < 1d
+-- critical: eta < 3h
+-- for: 15min
+-- caused-by: archiver-failing
+-- metric: dbhealth_wal_dir_full_left_seconds
+-- message: pg_wal has room for {eta} if it goes on: {detail}
+-- why: Something keeps WAL from being removed, and at this pace the file system of pg_wal is full in that time: then
+--   the server stops, with all its sessions.
+-- spares: what went the same way before and came back (seasons, rotated logs, nightly jobs, autovacuum),
+--   what did not move through all of the span that is looked at, or stands still by now; less than a day
+--   of history, less than eight of what has moved since it began; more time than 4 times the span
+--   (10 times from 7 d on);
+--   a directory within its settings (max_wal_size + wal_keep_size + 2 segments); a size of which
+--   wal-dir-size itself says as much. Where the file system is not seen, the limit is the size that
+--   wal-dir-size calls critical.
+-- fix: Mend what keeps the WAL: a failing archive_command (archiver-failing), a replication slot nobody reads
+--   (repl-slot-retained). Never delete files of pg_wal.
+-- evidence: the slopes of the last 6 h, 2 d, 7 d and 30 d of wal-dir-size, as dbhealth history shows it
+-- remedy.1: see what keeps WAL | look | none | | helps
+-- remedy.1.text: SELECT slot_name, active, wal_status, restart_lsn FROM pg_replication_slots ORDER BY restart_lsn; SELECT last_archived_time, last_failed_wal, last_failed_time FROM pg_stat_archiver;
+-- remedy.2: let the consumer of the slot run, or mend archive_command | manual | none | | closes
+-- remedy.2.text: Start the consumer that is behind, or mend what archive_command says in the server's log; WAL is removed by the next checkpoint.

@@ -1,0 +1,24 @@
+-- id: auto-migrate-failed
+-- title: the migration at the start failed
+-- engine: sqlite
+-- probe: schema
+-- topic: migrations
+-- scope: database
+-- kind: finding
+-- source: told
+-- default: on
+-- cost: cheap
+-- unit: count
+-- severity: warning
+-- message: {detail}
+-- why: The application that starts beside the daemon expects the schema that its migrations make. Where they did
+--   not run, it meets the old one.
+-- spares: databases without auto_migrate (and DB_AUTO_MIGRATE) or without migrations_dir; runs that another one held
+--   up; what a later run made good.
+-- fix: dbhealth migrate status NAME says in what state the database is and what is pending; the message says what
+--   stopped it, and dbhealth jobs has it whole. Mend that, then run the job again, which closes the finding.
+-- evidence: the last run of the job migrate/NAME as the daemon keeps it, and the words of its command
+-- remedy.1: see in what state the database is | command | none | | helps
+-- remedy.1.text: dbhealth migrate status NAME
+-- remedy.2: run it again | command | lock | | closes
+-- remedy.2.text: dbhealth jobs run migrate/NAME

@@ -1,0 +1,22 @@
+-- id: backup-unverified
+-- title: no backup was restored for a trial in time
+-- engine: sqlite
+-- probe: integrity
+-- topic: backup
+-- scope: database
+-- kind: finding
+-- source: told
+-- default: on
+-- cost: cheap
+-- unit: seconds
+-- severity: warning
+-- message: {detail}
+-- why: A backup is good once it was restored. Checksums prove that the file is as it was written, not that it can be
+--   read by the server or has what is needed.
+-- spares: a [backup] with verify = no; backups that the last trial covers; a database without any backup (that is late).
+-- fix: dbhealth backup verify restores the newest one into a scratch database (or file), compares rows and runs the probes
+--   on it, then drops it. It needs room for a second copy and, on PostgreSQL, the right to make a database. It is info
+--   after two days where each is to be verified (nine days where one a week is), warning after twice that.
+-- evidence: verified.json beside the manifests
+-- remedy.1: restore the newest one for a trial | command | load | | closes
+-- remedy.1.text: dbhealth backup verify NAME

@@ -1,0 +1,33 @@
+-- id: disk-full-soon
+-- title: the disk will be full
+-- engine: sqlite
+-- probe: performance
+-- topic: capacity
+-- scope: database
+-- interval: 5min
+-- kind: gauge
+-- source: history
+-- of: disk-space-low
+-- limit: 0
+-- default: on
+-- cost: cheap
+-- unit: seconds
+-- warning: eta < 7d
+-- critical: eta < 1d
+-- for: 15min
+-- metric: dbhealth_disk_full_left_seconds
+-- message: {object} is full in {eta} if it goes on: {detail}
+-- why: The share that is free says nothing about the time that is left: 20 % of a large disk may be gone tonight,
+--   5 % may last for years. On a full disk every write of the application fails.
+-- spares: what went the same way before and came back (seasons, rotated logs, nightly jobs, autovacuum),
+--   what did not move through all of the span that is looked at, or stands still by now; less than a day
+--   of history, less than eight of what has moved since it began; more time than 4 times the span
+--   (10 times from 7 d on);
+--   disks of which disk-space-low itself says as much.
+-- fix: See what grows since when (dbhealth history), and stop that or make room before the time is over. What grows
+--   evenly asks for a larger file system or for a rule that removes what is old.
+-- evidence: the slopes of the last 6 h, 2 d, 7 d and 30 d of disk-space-low, as dbhealth history shows it
+-- remedy.1: see what takes the space | look | none | | helps
+-- remedy.1.text: df -h; sudo du -xh --max-depth=3 {object} | sort -h | tail -30
+-- remedy.2: free space or enlarge the file system | manual | none | | closes
+-- remedy.2.text: Remove what is not needed, or enlarge the file system.

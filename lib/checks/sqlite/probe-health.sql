@@ -1,0 +1,28 @@
+-- id: probe-health
+-- title: checks of this file do not answer
+-- engine: sqlite
+-- probe: connectivity
+-- topic: self
+-- scope: database
+-- kind: finding
+-- source: self
+-- default: on
+-- cost: cheap
+-- unit: count
+-- severity: warning
+-- for: 2min, 30min
+-- param.misses: 2
+-- param.misses_critical: 5
+-- message: {detail}
+-- why: A monitor that does not get its answers looks healthy. A check that timed out, waits in vain, fails or
+--   may not look any more says nothing of what it watches, good or bad.
+-- spares: what cannot be reached at all (that is conn-up), what was never covered, single misses, scrubs (they
+--   tell their own progress), a daemon that was stopped or late itself, and checks that are only less frequent.
+-- fix: dbhealth status -v NAME shows each check with its reason, its cost and its interval. A statement that
+--   times out usually waits for a lock or reads a catalogue of very many objects: give it more time
+--   (timeout), or less to do. A right that was lost is given again by the GRANT shown there. A check over its
+--   budget (info) needs nothing: it comes back by itself, or keeps its interval with budget = none.
+-- evidence: the checks, how often in a row each did not answer and why; what a run of those takes that run less
+--   often
+-- remedy.1: see the checks with their reasons and cost | command | none | | helps
+-- remedy.1.text: dbhealth status -v

@@ -1,0 +1,25 @@
+-- id: routine-overdue
+-- title: maintenance that is overdue
+-- engine: sqlite
+-- probe: connectivity
+-- topic: routine
+-- scope: database
+-- kind: finding
+-- source: told
+-- default: on
+-- cost: cheap
+-- unit: seconds
+-- severity: info
+-- message: {detail}
+-- why: What is done by hand and by rule is forgotten first: the backup that nobody tried, the slow statement that
+--   nobody looked at, the statistics of last spring. It is missed on the day it is needed.
+-- spares: what is due and whose time and grace are not over; what proves itself (a verified backup, statistics
+--   that are fresh); everything, where the configuration has no [routine].
+-- fix: dbhealth checklist shows what is done, by whom and when, and what proves itself. Do the work, then say so
+--   with dbhealth checklist done ITEM --note TEXT; items of the daemon (run) are done by their next good run. An
+--   item that nobody needs is taken out of [routine]. It is info once its day, week or month and the grace are
+--   over, warning after twice that.
+-- evidence: marks of people, jobs of the daemon, and what its own checks saw, kept over restarts
+-- remedy.1: see what is done, due and overdue | command | none | | helps
+-- remedy.1.text: dbhealth checklist
+-- remedy.2: do it, then say that it is done | command | none | dbhealth checklist undo | closes

@@ -1,0 +1,71 @@
+"""dbhealth migrate wrap: a team's own tool between our lock, lint, checks and schema difference."""
+import fcntl
+
+from support import SqliteFile
+
+ENV = """
+from alembic import context
+from sqlalchemy import create_engine
+if context.is_offline_mode():
+    context.configure(url="URL", literal_binds=True)
+    with context.begin_transaction():
+        context.run_migrations()
+else:
+    with create_engine("URL").connect() as connection:
+        context.configure(connection=connection)
+        with context.begin_transaction():
+            context.run_migrations()
+"""
+REVISION = """
+from alembic import op
+import sqlalchemy as sa
+revision = "{0}"
+down_revision = {1!r}
+def upgrade():
+    op.execute({2!r})
+def downgrade():
+    pass
+"""
+
+
+def project(folder, url, *steps):
+    at = folder.path / "project"
+    (at / "migrations/versions").mkdir(parents=True)
+    (at / "alembic.ini").write_text("[alembic]\nscript_location = %(here)s/migrations\n")
+    (at / "migrations/env.py").write_text(ENV.replace("URL", url))
+    (at / "migrations/script.py.mako").write_text("")
+    for i, sql in enumerate(steps):
+        (at / f"migrations/versions/r{i}.py").write_text(REVISION.format(f"r{i}", f"r{i - 1}" if i else None, sql))
+    return ["/usr/bin/python3", "-m", "alembic", "-c", at / "alembic.ini"]
+
+
+def test_alembic_is_linted_run_and_told(folder, cli):
+    file = SqliteFile(folder.path / "app.db", "CREATE TABLE t(a INTEGER PRIMARY KEY)")
+    alembic = project(folder, f"sqlite:///{file.path}", "CREATE TABLE made(a INTEGER PRIMARY KEY)", "DROP TABLE t")
+    done = cli("migrate", "wrap", file.dsn, "--", *alembic, "upgrade", "r0")
+    assert done.status == 0 and "made" in done.err and "checks:" in done.err and done.out == "", done
+    refused = cli("migrate", "wrap", file.dsn, "--", *alembic, "upgrade", "head")
+    assert refused.status == 2 and "object-dropped" in refused.err and "Nothing was run" in refused.err, refused
+    assert file.sql("SELECT version_num FROM alembic_version") == [("r0",)]
+    done = cli("migrate", "wrap", "--yes", file.dsn, "--", *alembic, "upgrade", "head")
+    assert done.status == 0 and file.sql("SELECT version_num FROM alembic_version") == [("r1",)], done
+
+
+def test_the_exit_code_and_the_streams_are_the_tools(folder, cli):
+    file = SqliteFile(folder.path / "app.db", "CREATE TABLE t(a INTEGER PRIMARY KEY)")
+
+    def run(code):
+        return cli("migrate", "wrap", file.dsn, "--", "/usr/bin/python3", "-c", code, stdin="said")
+
+    done = run("import sys; print(sys.stdin.read()); sys.exit(7)")
+    assert (done.status, done.out) == (7, "said\n") and "the schema is as it was before" in done.err, done
+    assert run("import os; os.kill(os.getpid(), 9)").status == 128 + 9
+    assert cli("migrate", "wrap", file.dsn, "--", "/no/such/tool").status == 127
+
+
+def test_another_runner_is_waited_for_and_named(folder, cli):
+    file = SqliteFile(folder.path / "app.db", "CREATE TABLE t(a INTEGER PRIMARY KEY)")
+    with open(file.path, "rb") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        done = cli("migrate", "wrap", "--wait", "200ms", file.dsn, "--", "true")
+    assert done.status == 75 and "Nothing was run" in done.err, done

@@ -7,9 +7,16 @@
 
 #include <sqlite3.h>
 
+/* The locks of a WAL index by their place: https://www.sqlite.org/walformat.html, "WAL Locks". */
+#define SHM_WRITE_LOCK 0
+#define SHM_READ_LOCKS 3
+/* SQLite sleeps longer with each try; so many take 20 ms. */
+#define HEADER_TRIES 20
+
 struct reader_file {
 	sqlite3_file base;
 	sqlite3_file *real; /* in the memory behind this struct */
+	int refused; /* times that the write lock was asked for in vain since the last read lock */
 };
 
 static sqlite3_vfs *
@@ -119,12 +126,26 @@ reader_shm_map(sqlite3_file *file, int region, int size, int extend, void volati
 	return real_file(file)->pMethods->xShmMap(real_file(file), region, size, 0, ret);
 }
 
+/*
+ * A reader that finds the header of the index half written asks for a share in the write lock, to
+ * learn whether its writer lives.  Had it that share, the writer's next transaction would be refused.
+ * A living writer has long completed the header when SQLite looks again; only where it stays as it is
+ * may the question be put.
+ */
 static int
 reader_shm_lock(sqlite3_file *file, int offset, int n, int flags)
 {
+	struct reader_file *f = (struct reader_file *)file;
+	int r;
+
 	if ((flags & SQLITE_SHM_EXCLUSIVE) && (flags & SQLITE_SHM_LOCK))
 		return SQLITE_BUSY;
-	return real_file(file)->pMethods->xShmLock(real_file(file), offset, n, flags);
+	if (offset == SHM_WRITE_LOCK && (flags & SQLITE_SHM_LOCK) && f->refused++ < HEADER_TRIES)
+		return SQLITE_BUSY;
+	r = f->real->pMethods->xShmLock(f->real, offset, n, flags);
+	if (r == SQLITE_OK && offset >= SHM_READ_LOCKS)
+		f->refused = 0;
+	return r;
 }
 
 static void
@@ -175,6 +196,7 @@ vfs_open(sqlite3_vfs *vfs, sqlite3_filename name, sqlite3_file *file, int flags,
 	if (!name || !(flags & allowed))
 		return SQLITE_CANTOPEN;
 	f->real = (sqlite3_file *)(f + 1);
+	f->refused = 0;
 	flags = (flags & ~refused) | SQLITE_OPEN_READONLY;
 	r = system_vfs(vfs)->xOpen(system_vfs(vfs), name, f->real, flags, ret_flags);
 	if (r == SQLITE_OK)

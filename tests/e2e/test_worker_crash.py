@@ -64,6 +64,8 @@ def test_worker_dies_at_a_statement(sqlite, daemon, sig):
     f = sqlite("app.db", "CREATE TABLE bound(v INTEGER PRIMARY KEY); INSERT INTO bound VALUES (1000000000000)")
     well = sqlite("well.db", "CREATE TABLE bound(v INTEGER PRIMARY KEY); INSERT INTO bound VALUES (1)")
     d = daemon(databases={"app": f.dsn, "well": well.dsn}, defaults=DEFAULTS, checks_d={"endless.sql": ENDLESS})
+    for probe in ("schema", "integrity"):  # who falls at these is told until their next look
+        d.run("app", probe)
 
     at_work, killed = AtWork(f.path), [0.0]
 
@@ -123,7 +125,7 @@ def test_worker_dies_when_it_opens_the_file(folder, sqlite):
                         killed.add(pid)
                 return run.poll() is not None
 
-            wait_until(kill_who_waits, 60, "it ends")
+            wait_until(kill_who_waits, 60, "it ends", every=0.001)  # SQLite has it open for moments
             answer = json.loads(run.stdout.read())
     assert killed
     found = {x["check"]: x for x in answer["findings"]}

@@ -1,5 +1,6 @@
 /* How the SQLite worker opens what it finds: without a trace, and in nobody's way. */
 #include "sqlite/reader.h"
+#include "sqlite/vfs.h"
 #include "sqlite_stage.h"
 
 #include <sched.h>
@@ -194,6 +195,79 @@ test_live_wal(void **state)
 	}
 	assert_int_equal(app_wait(&app), 0);
 	assert_int_equal(app_run(APP_UID, in_stage("app.db"), "INSERT INTO t(v) VALUES ('x')"), 0);
+}
+
+/*
+ * A reader that comes upon a half written header of the index asks for the lock of writers.  Given it,
+ * the next transaction of an application that waits for nobody would fail.
+ */
+static void
+test_lock_of_writers_is_not_asked_for(void **state)
+{
+	_cleanup_free_ char *uri = NULL;
+	sqlite3 *writer, *reader;
+	sqlite3_file *file = NULL;
+	const int share = SQLITE_SHM_LOCK | SQLITE_SHM_SHARED;
+
+	(void)state;
+	assert_int_equal(sqlite3_open(in_stage("app.db"), &writer), SQLITE_OK);
+	assert_int_equal(
+	    sqlite3_exec(writer, "PRAGMA journal_mode = WAL;" SCHEMA, NULL, NULL, NULL), SQLITE_OK);
+	assert_int_equal(reader_vfs_register(), 0);
+	uri = xasprintf("file:%s?mode=ro&readonly_shm=1", in_stage("app.db"));
+	assert_int_equal(
+	    sqlite3_open_v2(uri, &reader, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, READER_VFS),
+	    SQLITE_OK);
+	for (int turn = 0; turn < 2; turn++) {
+		int tries = 0;
+
+		assert_int_equal(
+		    sqlite3_exec(reader, "SELECT * FROM t", NULL, NULL, NULL), SQLITE_OK);
+		assert_int_equal(
+		    sqlite3_file_control(reader, "main", SQLITE_FCNTL_FILE_POINTER, &file),
+		    SQLITE_OK);
+		while (file->pMethods->xShmLock(file, 0, 1, share) == SQLITE_BUSY) {
+			assert_in_range(++tries, 1, 50);
+			assert_int_equal(
+			    sqlite3_exec(writer, "UPDATE t SET v = 'x'", NULL, NULL, NULL),
+			    SQLITE_OK);
+		}
+		assert_in_range(tries, 10, 50);
+		assert_int_equal(
+		    sqlite3_exec(writer, "UPDATE t SET v = 'x'", NULL, NULL, NULL), SQLITE_BUSY);
+		assert_int_equal(
+		    file->pMethods->xShmLock(file, 0, 1, SQLITE_SHM_UNLOCK | SQLITE_SHM_SHARED),
+		    SQLITE_OK);
+	}
+	assert_int_equal(sqlite3_close(reader), SQLITE_OK);
+	assert_int_equal(sqlite3_close(writer), SQLITE_OK);
+}
+
+/* Its writer died on the way, and nobody has written since. */
+static void
+test_half_written_index_header(void **state)
+{
+	struct look l = look_new();
+	sqlite3 *app;
+	pid_t pid;
+
+	(void)state;
+	assert_int_equal(sqlite3_open(in_stage("app.db"), &app), SQLITE_OK);
+	assert_int_equal(
+	    sqlite3_exec(app, "PRAGMA journal_mode = WAL;" SCHEMA, NULL, NULL, NULL), SQLITE_OK);
+	pid = fork_mortal(); /* closing that file here would drop the application's locks */
+	if (pid == 0) {
+		poke(in_stage("app.db-shm"), 8, 0xaa);
+		_exit(0);
+	}
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	look_sql(&l, "SELECT count(*) FROM t");
+	look_here(&l, in_stage("app.db"));
+	assert_string_equal(fact_text(&l, "open_how"), "copy");
+	assert_string_equal(cell_of(&l, 0, 0, 0), "3");
+	look_done(&l);
+	assert_int_equal(sqlite3_exec(app, "UPDATE t SET v = 'x'", NULL, NULL, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_close(app), SQLITE_OK);
 }
 
 /* Whoever may not look into processes still sees the locks on the inode that the file had before. */
@@ -718,6 +792,8 @@ main(int argc, char **argv)
 		TEST(test_encodings),
 		TEST(test_idle_wal_of_another),
 		TEST(test_live_wal),
+		TEST(test_lock_of_writers_is_not_asked_for),
+		TEST(test_half_written_index_header),
 		TEST(test_former_file),
 		TEST(test_killed_wal_application),
 		TEST(test_exclusive_lock),

@@ -212,7 +212,10 @@ int client_follow(const struct cli *, const char *filter, int64_t last,
 /* The same with a body. */
 int client_send(const struct cli *, const char *method, const char *path, const char *body,
     int64_t timeout_us, int *ret_code, json_t **ret, struct err *);
-/* GET that must succeed: 0, or the exit code after having said why. */
+/* A call that must succeed: 0 and *ret, or the exit code after having said why. */
+int client_ask(const struct cli *, const char *method, const char *path, const char *body,
+    json_t **ret);
+/* The same of a GET. */
 int client_get(const struct cli *, const char *path, json_t **ret);
 /* Entries of the built-in catalogue with this id, NULL: all. */
 json_t *cli_builtin_checks(const char *id);

@@ -358,6 +358,8 @@ client_refused(const struct cli *cli, int code, const json_t *answer)
 		return cli_fail(cli, EXIT_PERMISSION,
 		    "%s: permission denied: %s. Use sudo, or join admin_group.", cli_where(cli),
 		    why);
+	if (code == 409) /* it says itself what else there is to do */
+		return cli_fail(cli, EXIT_USAGE, "%s.", why);
 	if (code == 400 || code == 404 || code == 405)
 		return cli_fail(cli, EXIT_USAGE, "%s. See what is known: dbhealth %s.", why,
 		    streq(cli->command->name, "jobs") || streq(cli->command->name, "checklist")
@@ -368,21 +370,28 @@ client_refused(const struct cli *cli, int code, const json_t *answer)
 }
 
 int
-client_get(const struct cli *cli, const char *path, json_t **ret)
+client_ask(
+    const struct cli *cli, const char *method, const char *path, const char *body, json_t **ret)
 {
 	struct err e = { 0 };
 	json_t *answer = NULL;
-	int code = 0, r = client_call(cli, "GET", path, CLI_TIMEOUT_US, &code, &answer, &e);
+	int code = 0, r = client_send(cli, method, path, body, CLI_TIMEOUT_US, &code, &answer, &e);
 
 	if (r < 0)
 		return client_fail(cli, r, &e);
-	if (code != 200) {
+	if (code < 200 || code > 299) {
 		r = client_refused(cli, code, answer);
 		json_decref(answer);
 		return r;
 	}
 	*ret = answer;
 	return 0;
+}
+
+int
+client_get(const struct cli *cli, const char *path, json_t **ret)
+{
+	return client_ask(cli, "GET", path, "", ret);
 }
 
 int

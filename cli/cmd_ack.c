@@ -44,8 +44,7 @@ run(struct cli *cli)
 	_cleanup_free_ char *shown = show_text(cli->args[0]), *id = NULL, *path = NULL,
 	                    *line = NULL;
 	json_t *answer = NULL;
-	struct err e = { 0 };
-	int code = 0, r;
+	int r;
 
 	if (!resolve_is_id(cli->args[0]))
 		return cli_fail(cli, EXIT_USAGE,
@@ -54,14 +53,9 @@ run(struct cli *cli)
 	if (r != 0)
 		return r;
 	path = xasprintf("/v1/findings/%s/ack", id);
-	r = client_call(cli, "POST", path, CLI_TIMEOUT_US, &code, &answer, &e);
-	if (r < 0)
-		return client_fail(cli, r, &e);
-	if (code != 200) {
-		r = client_refused(cli, code, answer);
-		json_decref(answer);
+	r = client_ask(cli, "POST", path, "", &answer);
+	if (r != 0)
 		return r;
-	}
 	if (cli->o.output == OUTPUT_JSON) {
 		cli_print_json(cli, answer);
 	} else {

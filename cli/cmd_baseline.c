@@ -95,8 +95,7 @@ run(struct cli *cli)
 	_cleanup_free_ char *name = client_encode(cli->args[1]), *path = NULL, *text = NULL;
 	const char *method = NULL;
 	json_t *answer = NULL;
-	struct err e = { 0 };
-	int code = 0, r;
+	int r;
 
 	for (size_t i = 0; i < ARRAY_SIZE(acts); i++)
 		if (streq(cli->args[0], acts[i].word))
@@ -108,19 +107,17 @@ run(struct cli *cli)
 	path = cli->nargs > 2
 	           ? xasprintf("/v1/databases/%s/baseline?version=%s", name, cli->args[2])
 	           : xasprintf("/v1/databases/%s/baseline", name);
-	r = client_call(cli, method, path, CLI_TIMEOUT_US, &code, &answer, &e);
-	if (r < 0)
-		return client_fail(cli, r, &e);
-	if (code != 200) {
-		r = client_refused(cli, code, answer);
-	} else if (cli->o.output == OUTPUT_JSON) {
+	r = client_ask(cli, method, path, "", &answer);
+	if (r != 0)
+		return r;
+	if (cli->o.output == OUTPUT_JSON) {
 		cli_print_json(cli, answer);
 	} else {
 		text = answer_text(answer);
 		cli_print(cli, text);
 	}
 	json_decref(answer);
-	return r;
+	return EXIT_OK;
 }
 
 const struct command command_baseline = {

@@ -69,8 +69,7 @@ say(struct cli *cli, bool done, const char *item)
 	_cleanup_free_ char *shown = show_text(item), *line = NULL;
 	_cleanup_free_ char *database = client_encode(cli->o.database ? cli->o.database : "");
 	json_t *o = json_object(), *answer = NULL;
-	struct err e = { 0 };
-	int code = 0, r;
+	int r;
 
 	if (cli->o.note)
 		json_object_set_new(o, "note", report_string(cli->o.note));
@@ -80,15 +79,9 @@ say(struct cli *cli, bool done, const char *item)
 	json_decref(o);
 	path = xasprintf(PATH "/%s/done%s%s", segment, !done && cli->o.database ? "?database=" : "",
 	    !done ? database : "");
-	r = done ? client_send(cli, "POST", path, body, CLI_TIMEOUT_US, &code, &answer, &e)
-	         : client_call(cli, "DELETE", path, CLI_TIMEOUT_US, &code, &answer, &e);
-	if (r < 0)
-		return client_fail(cli, r, &e);
-	if (code != 200) {
-		r = client_refused(cli, code, answer);
-		json_decref(answer);
+	r = client_ask(cli, done ? "POST" : "DELETE", path, done ? body : "", &answer);
+	if (r != 0)
 		return r;
-	}
 	if (cli->o.output == OUTPUT_JSON) {
 		cli_print_json(cli, answer);
 	} else {

@@ -49,17 +49,10 @@ run_one(const struct cli *cli, const char *name)
 	_cleanup_free_ char *shown = show_text(name), *encoded = client_encode(name);
 	_cleanup_free_ char *path = xasprintf("/v1/jobs/%s/run", encoded), *line = NULL;
 	json_t *answer = NULL;
-	struct err e = { 0 };
-	int code = 0, r;
+	int r = client_ask(cli, "POST", path, "", &answer);
 
-	r = client_call(cli, "POST", path, CLI_TIMEOUT_US, &code, &answer, &e);
-	if (r < 0)
-		return client_fail(cli, r, &e);
-	if (code != 202) {
-		r = client_refused(cli, code, answer);
-		json_decref(answer);
+	if (r != 0)
 		return r;
-	}
 	if (cli->o.output == OUTPUT_JSON) {
 		cli_print_json(cli, answer);
 	} else {

@@ -23,5 +23,7 @@ int optimize_exit_code(const struct cli *, const json_t *plan);
 /* All files of a fleet, one after the other (docs/schema/optimize-fleet.json); an exit code. */
 int optimize_fleet(const struct cli *, const struct stats_targets *, json_t **ret);
 char *optimize_fleet_text(const json_t *fleet, const struct cli *) _must_check_;
+/* What people call a step, of either engine: VACUUM, REINDEX ... */
+const char *optimize_title(const json_t *step);
 /* Before it is run, and after; text of at most 80 columns. */
 char *optimize_text(const json_t *plan, const struct cli *) _must_check_;

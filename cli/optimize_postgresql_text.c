@@ -3,31 +3,13 @@
 #include "base/str.h"
 #include "base/text.h"
 #include "base/unit.h"
+#include "cli/optimize.h"
 #include "cli/optimize_postgresql.h"
 #include "cli/stats.h"
 #include "report/layout.h"
 
 #define STEPS_SHOWN 30
 #define HEAD_WIDTH  18
-
-static const struct {
-	const char *kind, *title;
-} titles[] = {
-	{ "vacuum", "VACUUM" },
-	{ "vacuum-analyze", "VACUUM, ANALYZE" },
-	{ "analyze", "ANALYZE" },
-	{ "reindex", "REINDEX" },
-	{ "drop", "DROP INDEX" },
-};
-
-static const char *
-title_of(const json_t *step)
-{
-	for (size_t i = 0; i < ARRAY_SIZE(titles); i++)
-		if (streq(titles[i].kind, stats_get(step, "kind")))
-			return titles[i].title;
-	return stats_get(step, "kind");
-}
 
 static char *
 bytes_text(const json_t *o, const char *key)
@@ -56,7 +38,7 @@ add_step(struct str *out, const json_t *step)
 	else
 		line = xasprintf("%s: %s after %s: %s", object, state, took, said);
 	str_add(out, "  ");
-	layout_cell(out, title_of(step), HEAD_WIDTH - 2);
+	layout_cell(out, optimize_title(step), HEAD_WIDTH - 2);
 	layout_prose_at(out, HEAD_WIDTH, HEAD_WIDTH, line);
 }
 

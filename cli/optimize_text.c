@@ -15,14 +15,17 @@ static const struct {
 	{ "check", "quick_check" },
 	{ "backup", "backup" },
 	{ "vacuum", "VACUUM" },
+	{ "vacuum-analyze", "VACUUM, ANALYZE" },
 	{ "incremental", "incremental_vacuum" },
 	{ "analyze", "ANALYZE" },
 	{ "optimize", "PRAGMA optimize" },
 	{ "checkpoint", "wal_checkpoint" },
+	{ "reindex", "REINDEX" },
+	{ "drop", "DROP INDEX" },
 };
 
-static const char *
-title_of(const json_t *step)
+const char *
+optimize_title(const json_t *step)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(titles); i++)
 		if (streq(titles[i].kind, stats_get(step, "kind")))
@@ -60,7 +63,7 @@ add_step(struct str *out, const json_t *step)
 	const char *why = stats_get(step, "why");
 
 	str_add(out, "  ");
-	layout_cell(out, title_of(step), HEAD_WIDTH - 2);
+	layout_cell(out, optimize_title(step), HEAD_WIDTH - 2);
 	if (streq(state, "planned"))
 		line = xasprintf("%s%s%s%s%s", table, *table ? ": " : "", to, *to ? ": " : "", why);
 	else

@@ -85,20 +85,8 @@ int
 silence_post(const struct cli *cli, const char *path, const json_t *body, json_t **ret)
 {
 	_cleanup_free_ char *text = report_dump(body);
-	json_t *answer = NULL;
-	struct err e = { 0 };
-	int code = 0, r;
 
-	r = client_send(cli, "POST", path, text, CLI_TIMEOUT_US, &code, &answer, &e);
-	if (r < 0)
-		return client_fail(cli, r, &e);
-	if (code != 201) {
-		r = client_refused(cli, code, answer);
-		json_decref(answer);
-		return r;
-	}
-	*ret = answer;
-	return 0;
+	return client_ask(cli, "POST", path, text, ret);
 }
 
 void
@@ -183,16 +171,11 @@ take_back_one(const struct cli *cli, const char *path, const char *id, const cha
 {
 	_cleanup_free_ char *target = xasprintf("%s/%s", path, id), *line = NULL;
 	json_t *answer = NULL;
-	struct err e = { 0 };
-	int code = 0, r = client_call(cli, "DELETE", target, CLI_TIMEOUT_US, &code, &answer, &e);
+	int r = client_ask(cli, "DELETE", target, "", &answer);
 
-	if (r < 0)
-		return client_fail(cli, r, &e);
-	if (code != 200) {
-		r = code == 409 ? cli_fail(cli, EXIT_USAGE, "%s.",
-		                      text_of(json_object_get(answer, "error"), "message"))
-		                : client_refused(cli, code, answer);
-	} else if (cli->o.output == OUTPUT_JSON) {
+	if (r != 0)
+		return r;
+	if (cli->o.output == OUTPUT_JSON) {
 		cli_print_json(cli, answer);
 	} else {
 		line = xasprintf("%s%s %s is taken back\n",
@@ -200,7 +183,7 @@ take_back_one(const struct cli *cli, const char *path, const char *id, const cha
 		cli_print(cli, line);
 	}
 	json_decref(answer);
-	return r;
+	return EXIT_OK;
 }
 
 int

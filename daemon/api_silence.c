@@ -3,8 +3,8 @@
  * is strict: unknown keys, wrong types and lengths are refused with the key's name.
  */
 #include "base/clock.h"
-#include "base/str.h"
 #include "base/unit.h"
+#include "daemon/api_body.h"
 #include "daemon/api_private.h"
 #include "daemon/api_socket.h"
 #include "monitor/silence.h"
@@ -17,59 +17,14 @@ static const char *const accept_keys[] = { "database", "check", "object", "reaso
 /* ---- reading ---- */
 
 static int
-check_keys(json_t *o, const char *const *known, struct err *e)
-{
-	const char *key;
-	json_t *value;
-
-	json_object_foreach (o, key, value) {
-		size_t i = 0;
-
-		while (known[i] && !streq(known[i], key))
-			i++;
-		if (!known[i])
-			return err_set(e, -EINVAL, "unknown key %.100s", key);
-	}
-	return 0;
-}
-
-/* NULL where it is missing, null or empty. */
-static int
-get_text(const json_t *o, const char *key, size_t max, const char **ret, struct err *e)
-{
-	const json_t *value = json_object_get(o, key);
-
-	*ret = NULL;
-	if (!value || json_is_null(value))
-		return 0;
-	if (!json_is_string(value))
-		return err_set(e, -EINVAL, "%s: a text is wanted", key);
-	if (json_string_length(value) > max)
-		return err_set(e, -EINVAL, "%s: at most %zu bytes", key, max);
-	if (json_string_length(value) > 0)
-		*ret = json_string_value(value);
-	return 0;
-}
-
-static int
-get_flag(const json_t *o, const char *key, bool *ret, struct err *e)
-{
-	const json_t *value = json_object_get(o, key);
-
-	if (value && !json_is_boolean(value) && !json_is_null(value))
-		return err_set(e, -EINVAL, "%s: true or false is wanted", key);
-	*ret = json_is_true(value);
-	return 0;
-}
-
-static int
 get_until(const json_t *o, int64_t now_us, int64_t *ret, struct err *e)
 {
 	const char *length, *until;
 	struct err why = { 0 };
 	int64_t us = 0;
 
-	if (get_text(o, "for", 40, &length, e) < 0 || get_text(o, "until", 40, &until, e) < 0)
+	if (api_body_text(o, "for", 40, &length, e) < 0 ||
+	    api_body_text(o, "until", 40, &until, e) < 0)
 		return -EINVAL;
 	if (!length == !until)
 		return err_set(e, -EINVAL, "for or until, one of the two, is wanted");
@@ -91,24 +46,21 @@ is_blank(const char *s)
 }
 
 static int
-read_wish(json_t *o, struct silence_wish *w, struct err *e)
+read_wish(const json_t *o, struct silence_wish *w, struct err *e)
 {
 	bool accept = w->kind == SILENCE_ACCEPT;
 
-	if (!json_is_object(o))
-		return err_set(e, -EINVAL, "a JSON object is wanted");
-	if (check_keys(o, accept ? accept_keys : silence_keys, e) < 0 ||
-	    get_text(o, "database", SILENCE_GLOB_MAX, &w->database, e) < 0 ||
-	    get_text(o, "check", SILENCE_GLOB_MAX, &w->check, e) < 0 ||
-	    get_text(o, "object", SILENCE_GLOB_MAX, &w->object, e) < 0 ||
-	    get_text(o, "reason", SILENCE_REASON_MAX, &w->reason, e) < 0)
+	if (api_body_text(o, "database", SILENCE_GLOB_MAX, &w->database, e) < 0 ||
+	    api_body_text(o, "check", SILENCE_GLOB_MAX, &w->check, e) < 0 ||
+	    api_body_text(o, "object", SILENCE_GLOB_MAX, &w->object, e) < 0 ||
+	    api_body_text(o, "reason", SILENCE_REASON_MAX, &w->reason, e) < 0)
 		return -EINVAL;
 	if (!w->reason || is_blank(w->reason))
 		return err_set(e, -EINVAL, "reason: say why, for those who come after you");
 	if (accept)
 		return w->database ? 0 : err_set(e, -EINVAL, "database: say of which one");
-	if (get_flag(o, "until_resolved", &w->until_resolved, e) < 0 ||
-	    get_flag(o, "even_if_worse", &w->even_if_worse, e) < 0)
+	if (api_body_flag(o, "until_resolved", &w->until_resolved, e) < 0 ||
+	    api_body_flag(o, "even_if_worse", &w->even_if_worse, e) < 0)
 		return -EINVAL;
 	return get_until(o, clock_wall_us(), &w->until_wall_us, e);
 }
@@ -120,19 +72,13 @@ make(struct api *api, struct http_request *r, enum silence_kind kind)
 {
 	struct silence_wish w = { .kind = kind };
 	char who[PEER_NAME_SIZE];
-	size_t len = 0;
-	const char *body = http_request_body(r, &len);
-	json_error_t why = { 0 };
-	json_t *o = body ? json_loadb(body, len, JSON_REJECT_DUPLICATES, &why) : NULL;
+	json_t *o = api_body_read(r, kind == SILENCE_ACCEPT ? accept_keys : silence_keys, false);
 	json_t *answer = NULL;
 	struct err e = { 0 };
 	int code;
 
-	if (!o) {
-		http_reply_error(r, 400, NULL, "the body is no JSON object: %s",
-		    body ? why.text : "there is none");
+	if (!o)
 		return;
-	}
 	peer_name(http_request_socket(r), who);
 	w.author = who;
 	code = read_wish(o, &w, &e);

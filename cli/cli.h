@@ -105,7 +105,6 @@ enum option_id {
 };
 /* What the command line said. */
 struct options {
-	bool safe_wrap;
 	int engine;               /* 0: not given, 1 postgresql, 2 sqlite */
 	const char *socket, *url; /* borrowed from argv, as all texts here; NULL: not given */
 	enum output output;
@@ -213,8 +212,8 @@ int client_follow(const struct cli *, const char *filter, int64_t last,
 int client_send(const struct cli *, const char *method, const char *path, const char *body,
     int64_t timeout_us, int *ret_code, json_t **ret, struct err *);
 /* A call that must succeed: 0 and *ret, or the exit code after having said why. */
-int client_ask(const struct cli *, const char *method, const char *path, const char *body,
-    json_t **ret);
+int client_ask(
+    const struct cli *, const char *method, const char *path, const char *body, json_t **ret);
 /* The same of a GET. */
 int client_get(const struct cli *, const char *path, json_t **ret);
 /* Entries of the built-in catalogue with this id, NULL: all. */

@@ -10,6 +10,7 @@
 #include "cli/diff.h"
 #include "cli/diff_look.h"
 #include "cli/lint_text.h"
+#include "cli/migrate_safe.h"
 #include "cli/wrap.h"
 #include "migrate/db.h"
 #include "migrate/lint_facts.h"
@@ -29,7 +30,8 @@ struct wrap {
 	json_t *before;        /* what the checks found; NULL: not known */
 	struct diff_look schema;
 	bool has_schema;
-	char *backup; /* its folder; NULL: none was made */
+	char *sql;               /* what the tool would run; NULL: it cannot say */
+	struct safe_point point; /* what was made before; empty: nothing */
 	int code;
 };
 
@@ -197,7 +199,7 @@ lint_dbmate(struct wrap *w)
 static bool
 lint_before(struct wrap *w)
 {
-	_cleanup_free_ char *current = NULL, *sql = NULL, *why = NULL, *text = NULL, *shown = NULL;
+	_cleanup_free_ char *current = NULL, *why = NULL, *text = NULL, *shown = NULL;
 	struct lint found = { 0 }, none = { 0 };
 	struct lint_report report;
 	bool critical;
@@ -206,16 +208,16 @@ lint_before(struct wrap *w)
 		return lint_dbmate(w);
 	if (w->tool == WRAP_ALEMBIC)
 		current = alembic_current(w);
-	sql = wrap_sql(w->tool, w->argv, current, &why);
-	if (!sql) {
+	w->sql = wrap_sql(w->tool, w->argv, current, &why);
+	if (!w->sql) {
 		say(w, "no SQL to look at before: %s", why);
 		return false;
 	}
 	if (w->cli->o.verbose > 0) {
-		shown = show_text_lines(sql);
+		shown = show_text_lines(w->sql);
 		fprintf(stderr, "%s\n", shown);
 	}
-	lint_sql(w, sql, &found);
+	lint_sql(w, w->sql, &found);
 	lint_report_init(&report, w->target.engine);
 	lint_report_add(&report, "SQL", "", &found, &none);
 	text = lint_report_text(&report, false);
@@ -230,23 +232,21 @@ lint_before(struct wrap *w)
 static int
 back_up(struct wrap *w)
 {
-	static const char *const create[] = { "backup", "create", NULL };
-	_cleanup_free_ char *why = NULL;
-	json_t *answer = ask_ourselves(w, create, NULL, &why);
+	char *sql[] = { w->sql, NULL };
+	const struct safe_means means = { .cli = w->cli,
+		.target = &w->target,
+		.arg = w->arg,
+		.database = w->target.db->name,
+		.sql = w->sql ? sql : NULL };
+	struct err e = { 0 };
 
-	if (json_is_true(json_object_get(answer, "ok"))) {
-		w->backup = xstrdup(text_of(answer, "message"));
-		say(w, "backup: %s", w->backup);
-		json_decref(answer);
-		return 0;
+	if (safe_point_make(&means, &w->point, &e) < 0) {
+		w->code = cli_fail(w->cli, EXIT_UNAVAILABLE,
+		    "migrate wrap: no backup: %s. Nothing was run.", e.msg);
+		return -1;
 	}
-	w->code =
-	    cli_fail(w->cli, EXIT_UNAVAILABLE, "migrate wrap: no backup: %s. Nothing was run.",
-	        answer ? text_of(answer, "message")
-	        : why  ? why
-	               : "no answer");
-	json_decref(answer);
-	return -1;
+	say(w, "safe: %s", w->point.what);
+	return 0;
 }
 
 static int
@@ -267,7 +267,7 @@ prepare(struct wrap *w)
 	w->before = look_at_checks(w);
 	w->has_schema =
 	    diff_look(w->cli, w->arg, &w->schema) == 0 && diff_look_texts(w->cli, &w->schema) == 0;
-	return w->cli->o.safe_wrap ? back_up(w) : 0;
+	return migrate_is_safe(w->cli) ? back_up(w) : 0;
 }
 
 /* ---- after ---- */
@@ -331,9 +331,10 @@ finish(const struct wrap *w)
 	say_what_is_new(w);
 	if (w->code == 0)
 		return;
-	if (w->backup)
-		say(w, "to go back: dbhealth backup list %s, then dbhealth backup restore",
-		    w->target.db->name);
+	if (w->point.restore)
+		say(w, "to go back: %s", w->point.restore);
+	else if (w->point.what)
+		say(w, "to go back: the tool's own way down; %s", w->point.what);
 	else
 		say(w, "no backup was made before (--safe makes one): go back with the tool's own "
 		       "way down");
@@ -359,7 +360,8 @@ run_wrap(struct cli *cli)
 	json_decref(w.before);
 	if (w.schema.base)
 		diff_look_done(&w.schema);
-	free(w.backup);
+	free(w.sql);
+	safe_point_done(&w.point);
 	admin_target_done(&w.target);
 	return w.code;
 }

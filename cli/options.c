@@ -239,7 +239,7 @@ static const struct option_entry {
 	    "dbhealth archive --yes old-events", .flag = offsetof(struct options, yes) },
 	{ OPT_SAFE_WRAP, 0, false, "safe", NULL, "a verified backup first, or nothing is run",
 	    "dbhealth migrate wrap --safe orders -- flyway migrate",
-	    .flag = offsetof(struct options, safe_wrap) },
+	    .flag = offsetof(struct options, safe) },
 	{ OPT_YES_WRAP, 'y', false, "yes", NULL, "run it though its SQL is unsafe",
 	    "dbhealth migrate wrap --yes orders -- dbmate up",
 	    .flag = offsetof(struct options, yes) },

@@ -19,7 +19,8 @@ struct walk {
 	bool in_transaction; /* the section's, or one that it began itself */
 	bool has_timeout, has_schema, has_data, needs_timeout;
 	int schema_line, data_line, depth;
-	size_t nconcurrent, nother; /* statements beside SET */
+	size_t nconcurrent, nother; /* statements beside SET; a transaction of its own is one */
+	size_t nbegun;              /* nother when that one began */
 };
 typedef void statement_fn(struct walk *, const json_t *);
 

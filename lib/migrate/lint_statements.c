@@ -370,8 +370,11 @@ on_transaction(struct walk *w, const json_t *o)
 	w->nother -= w->nother > 0;
 	if (streq(kind, "TRANS_STMT_BEGIN") || streq(kind, "TRANS_STMT_START")) {
 		w->in_transaction = true;
+		w->nbegun = w->nother;
 	} else if (streq(kind, "TRANS_STMT_COMMIT") || streq(kind, "TRANS_STMT_ROLLBACK") ||
 	           streq(kind, "TRANS_STMT_PREPARE")) {
+		if (w->in_transaction && w->nother > w->nbegun)
+			w->nother = w->nbegun + 1;
 		w->in_transaction = false;
 		map_free(w->locked, NULL);
 		w->locked = map_new();

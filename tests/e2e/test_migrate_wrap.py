@@ -1,5 +1,6 @@
 """dbhealth migrate wrap: a team's own tool between our lock, lint, checks and schema difference."""
 import fcntl
+import shlex
 
 from support import SqliteFile
 
@@ -69,3 +70,37 @@ def test_another_runner_is_waited_for_and_named(folder, cli):
         fcntl.flock(held, fcntl.LOCK_EX)
         done = cli("migrate", "wrap", "--wait", "200ms", file.dsn, "--", "true")
     assert done.status == 75 and "Nothing was run" in done.err, done
+
+
+def test_safe_is_a_proved_backup_and_its_command_is_told(folder, cli):
+    file = SqliteFile(folder.path / "app.db", "CREATE TABLE t(a INTEGER PRIMARY KEY); INSERT INTO t VALUES (1)")
+    conf = folder.path / "wrap.conf"
+
+    def wrap(*command, policy="dump"):
+        conf.write_text(f"[daemon]\nstate_dir = {folder.path}/state\n[database app]\ndsn = {file.dsn}\nbackup_policy = {policy}\n")
+        return cli("migrate", "wrap", "--safe", "-c", conf, "app", "--", *command)
+
+    refused = wrap("sqlite3", file.path, "DELETE FROM t", policy="dump up to 1kB")
+    assert refused.status == 69 and "Nothing was run" in refused.err and file.sql("SELECT a FROM t") == [(1,)], refused
+    assert wrap("true").status == 0
+    failed = wrap("sqlite3", file.path, "DELETE FROM t; SELECT * FROM nowhere")
+    assert failed.status == 1 and "restored and compared" in failed.err and file.sql("SELECT a FROM t") == [], failed
+    words = shlex.split(failed.err.split("to go back: dbhealth ")[1].splitlines()[0])
+    back = cli(*words, "--yes")
+    assert back.status == 0 and file.sql("SELECT a FROM t") == [(1,)], back
+
+
+def test_alembic_on_postgresql(folder, cli, module_cluster):
+    module_cluster.createdb("wrapped")
+    module_cluster.sql("CREATE TABLE kept (id integer PRIMARY KEY)", dbname="wrapped")
+    dsn, sock = module_cluster.dsn("wrapped", user="postgres"), module_cluster.socket_dir
+    alembic = project(folder, f"postgresql+psycopg2://postgres@/wrapped?host={sock}&port={module_cluster.port}",
+                      "CREATE TABLE made (a integer PRIMARY KEY)", "CREATE TABLE more (a integer PRIMARY KEY)", "DROP TABLE kept")
+    conf = folder.path / "wrap.conf"
+    conf.write_text(f"[daemon]\nstate_dir = {folder.path}/state\n[database app]\ndsn = {dsn}\nadmin_dsn = {dsn}\n")
+    done = cli("migrate", "wrap", "--safe", "-c", conf, "app", "--", *alembic, "upgrade", "r1")
+    assert done.status == 0 and "restored and compared" in done.err and "public.made: only in after" in done.err, done
+    assert "statements-not-atomic" not in done.err, done
+    refused = cli("migrate", "wrap", "-c", conf, "app", "--", *alembic, "upgrade", "head")
+    assert refused.status == 2 and "object-dropped" in refused.err, refused
+    assert module_cluster.sql("SELECT version_num FROM alembic_version", dbname="wrapped") == [("r1",)]

@@ -30,11 +30,11 @@ as_caller(const struct cli *cli, struct admin_target *t)
 	struct err e = { 0 };
 
 	if (!role)
-		return cli_fail(cli, EXIT_USAGE,
+		return cli_refuse(cli, EXIT_USAGE,
 		    "%s: %s: by whose rights? Set admin_dsn in its section, or PGUSER.",
 		    cli->command->name, t->db->name);
 	if (dsn_for_role(t->db->dsn, role, &t->dsn, &e) < 0)
-		return cli_fail(cli, EXIT_USAGE, "%s: %s.", cli->command->name, e.msg);
+		return cli_refuse(cli, EXIT_USAGE, "%s: %s.", cli->command->name, e.msg);
 	return 0;
 }
 
@@ -45,7 +45,7 @@ resolve_path(const struct cli *cli, const char *dsn, struct admin_target *t)
 	char *real;
 
 	if (dsn_sqlite_path(dsn, &t->path, &e) < 0)
-		return cli_fail(cli, EXIT_USAGE, "%s: %s.", cli->command->name, e.msg);
+		return cli_refuse(cli, EXIT_USAGE, "%s: %s.", cli->command->name, e.msg);
 	real = realpath(t->path, NULL);
 	if (real) {
 		free(t->path);
@@ -61,13 +61,13 @@ resolve(const struct cli *cli, const char *arg, struct admin_target *t)
 	const char *dsn = db->admin_dsn ? db->admin_dsn : db->dsn;
 
 	if (db->all_databases)
-		return cli_fail(cli, EXIT_USAGE,
+		return cli_refuse(cli, EXIT_USAGE,
 		    "%s: %s stands for many databases. Name one of them by its DSN.",
 		    cli->command->name, db->name);
 	t->engine = db->engine;
 	if (db->admin_dsn &&
 	    (dsn_kind_of(dsn, true) == DSN_SQLITE) != (db->engine == ENGINE_SQLITE))
-		return cli_fail(cli, EXIT_CONFIG,
+		return cli_refuse(cli, EXIT_CONFIG,
 		    "%s: %s: admin_dsn leads to another kind of database.", cli->command->name,
 		    db->name);
 	if (db->engine == ENGINE_SQLITE)
@@ -92,7 +92,7 @@ admin_target(const struct cli *cli, const char *arg, struct admin_target *ret)
 	if (r != 0)
 		return r;
 	if (ret->conf->ndatabases != 1)
-		return cli_fail(cli, EXIT_USAGE,
+		return cli_refuse(cli, EXIT_USAGE,
 		    "%s: which database? Name a configured one, or write postgresql:///NAME or "
 		    "sqlite:PATH.",
 		    cli->command->name);

@@ -40,7 +40,7 @@ archive_load(const struct cli *cli, struct conf **ret)
 		for (size_t i = 0; i < strv_len(errors.v); i++) {
 			_cleanup_free_ char *shown = show_text(errors.v[i]);
 
-			code = cli_fail(cli, EXIT_CONFIG, "%s", shown);
+			code = cli_refuse(cli, EXIT_CONFIG, "%s", shown);
 		}
 	}
 	err_list_done(&errors);
@@ -56,11 +56,11 @@ no_such(const struct cli *cli, const struct conf *conf, const char *name)
 	for (size_t i = 0; i < conf->narchives && i < 20; i++)
 		str_addf(&names, "%s%s", i > 0 ? ", " : "", conf->archives[i].name);
 	if (conf->narchives == 0)
-		return cli_fail(cli, EXIT_USAGE,
+		return cli_refuse(cli, EXIT_USAGE,
 		    "archive: %s: no archive is configured. Write a section [archive %s]; see "
 		    "dbhealthd.conf(5).",
 		    shown, shown);
-	return cli_fail(cli, EXIT_USAGE, "archive: %s: no such archive. There are: %s.", shown,
+	return cli_refuse(cli, EXIT_USAGE, "archive: %s: no such archive. There are: %s.", shown,
 	    str_text(&names));
 }
 
@@ -78,12 +78,12 @@ archive_job_find(const struct cli *cli, const char *name, struct archive_job *re
 	if (!ret->archive)
 		return no_such(cli, ret->conf, name);
 	if (conf_archive_to_parse(ret->archive->to, &ret->to, &e) < 0)
-		return cli_fail(cli, EXIT_CONFIG, "archive: %s: %s.", name, e.msg);
+		return cli_refuse(cli, EXIT_CONFIG, "archive: %s: %s.", name, e.msg);
 	if (cli->o.at_most || ret->archive->limit) {
 		const char *limit = cli->o.at_most ? cli->o.at_most : ret->archive->limit;
 
 		if (conf_archive_limit(limit, &ret->limit_rows, &ret->limit_us, &e) < 0)
-			return cli_fail(cli, EXIT_USAGE, "archive: --limit: %s.", e.msg);
+			return cli_refuse(cli, EXIT_USAGE, "archive: --limit: %s.", e.msg);
 	}
 	return 0;
 }

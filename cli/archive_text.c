@@ -3,6 +3,7 @@
 #include "base/text.h"
 #include "base/unit.h"
 #include "cli/archive.h"
+#include "report/layout.h"
 #include "report/report.h"
 
 #include <stdio.h>
@@ -126,7 +127,7 @@ archive_fail(const struct archive_job *j, int code, const struct err *e, const c
 		print(j, head(j, false, message));
 		return code;
 	}
-	return cli_fail(j->cli, code, "%s", message);
+	return cli_refuse(j->cli, code, "%s", message);
 }
 
 /* ---- what would be done ---- */
@@ -260,9 +261,9 @@ archive_print_done(const struct archive_job *j, int code, const struct err *e)
 		return;
 	}
 	if (code != 0)
-		(void)cli_fail(j->cli, code, "%s.", shown);
+		(void)cli_refuse(j->cli, code, "%s.", shown);
 	else
-		str_addf(&out, "%s\n", shown);
+		layout_message(&out, "", 4, shown);
 	if (t->resumed > 0)
 		line(&out, "  resumed",
 		    xasprintf("a batch of %lld rows that an earlier run had left",
@@ -308,9 +309,9 @@ archive_print_proof(
 		return;
 	}
 	if (code != 0)
-		(void)cli_fail(j->cli, code, "%s.", shown);
+		(void)cli_refuse(j->cli, code, "%s.", shown);
 	else
-		str_addf(&out, "%s\n", shown);
+		layout_message(&out, "", 4, shown);
 	for (size_t i = 0; i < wrong; i++)
 		line(&out, "  wrong", xstrdup(p->wrong[i]));
 	if (p->unfinished > 0)

@@ -7,6 +7,7 @@
 #include "base/unit.h"
 #include "cli/check_select.h"
 #include "pg/plan.h"
+#include "report/layout.h"
 
 #include <stdio.h>
 #include <sys/stat.h>
@@ -57,7 +58,7 @@ choose_policy(const struct cli *cli, struct backup_place *p)
 	}
 	p->policy = conf_backup_find(p->conf, cli->o.policy);
 	return p->policy ? 0
-	                 : cli_fail(cli, EXIT_USAGE, "%s: there is no [backup %s].",
+	                 : cli_refuse(cli, EXIT_USAGE, "%s: there is no [backup %s].",
 	                       cli->command->name, cli->o.policy);
 }
 
@@ -116,7 +117,8 @@ backup_age(int64_t at_sec)
 int
 backup_answer(const struct cli *cli, json_t *o, bool ok, const char *message, int code)
 {
-	_cleanup_free_ char *shown = show_text(message), *line = xasprintf("%s\n", shown);
+	_cleanup_free_ char *shown = show_text(message);
+	_cleanup_str_ struct str line = { 0 };
 
 	if (cli->o.output == OUTPUT_JSON) {
 		o = o ? o : json_object();
@@ -124,9 +126,10 @@ backup_answer(const struct cli *cli, json_t *o, bool ok, const char *message, in
 		json_object_set_new(o, "message", json_string(message));
 		cli_print_json(cli, o);
 	} else if (ok) {
-		cli_print(cli, line);
+		layout_message(&line, "", 4, shown);
+		cli_print(cli, str_text(&line));
 	} else {
-		code = cli_fail(cli, code, "%s", shown);
+		code = cli_refuse(cli, code, "%s", shown);
 	}
 	json_decref(o);
 	return code;

@@ -185,12 +185,12 @@ wanted_keep(const struct cli *cli, const struct backup_place *p, struct keep *re
 	struct err e = { 0 };
 
 	if (!text)
-		return cli_fail(cli, EXIT_USAGE,
+		return cli_refuse(cli, EXIT_USAGE,
 		    "backup prune: %s: nothing says how many to keep. Set keep in its [backup] "
 		    "section, or --keep 7d,4w.",
 		    p->name);
 	if (keep_parse(text, ret, &e) < 0)
-		return cli_fail(cli, EXIT_USAGE, "--keep: %s.", e.msg);
+		return cli_refuse(cli, EXIT_USAGE, "--keep: %s.", e.msg);
 	return 0;
 }
 
@@ -211,7 +211,7 @@ ask(const struct cli *cli, const struct backup_place *place, const struct keep *
 	if (strv_len(p.removed) == 0)
 		return 0;
 	if (!isatty(STDIN_FILENO) || !isatty(STDERR_FILENO))
-		return cli_fail(cli, EXIT_USAGE,
+		return cli_refuse(cli, EXIT_USAGE,
 		    "backup prune: %zu backups would be removed for good, and nobody is here to "
 		    "ask. "
 		    "Look with --dry-run, then --yes.",
@@ -223,7 +223,7 @@ ask(const struct cli *cli, const struct backup_place *place, const struct keep *
 	fflush(stderr);
 	if (fgets(line, sizeof(line), stdin) && (*line == 'y' || *line == 'Y'))
 		return 0;
-	return cli_fail(cli, EXIT_WARNING, "backup prune: nothing was removed.");
+	return cli_refuse(cli, EXIT_WARNING, "backup prune: nothing was removed.");
 }
 
 static int

@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "base/unit.h"
 #include "cli/backup.h"
+#include "report/layout.h"
 
 #include <stdio.h>
 
@@ -50,9 +51,10 @@ static void
 print_faults(const struct cli *cli, const struct backup_proof *p)
 {
 	for (size_t i = 1; cli->o.output == OUTPUT_TEXT && i < strv_len(p->faults); i++) {
-		_cleanup_free_ char *shown = show_text(p->faults[i]);
+		_cleanup_str_ struct str out = { 0 };
 
-		fprintf(stderr, "  %s\n", shown);
+		layout_message(&out, "  ", 4, p->faults[i]);
+		fputs(str_text(&out), stderr);
 	}
 }
 
@@ -103,12 +105,14 @@ const struct command command_backup_verify = {
 static bool
 agreed(const char *why)
 {
-	_cleanup_free_ char *shown = show_text(why);
+	_cleanup_free_ char *question = xasprintf("%s. Move it aside and restore? [y/N]", why);
+	_cleanup_str_ struct str out = { 0 };
 	char line[16];
 
 	if (!isatty(STDIN_FILENO) || !isatty(STDERR_FILENO))
 		return false;
-	fprintf(stderr, "%s. Move it aside and restore? [y/N] ", shown);
+	layout_message(&out, "", 4, question);
+	fprintf(stderr, "%.*s ", (int)out.len - 1, out.s); /* the answer stands behind it */
 	fflush(stderr);
 	return fgets(line, sizeof(line), stdin) && (*line == 'y' || *line == 'Y');
 }
@@ -138,7 +142,7 @@ run_restore(struct cli *cli)
 	int r;
 
 	if (!cli->o.restore_to)
-		return cli_fail(cli, EXIT_USAGE,
+		return cli_refuse(cli, EXIT_USAGE,
 		    "backup restore: where to? Write --to postgresql:///NEWNAME or --to "
 		    "sqlite:FILE.");
 	r = backup_place_of(cli, cli->args[0], false, &place);

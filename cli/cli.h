@@ -184,6 +184,10 @@ extern const struct command command_backup_create, command_backup_list, command_
 
 /* "dbhealth: WHAT: WHY. DO." on stderr, or a plugin's UNKNOWN on stdout; returns the exit code. */
 int cli_fail(const struct cli *, int code, const char *fmt, ...) _printf_(3, 4);
+/* The same in lines of 80 columns, for what takes several sentences. */
+int cli_refuse(const struct cli *, int code, const char *fmt, ...) _printf_(3, 4);
+/* "dbhealth: TEXT" on stderr, in lines of 80 columns. */
+void cli_note(const char *text);
 /* Writes text to stdout unless quiet. */
 void cli_print(const struct cli *, const char *text);
 void cli_print_json(const struct cli *, const json_t *);

@@ -77,7 +77,7 @@ may_begin(const struct archive_job *j)
 	if (j->cli->o.yes || !j->archive->delete_rows || j->cli->o.output == OUTPUT_JSON)
 		return 1;
 	if (!isatty(STDIN_FILENO) || !isatty(STDERR_FILENO))
-		return cli_fail(j->cli, EXIT_USAGE,
+		return cli_refuse(j->cli, EXIT_USAGE,
 		    "archive %s: nobody can be asked here. Add --yes, or look first: dbhealth "
 		    "archive "
 		    "--dry-run %s.",
@@ -234,7 +234,7 @@ run(struct cli *cli)
 		return list(cli);
 	if (cli->nargs == 1)
 		return run_one(cli, word);
-	return cli_fail(
+	return cli_refuse(
 	    cli, EXIT_USAGE, "archive: one archive at a time. See: dbhealth archive --help.");
 }
 

@@ -6,6 +6,7 @@
 #include "host/host.h"
 #include "migration/migration.h"
 #include "pg/plan.h"
+#include "report/layout.h"
 #include "report/report.h"
 #include "sqlite/fleet.h"
 #include "sqlite/sqlite_role.h"
@@ -48,26 +49,55 @@ const struct command_group command_groups[] = {
 	{ NULL },
 };
 
+static int
+fail(const struct cli *cli, int code, bool wrap, const char *message)
+{
+	if (cli->o.output == OUTPUT_NAGIOS) {
+		_cleanup_free_ char *line = report_nagios_failure(message);
+
+		fputs(line, stdout);
+		return EXIT_UNKNOWN;
+	}
+	if (wrap)
+		cli_note(message);
+	else
+		fprintf(stderr, "dbhealth: %s\n", message);
+	return code;
+}
+
 int
 cli_fail(const struct cli *cli, int code, const char *fmt, ...)
 {
-	char *message = NULL;
+	_cleanup_free_ char *message = NULL;
 	va_list ap;
 
 	va_start(ap, fmt);
 	if (vasprintf(&message, fmt, ap) < 0)
 		abort();
 	va_end(ap);
-	if (cli->o.output == OUTPUT_NAGIOS) {
-		_cleanup_free_ char *line = report_nagios_failure(message);
+	return fail(cli, code, false, message);
+}
 
-		fputs(line, stdout);
-		code = EXIT_UNKNOWN;
-	} else {
-		fprintf(stderr, "dbhealth: %s\n", message);
-	}
-	free(message);
-	return code;
+int
+cli_refuse(const struct cli *cli, int code, const char *fmt, ...)
+{
+	_cleanup_free_ char *message = NULL;
+	va_list ap;
+
+	va_start(ap, fmt);
+	if (vasprintf(&message, fmt, ap) < 0)
+		abort();
+	va_end(ap);
+	return fail(cli, code, true, message);
+}
+
+void
+cli_note(const char *text)
+{
+	_cleanup_str_ struct str out = { 0 };
+
+	layout_message(&out, "dbhealth: ", 4, text);
+	fputs(str_text(&out), stderr);
 }
 
 void

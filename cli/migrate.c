@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "base/text.h"
+#include "report/layout.h"
 #include "report/report.h"
 
 #include <pwd.h>
@@ -41,9 +42,13 @@ migrate_end(struct migrate_job *job, int code, const char *fmt, ...)
 		cli_print_json(job->cli, job->out);
 	}
 	if (code != EXIT_OK)
-		return cli_fail(job->cli, code, "%s", text);
-	if (job->cli->o.output != OUTPUT_JSON && !job->cli->o.quiet)
-		printf("%s\n", text);
+		return cli_refuse(job->cli, code, "%s", text);
+	if (job->cli->o.output != OUTPUT_JSON) {
+		_cleanup_str_ struct str out = { 0 };
+
+		layout_message(&out, "", 4, text);
+		cli_print(job->cli, str_text(&out));
+	}
 	return code;
 }
 
@@ -80,21 +85,20 @@ migrate_say(const struct migrate_job *job, const char *fmt, ...)
 void
 migrate_note(struct migrate_job *job, const char *fmt, ...)
 {
-	_cleanup_free_ char *raw = NULL, *text = NULL;
+	_cleanup_free_ char *raw = NULL;
 	json_t *notes = json_object_get(job->out, "notes");
 	va_list ap;
 
 	va_start(ap, fmt);
 	raw = vformat(fmt, ap);
 	va_end(ap);
-	text = show_text_lines(raw);
 	if (!notes) {
 		notes = json_array();
 		json_object_set_new(job->out, "notes", notes);
 	}
 	json_array_append_new(notes, report_string(raw));
 	if (!job->cli->o.quiet)
-		fprintf(stderr, "dbhealth: %s\n", text);
+		cli_note(raw);
 }
 
 /* ---- opening ---- */
@@ -230,7 +234,7 @@ migrate_job_open(const struct cli *cli, int flags, struct migrate_job *ret)
 	*ret = (struct migrate_job){ .cli = cli, .out = json_object() };
 	log_init(LOG_LEVEL_ERROR, NULL, NULL);
 	if (cli->o.output == OUTPUT_NAGIOS)
-		return cli_fail(cli, EXIT_USAGE, "%s: text or json.", cli->command->name);
+		return cli_refuse(cli, EXIT_USAGE, "%s: text or json.", cli->command->name);
 	ret->revision = alone ? arg : cli->nargs > 1 ? cli->args[1] : NULL;
 	ret->arg = alone ? NULL : arg;
 	r = admin_target(cli, ret->arg, &ret->target);

@@ -3,6 +3,7 @@
 #include "base/str.h"
 #include "base/text.h"
 #include "cli/migrate_safe.h"
+#include "report/layout.h"
 #include "report/report.h"
 
 #include <stdio.h>
@@ -28,12 +29,12 @@ lint_batch(
 		if (!b->down)
 			lint_notes(m, &lint);
 		for (size_t k = 0; k < lint.n; k++) {
-			_cleanup_free_ char *shown = show_text(lint.v[k].message);
+			_cleanup_free_ char *where = NULL;
 
 			if (lint.v[k].severity != SEVERITY_CRITICAL)
 				continue;
-			str_addf(text, "  %s:%d: %s: %s\n", m->file, lint.v[k].line, lint.v[k].rule,
-			    shown);
+			where = xasprintf("  %s:%d: %s:", m->file, lint.v[k].line, lint.v[k].rule);
+			layout_message(text, where, 4, lint.v[k].message);
 			json_array_append_new(
 			    list, json_pack("{s:s, s:i, s:s, s:o}", "file", m->file, "line",
 			              lint.v[k].line, "rule", lint.v[k].rule, "message",
@@ -191,9 +192,9 @@ migrate_safe_after(struct migrate_job *job)
 		json_array_append_new(list, report_string(after[i]));
 		critical += str_starts(after[i], severity_names[SEVERITY_CRITICAL]);
 		if (!job->cli->o.quiet) {
-			_cleanup_free_ char *shown = show_text(after[i]);
+			_cleanup_free_ char *note = xasprintf("found since: %s", after[i]);
 
-			fprintf(stderr, "dbhealth: found since: %s\n", shown);
+			cli_note(note);
 		}
 	}
 	if (critical == 0)

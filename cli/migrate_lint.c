@@ -27,7 +27,7 @@ fail(struct run *run, int code, const struct err *e)
 {
 	_cleanup_free_ char *shown = show_text(e->msg);
 
-	run->code = cli_fail(run->cli, code, "migrate lint: %s.", shown);
+	run->code = cli_refuse(run->cli, code, "migrate lint: %s.", shown);
 	return -1;
 }
 
@@ -215,7 +215,7 @@ run_lint(struct cli *cli)
 	struct run run = { .cli = cli, .context = { .engine = engine_of(cli) } };
 
 	if (cli->o.output == OUTPUT_NAGIOS)
-		return cli_fail(cli, EXIT_USAGE, "migrate lint: text or json.");
+		return cli_refuse(cli, EXIT_USAGE, "migrate lint: text or json.");
 	run.context.memory = lint_memory_new();
 	lint_report_init(&run.report, run.context.engine);
 	if (look(&run) == 0) {

@@ -136,7 +136,7 @@ run_revision(struct cli *cli)
 
 	if (cli->o.output == OUTPUT_NAGIOS || !cli->o.message) {
 		json_decref(job.out);
-		return cli_fail(cli, EXIT_USAGE,
+		return cli_refuse(cli, EXIT_USAGE,
 		    cli->o.message ? "migrate revision: text or json."
 		                   : "migrate revision: what does it do? Say it with -m 'Add user "
 		                     "preferences'.");

@@ -5,6 +5,7 @@
 #include "base/str.h"
 #include "base/text.h"
 #include "base/unit.h"
+#include "report/layout.h"
 #include "report/report.h"
 
 #include <stdio.h>
@@ -65,11 +66,12 @@ find_destructive(
 
 		lint_script(m, b->down, &context, &lint);
 		for (size_t k = 0; k < lint.n; k++) {
-			_cleanup_free_ char *shown = show_text(lint.v[k].message);
+			_cleanup_free_ char *where = NULL;
 
 			if (!lint.v[k].destructive)
 				continue;
-			str_addf(text, "  %s:%d: %s\n", m->file, lint.v[k].line, shown);
+			where = xasprintf("  %s:%d:", m->file, lint.v[k].line);
+			layout_message(text, where, 4, lint.v[k].message);
 			json_array_append_new(
 			    list, json_pack("{s:s, s:i, s:o}", "file", m->file, "line",
 			              lint.v[k].line, "message", report_string(lint.v[k].message)));
@@ -90,7 +92,7 @@ migrate_may_destroy(struct migrate_job *job, const struct migrate_batch *b)
 	find_destructive(job, b, &text, list);
 	if (text.len == 0 || cli->o.yes)
 		return 0;
-	fprintf(stderr, "%s takes away what cannot be had again without a backup:\n%s",
+	fprintf(stderr, "%s takes away what only a backup could bring back:\n%s",
 	    b->n == 1 ? "This migration" : "Of these migrations something", str_text(&text));
 	if (cli->o.output == OUTPUT_JSON || cli->o.quiet || !isatty(STDIN_FILENO) ||
 	    !isatty(STDERR_FILENO))
@@ -138,10 +140,10 @@ run_one(struct migrate_job *job, const struct migrate_run *run, struct err *e)
 			break;
 		pause_s = MIN(pause_s, PAUSE_MOST_S);
 		if (!cli->o.quiet) {
-			_cleanup_free_ char *shown = show_text(e->msg);
+			_cleanup_free_ char *note = xasprintf(
+			    "%s; again in %d s (%d of %d)", e->msg, pause_s, tries, cli->o.retries);
 
-			fprintf(stderr, "dbhealth: %s; again in %d s (%d of %d)\n", shown, pause_s,
-			    tries, cli->o.retries);
+			cli_note(note);
 		}
 		nanosleep(&(struct timespec){ .tv_sec = pause_s }, NULL);
 	}

@@ -142,11 +142,37 @@ run_downgrade(struct cli *cli)
 
 /* ---- resolve ---- */
 
+/* " DB" as a person types it; "" where $DATABASE_URL says it.  A DSN may hold a password. */
+static char *
+typed_database(const struct migrate_job *job)
+{
+	if (!job->arg)
+		return xstrdup("");
+	return xasprintf(" %s", job->target.engine == ENGINE_SQLITE ? job->arg : job->database);
+}
+
+static int
+never_begun(struct migrate_job *job, const struct migrate_step *s)
+{
+	_cleanup_free_ char *database = typed_database(job);
+	const char *dir = job->cli->o.dir;
+	bool late = s->state == MIGRATE_OUT_OF_ORDER;
+
+	return migrate_end(job, EXIT_WARNING,
+	    "migrate resolve: %s: %s is pending: it was never begun%s, so there is nothing to "
+	    "continue. Nothing was changed. Run it: dbhealth migrate upgrade%s%s%s%s %s.",
+	    job->database, s->version, late ? ", and is older than what is applied" : "",
+	    late ? " --out-of-order" : "", dir ? " --dir " : "", dir ? dir : "", database,
+	    s->version);
+}
+
 static int
 go_on(struct migrate_job *job, const struct migrate_step *s)
 {
 	struct migrate_batch b = { .v = &s, .n = 1 };
 
+	if (!s->applied)
+		return never_begun(job, s);
 	if (s->state != MIGRATE_UNFINISHED || !s->script)
 		return migrate_end(job, EXIT_WARNING,
 		    "migrate resolve: %s: %s was not cut off%s. Nothing was changed.",
@@ -204,7 +230,7 @@ run_resolve(struct cli *cli)
 	int r;
 
 	if (!streq(word, "applied") && !streq(word, "pending") && !streq(word, "continue"))
-		return cli_fail(
+		return cli_refuse(
 		    cli, EXIT_USAGE, "migrate resolve: what is it? applied, pending or continue.");
 	opened.nargs = cli->nargs - 2;
 	r = migrate_job_open(&opened, 0, &job);

@@ -40,7 +40,6 @@ static void say(const struct wrap *w, const char *fmt, ...) _printf_(2, 3);
 static void
 say(const struct wrap *w, const char *fmt, ...)
 {
-	_cleanup_free_ char *shown = NULL;
 	char *text = NULL;
 	va_list ap;
 
@@ -50,8 +49,7 @@ say(const struct wrap *w, const char *fmt, ...)
 	if (vasprintf(&text, fmt, ap) < 0)
 		abort();
 	va_end(ap);
-	shown = show_text_lines(text);
-	fprintf(stderr, "dbhealth: %s\n", shown);
+	cli_note(text);
 	free(text);
 }
 
@@ -135,7 +133,7 @@ take_lock(struct wrap *w)
 		r = migrate_db_lock(w->db, w->cli->o.wait_us, &e);
 	if (r >= 0)
 		return 0;
-	w->code = cli_fail(w->cli, r == -EBUSY ? EXIT_BUSY : EXIT_UNAVAILABLE,
+	w->code = cli_refuse(w->cli, r == -EBUSY ? EXIT_BUSY : EXIT_UNAVAILABLE,
 	    "migrate wrap: %s. Nothing was run.", e.msg);
 	return -1;
 }
@@ -241,7 +239,7 @@ back_up(struct wrap *w)
 	struct err e = { 0 };
 
 	if (safe_point_make(&means, &w->point, &e) < 0) {
-		w->code = cli_fail(w->cli, EXIT_UNAVAILABLE,
+		w->code = cli_refuse(w->cli, EXIT_UNAVAILABLE,
 		    "migrate wrap: no backup: %s. Nothing was run.", e.msg);
 		return -1;
 	}
@@ -256,7 +254,7 @@ prepare(struct wrap *w)
 		return -1;
 	if (lint_before(w)) {
 		if (!w->cli->o.yes) {
-			w->code = cli_fail(w->cli, EXIT_CRITICAL,
+			w->code = cli_refuse(w->cli, EXIT_CRITICAL,
 			    "migrate wrap: what it would run is unsafe, see above. Nothing was "
 			    "run. "
 			    "With --yes it is run all the same.");
@@ -347,7 +345,7 @@ run_wrap(struct cli *cli)
 
 	log_init(LOG_LEVEL_ERROR, NULL, NULL);
 	if (cli->o.output != OUTPUT_TEXT)
-		return cli_fail(cli, EXIT_USAGE,
+		return cli_refuse(cli, EXIT_USAGE,
 		    "migrate wrap: standard output is the tool's. Text alone, on standard error.");
 	w.code = admin_target(cli, w.arg, &w.target);
 	w.tool = wrap_tool_of(w.argv);

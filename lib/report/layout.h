@@ -28,6 +28,8 @@ char *layout_short(const char *text, size_t columns) _must_check_;
 void layout_prose(struct str *, const char *first, size_t indent, const char *text);
 /* The same where so many columns of the line are used already. */
 void layout_prose_at(struct str *, size_t column, size_t indent, const char *text);
+/* Sentences: as layout_prose, but no word is cut, and a command to copy stands whole on its line. */
+void layout_message(struct str *, const char *first, size_t indent, const char *text);
 /* SQL: broken at blanks outside strings, quoted names and comments, else after `,` or `(` and
  * before `.`; what cannot be broken is left long. */
 void layout_sql(struct str *, size_t indent, const char *sql);

@@ -3,6 +3,7 @@
 #include "base/str.h"
 #include "base/text.h"
 #include "report/block.h"
+#include "report/layout.h"
 #include "report/report.h"
 
 #include <math.h>
@@ -634,10 +635,52 @@ test_hostile_words(void **state)
 	json_decref(result);
 }
 
+static void
+test_message(void **state)
+{
+	static const struct {
+		const char *text, *lines;
+	} rows[] = {
+		{ "short. Do it.", "dbhealth: short. Do it.\n" },
+		{ "a b\nc", "dbhealth: a b\n    c\n" },
+		{ "a \x1b[31m", "dbhealth: a \\x1b[31m\n" },
+		/* 80 columns, and one more */
+		{ "orders: nothing was changed, and what was asked for is not what is there 12345",
+		    "dbhealth: orders: nothing was changed, and what was asked for is not what is\n"
+		    "    there 12345\n" },
+		{ "orders: nothing was changed, and what was asked for is not what is in x",
+		    "dbhealth: orders: nothing was changed, and what was asked for is not what is "
+		    "in\n"
+		    "    x\n" },
+		{ "nothing was changed. To see what is there: dbhealth migrate status orders. Then "
+		  "go",
+		    "dbhealth: nothing was changed. To see what is there:\n"
+		    "    dbhealth migrate status orders. Then go\n" },
+		{ "nothing was changed. Mend it, so that all of it is well (dbhealth migrate "
+		  "lint), go on",
+		    "dbhealth: nothing was changed. Mend it, so that all of it is well\n"
+		    "    (dbhealth migrate lint), go on\n" },
+		{ "To go back: dbhealth backup restore --from /var/lib/dbhealthd/backups --to "
+		  "sqlite:/srv/app/app.db app 20261123T150000Z",
+		    "dbhealth: To go back:\n"
+		    "    dbhealth backup restore --from /var/lib/dbhealthd/backups --to "
+		    "sqlite:/srv/app/app.db app 20261123T150000Z\n" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		_cleanup_str_ struct str out = { 0 };
+
+		layout_message(&out, "dbhealth: ", 4, rows[i].text);
+		assert_string_equal(str_text(&out), rows[i].lines);
+	}
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_message),
 		cmocka_unit_test(test_status),
 		cmocka_unit_test(test_status_healthy_is_three_lines),
 		cmocka_unit_test(test_status_folds_server),

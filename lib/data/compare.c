@@ -531,7 +531,7 @@ data_compare(struct data_source *a, struct data_source *b, const struct data_opt
 	int r = 0;
 
 	for (size_t i = 0; r >= 0 && i < 2; i++)
-		r = all.side[i]->ops->tables(all.side[i], &all.tables[i], &all.ntables[i], e);
+		r = data_tables(all.side[i], &all.tables[i], &all.ntables[i], e);
 	if (r >= 0) {
 		compare_all(&all);
 		*ret = all.v;

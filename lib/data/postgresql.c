@@ -10,8 +10,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#define COLUMNS_MAX 200000 /* a longer answer would come cut off */
-
 struct postgresql {
 	struct data_source source;
 	struct pg_direct *pg;
@@ -115,49 +113,17 @@ static const char tables_sql[] =
     " ORDER BY c.oid, 4, a.attname COLLATE \"C\"";
 
 static void
-add_key(struct data_table *t, const char *name, bool collated)
+add_key(struct data_table *t, const char *column, bool collated)
 {
-	_cleanup_free_ char *quoted = data_quote(name);
+	_cleanup_free_ char *quoted = data_quote(column);
 	/* Two hosts may sort words each in its own way. */
 	_cleanup_free_ char *order =
 	    xasprintf("t.%s%s", quoted, collated ? " COLLATE pg_catalog.\"C\"" : "");
 	_cleanup_free_ char *shown = xasprintf("%s::text", quoted);
 
-	strv_add(&t->key, name);
+	strv_add(&t->key, column);
 	strv_add(&t->order, order);
 	strv_add(&t->shown, shown);
-}
-
-static int
-tables(struct data_source *s, struct data_table **ret, size_t *ret_n, struct err *e)
-{
-	struct data_rows rows = { 0 };
-	struct data_table *v;
-	size_t n = 0;
-	int r = ask(s, tables_sql, NULL, 0, &rows, e);
-
-	if (r < 0)
-		return r;
-	v = xcalloc(rows.n + 1, sizeof(*v));
-	for (size_t i = 0; i < rows.n; i++) {
-		const char *from = data_text(&rows, i, 1), *column = data_text(&rows, i, 2);
-
-		if (!from || !column)
-			continue;
-		if (n == 0 || !streq(v[n - 1].from, from))
-			v[n++] = (struct data_table){ .name = xstrdup(data_text(&rows, i, 0)),
-				.from = xstrdup(from),
-				.size = strtod(data_text(&rows, i, 5), NULL) };
-		if (data_text(&rows, i, 3))
-			add_key(&v[n - 1], column, *data_text(&rows, i, 4) == 't');
-		strv_add(&v[n - 1].columns, column);
-	}
-	*ret = v;
-	*ret_n = n;
-	if (rows.n >= COLUMNS_MAX)
-		r = err_set(e, -E2BIG, "more than %d columns in all", COLUMNS_MAX);
-	data_rows_done(&rows);
-	return r;
 }
 
 static char *
@@ -177,7 +143,8 @@ hash(char *const *columns)
 
 static const struct data_ops ops = {
 	.engine = ENGINE_POSTGRESQL,
-	.tables = tables,
+	.tables_sql = tables_sql,
+	.add_key = add_key,
 	.hash = hash,
 	.sum = "coalesce(sum(('x' || %s)::bit(60)::bigint), 0)::text",
 	.ask = ask,

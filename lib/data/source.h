@@ -22,10 +22,18 @@ struct data_table {
 	double size; /* to begin with the small ones */
 };
 void data_tables_free(struct data_table *, size_t n);
+int data_tables(
+    struct data_source *, struct data_table **ret, size_t *ret_n, struct err *) _must_check_;
 
 struct data_ops {
 	enum engine engine;
-	int (*tables)(struct data_source *, struct data_table **ret, size_t *ret_n, struct err *);
+	/*
+	 * A row for each column, those of one table beneath each other and its key's in their order: name
+	 * and from of the table, the column, not NULL where it is of the key, 't' where it is collated,
+	 * how large the table is.
+	 */
+	const char *tables_sql;
+	void (*add_key)(struct data_table *, const char *column, bool collated);
 	/* One expression over these columns that differs where a row does; and the sum of it. */
 	char *(*hash)(char *const *columns);
 	const char *sum; /* "f(%s)" of a hash */

@@ -232,49 +232,28 @@ ask(struct data_source *s, const char *sql, const struct data_cell *params, size
  * rowid itself.
  */
 static const char tables_sql[] =
-    "SELECT l.name, c.name, CASE WHEN c.pk > 0 AND (l.wr OR NOT EXISTS ("
+    "SELECT l.name, '\"' || replace(l.name, '\"', '\"\"') || '\"', c.name,"
+    " CASE WHEN c.pk > 0 AND (l.wr OR NOT EXISTS ("
     "  SELECT 1 FROM pragma_table_xinfo(l.name) AS o WHERE o.pk > 0 AND NOT o.\"notnull\")"
     "  OR (upper(c.type) = 'INTEGER' AND (SELECT max(o.pk) FROM pragma_table_xinfo(l.name) AS o) = "
     "1"
     "   AND NOT EXISTS (SELECT 1 FROM pragma_index_list(l.name) AS i WHERE i.origin = 'pk')))"
-    "  THEN c.pk END AS key"
+    "  THEN c.pk END AS key, '', '0'"
     " FROM pragma_table_list AS l JOIN pragma_table_xinfo(l.name) AS c"
     " WHERE l.schema = 'main' AND l.type = 'table' AND l.name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
     "  AND l.name <> 'dbhealth_migrations' AND c.hidden <> 1"
     " ORDER BY l.name, key IS NULL, key, c.name";
 
-static int
-tables(struct data_source *s, struct data_table **ret, size_t *ret_n, struct err *e)
+static void
+add_key(struct data_table *t, const char *column, bool collated)
 {
-	struct data_rows rows = { 0 };
-	struct data_table *v;
-	size_t n = 0;
-	int r = ask(s, tables_sql, NULL, 0, &rows, e);
+	_cleanup_free_ char *quoted = data_quote(column);
+	_cleanup_free_ char *order = xasprintf("t.%s COLLATE BINARY", quoted);
 
-	if (r < 0)
-		return r;
-	v = xcalloc(rows.n + 1, sizeof(*v));
-	for (size_t i = 0; i < rows.n; i++) {
-		const char *name = data_text(&rows, i, 0), *column = data_text(&rows, i, 1);
-		_cleanup_free_ char *quoted = data_quote(column ? column : "");
-		_cleanup_free_ char *order = xasprintf("t.%s COLLATE BINARY", quoted);
-
-		if (!name || !column)
-			continue;
-		if (n == 0 || !streq(v[n - 1].name, name))
-			v[n++] =
-			    (struct data_table){ .name = xstrdup(name), .from = data_quote(name) };
-		if (data_text(&rows, i, 2)) {
-			strv_add(&v[n - 1].key, column);
-			strv_add(&v[n - 1].order, order);
-			strv_add(&v[n - 1].shown, quoted);
-		}
-		strv_add(&v[n - 1].columns, column);
-	}
-	*ret = v;
-	*ret_n = n;
-	data_rows_done(&rows);
-	return 0;
+	(void)collated;
+	strv_add(&t->key, column);
+	strv_add(&t->order, order);
+	strv_add(&t->shown, quoted);
 }
 
 static char *
@@ -299,7 +278,8 @@ hash(char *const *columns)
 
 static const struct data_ops ops = {
 	.engine = ENGINE_SQLITE,
-	.tables = tables,
+	.tables_sql = tables_sql,
+	.add_key = add_key,
 	.hash = hash,
 	.sum = "dbhealth_sum(%s)",
 	.ask = ask,

@@ -32,4 +32,5 @@ char *backup_progress_text(
 int backup_prove(const struct cli *, const struct backup_place *, const char *stamp,
     const char *scratch, enum backup_depth, struct backup_proof *ret, struct err *);
 json_t *backup_stamps_json(char *const *) _must_check_;
-json_t *backup_proof_json(const struct backup_proof *) _must_check_;
+/* With a null where there is nothing; null: never verified. */
+json_t *backup_proof_shown(const struct backup_proof *) _must_check_;

@@ -72,7 +72,7 @@ prove_to(const struct cli *cli, const struct backup_place *p, const struct backu
 	    !proof.ok                       ? proof.message
 	    : proof.depth < BACKUP_RESTORED ? "every byte read back"
 	                                    : "restored and compared");
-	json_object_set_new(out->o, "verified", backup_proof_json(&proof));
+	json_object_set_new(out->o, "verified", backup_proof_shown(&proof));
 	return 0;
 }
 

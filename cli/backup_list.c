@@ -22,7 +22,7 @@ entry_json(const char *database, const struct backup_entry *b)
 	json_object_set_new(o, "why", b->why ? json_string(b->why) : json_null());
 	json_object_set_new(o, "bytes", json_integer(manifest_bytes(&b->manifest)));
 	json_object_set_new(o, "rows", json_integer(manifest_rows(&b->manifest)));
-	json_object_set_new(o, "verified", backup_proof_json(&b->proof));
+	json_object_set_new(o, "verified", backup_proof_shown(&b->proof));
 	return o;
 }
 

@@ -91,24 +91,14 @@ backup_prove(const struct cli *cli, const struct backup_place *place, const char
 }
 
 json_t *
-backup_proof_json(const struct backup_proof *p)
+backup_proof_shown(const struct backup_proof *p)
 {
-	json_t *o, *faults;
+	json_t *o;
 
 	if (p->at_us == 0)
 		return json_null();
-	o = json_object();
-	faults = json_array();
-	for (size_t i = 0; p->faults && p->faults[i]; i++)
-		json_array_append_new(faults, json_string(p->faults[i]));
-	json_object_set_new(o, "ok", json_boolean(p->ok));
-	json_object_set_new(o, "depth", json_string(backup_depth_names[p->depth]));
-	json_object_set_new(o, "at_us", json_integer(p->at_us));
-	json_object_set_new(o, "took_us", json_integer(p->took_us));
-	json_object_set_new(o, "tables", json_integer((json_int_t)p->tables));
-	json_object_set_new(o, "rows", json_integer(p->rows));
-	json_object_set_new(o, "message", json_string(p->message ? p->message : ""));
-	json_object_set_new(o, "faults", faults);
-	json_object_set_new(o, "findings", p->findings ? json_incref(p->findings) : json_null());
+	o = backup_proof_json(p);
+	if (!p->findings)
+		json_object_set_new(o, "findings", json_null());
 	return o;
 }

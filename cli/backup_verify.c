@@ -79,7 +79,7 @@ run_verify(struct cli *cli)
 		return backup_failed(cli, place.name, r, &e);
 	text = with_findings(&p);
 	message = xasprintf("%s: %s.", place.name, text);
-	o = json_pack("{s:s, s:o}", "database", place.name, "verified", backup_proof_json(&p));
+	o = json_pack("{s:s, s:o}", "database", place.name, "verified", backup_proof_shown(&p));
 	r = backup_answer(cli, o, p.ok, message, p.ok ? EXIT_OK : EXIT_WARNING);
 	print_faults(cli, &p);
 	return r;

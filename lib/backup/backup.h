@@ -76,6 +76,7 @@ struct backup_proof {
 	json_t *findings; /* of probes on the copy, {"critical": 1, ...}; or NULL */
 };
 void backup_proof_done(struct backup_proof *);
+json_t *backup_proof_json(const struct backup_proof *) _must_check_;
 struct backup_entry {
 	char *stamp, *path;
 	int64_t at_sec; /* of the stamp */

@@ -39,16 +39,13 @@ backup_fault(struct backup_proof *p, const char *fmt, ...)
 		strv_add(&p->faults, clean);
 }
 
-int
-proof_write(int dirfd, const struct manifest *m, const struct backup_proof *p, struct err *e)
+json_t *
+backup_proof_json(const struct backup_proof *p)
 {
 	json_t *o = json_object(), *faults = json_array();
-	char *text;
-	int r;
 
 	for (size_t i = 0; p->faults && p->faults[i]; i++)
 		json_array_append_new(faults, json_string(p->faults[i]));
-	json_object_set_new(o, "manifest", json_string(m->checksum));
 	json_object_set_new(o, "ok", json_boolean(p->ok));
 	json_object_set_new(o, "depth", json_string(backup_depth_names[p->depth]));
 	json_object_set_new(o, "at_us", json_integer(p->at_us));
@@ -59,6 +56,17 @@ proof_write(int dirfd, const struct manifest *m, const struct backup_proof *p, s
 	json_object_set_new(o, "faults", faults);
 	if (p->findings)
 		json_object_set(o, "findings", p->findings);
+	return o;
+}
+
+int
+proof_write(int dirfd, const struct manifest *m, const struct backup_proof *p, struct err *e)
+{
+	json_t *o = backup_proof_json(p);
+	char *text;
+	int r;
+
+	json_object_set_new(o, "manifest", json_string(m->checksum));
 	text = json_dumps(o, JSON_INDENT(1) | JSON_SORT_KEYS);
 	json_decref(o);
 	r = folder_put(dirfd, PROOF_NAME, text, e);

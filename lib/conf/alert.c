@@ -117,13 +117,7 @@ alert_done(struct conf_alert *a)
 bool
 conf_alert_equal(const struct conf_alert *a, const struct conf_alert *b)
 {
-	if (!streq(a->name, b->name))
-		return false;
-	for (size_t i = 0; i < conf_noptions; i++)
-		if (conf_options[i].kind == KIND_ALERT &&
-		    !option_field_equal(&conf_options[i], a, b))
-			return false;
-	return true;
+	return streq(a->name, b->name) && option_fields_equal(KIND_ALERT, a, b);
 }
 
 bool

@@ -158,13 +158,7 @@ conf_find_archive(const struct conf *c, const char *name)
 static bool
 archive_equal(const struct conf_archive *a, const struct conf_archive *b)
 {
-	if (!streq(a->name, b->name))
-		return false;
-	for (size_t i = 0; i < conf_noptions; i++)
-		if (conf_options[i].kind == KIND_ARCHIVE &&
-		    !option_field_equal(&conf_options[i], a, b))
-			return false;
-	return true;
+	return streq(a->name, b->name) && option_fields_equal(KIND_ARCHIVE, a, b);
 }
 
 bool

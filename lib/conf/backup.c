@@ -22,13 +22,7 @@ loader_read_backup(struct loader *l, const struct merged_section *s)
 static bool
 backup_equal(const struct conf_backup *a, const struct conf_backup *b)
 {
-	if (!streq(a->name, b->name))
-		return false;
-	for (size_t i = 0; i < conf_noptions; i++)
-		if (conf_options[i].kind == KIND_BACKUP &&
-		    !option_field_equal(&conf_options[i], a, b))
-			return false;
-	return true;
+	return streq(a->name, b->name) && option_fields_equal(KIND_BACKUP, a, b);
 }
 
 bool

@@ -603,13 +603,8 @@ conf_database_equal(const struct conf_database *a, const struct conf_database *b
 {
 	if (!streq(a->name, b->name) || a->engine != b->engine || a->noptions != b->noptions)
 		return false;
-	for (size_t i = 0; i < conf_noptions; i++) {
-		const struct conf_option *o = &conf_options[i];
-
-		if (o->kind == KIND_DATABASE && o->field != OPT_NO_FIELD &&
-		    !option_field_equal(o, a, b))
-			return false;
-	}
+	if (!option_fields_equal(KIND_DATABASE, a, b))
+		return false;
 	for (size_t i = 0; i < a->noptions; i++) {
 		const char *va = a->options[i].value;
 		const char *vb = conf_database_get(b, a->options[i].name);
@@ -642,13 +637,7 @@ check_equal(const struct conf_check *a, const struct conf_check *b)
 static bool
 query_equal(const struct conf_query *a, const struct conf_query *b)
 {
-	if (!streq(a->name, b->name))
-		return false;
-	for (size_t i = 0; i < conf_noptions; i++)
-		if (conf_options[i].kind == KIND_QUERY && conf_options[i].field != OPT_NO_FIELD &&
-		    !option_field_equal(&conf_options[i], a, b))
-			return false;
-	return true;
+	return streq(a->name, b->name) && option_fields_equal(KIND_QUERY, a, b);
 }
 
 bool

@@ -278,6 +278,16 @@ option_field_equal(const struct conf_option *o, const void *base_a, const void *
 	return false;
 }
 
+bool
+option_fields_equal(enum conf_kind kind, const void *a, const void *b)
+{
+	for (size_t i = 0; i < conf_noptions; i++)
+		if (conf_options[i].kind == kind && conf_options[i].field != OPT_NO_FIELD &&
+		    !option_field_equal(&conf_options[i], a, b))
+			return false;
+	return true;
+}
+
 void
 option_free_fields(enum conf_kind kind, void *base)
 {

@@ -106,6 +106,7 @@ char *option_canonical(const struct conf_option *, const char *text) _must_check
 /* All fields of one kind, by the table. */
 void option_set_defaults(enum conf_kind, void *base);
 void option_copy_fields(enum conf_kind, void *to, const void *from);
+bool option_fields_equal(enum conf_kind, const void *a, const void *b);
 bool option_field_equal(const struct conf_option *, const void *a, const void *b);
 void option_free_fields(enum conf_kind, void *base);
 /* [A-Za-z0-9][A-Za-z0-9_.-]*, up to 40 */

@@ -147,13 +147,8 @@ loader_read_routine(struct loader *l, const struct merged_section *s)
 bool
 conf_routine_equal(const struct conf *a, const struct conf *b)
 {
-	if (!a->routine.origin.file != !b->routine.origin.file)
-		return false;
-	for (size_t i = 0; i < conf_noptions; i++)
-		if (conf_options[i].kind == KIND_ROUTINE &&
-		    !option_field_equal(&conf_options[i], &a->routine, &b->routine))
-			return false;
-	return true;
+	return !a->routine.origin.file == !b->routine.origin.file &&
+	       option_fields_equal(KIND_ROUTINE, &a->routine, &b->routine);
 }
 
 void

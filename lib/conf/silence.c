@@ -21,13 +21,7 @@ loader_read_silence(struct loader *l, const struct merged_section *s)
 static bool
 silence_equal(const struct conf_silence *a, const struct conf_silence *b)
 {
-	if (!streq(a->name, b->name))
-		return false;
-	for (size_t i = 0; i < conf_noptions; i++)
-		if (conf_options[i].kind == KIND_SILENCE &&
-		    !option_field_equal(&conf_options[i], a, b))
-			return false;
-	return true;
+	return streq(a->name, b->name) && option_fields_equal(KIND_SILENCE, a, b);
 }
 
 bool

@@ -139,10 +139,7 @@ loader_read_archive(struct loader *l, const struct merged_section *s)
 	a = &c->archives[c->narchives++];
 	*a = (struct conf_archive){ .name = xstrdup(s->name),
 		.origin = { xstrdup(s->origin.file), s->origin.line } };
-	option_set_defaults(KIND_ARCHIVE, a);
-	for (size_t i = 0; i < s->nentries; i++)
-		free(loader_read_entry(l, s, &s->entries[i], a));
-	loader_report_missing(l, s);
+	loader_read_fields(l, s, a);
 	judge(a, s, l->errors);
 }
 

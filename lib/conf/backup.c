@@ -13,10 +13,7 @@ loader_read_backup(struct loader *l, const struct merged_section *s)
 	b = &c->backups[c->nbackups++];
 	*b = (struct conf_backup){ .name = xstrdup(s->name),
 		.origin = { xstrdup(s->origin.file), s->origin.line } };
-	option_set_defaults(KIND_BACKUP, b);
-	for (size_t i = 0; i < s->nentries; i++)
-		free(loader_read_entry(l, s, &s->entries[i], b));
-	loader_report_missing(l, s);
+	loader_read_fields(l, s, b);
 }
 
 static bool

@@ -108,8 +108,8 @@ loader_read_entry(
 	return TAKE_PTR(text);
 }
 
-void
-loader_report_missing(struct loader *l, const struct merged_section *s)
+static void
+report_missing(struct loader *l, const struct merged_section *s)
 {
 	for (size_t i = 0; i < conf_noptions; i++) {
 		const struct conf_option *o = &conf_options[i];
@@ -119,6 +119,15 @@ loader_report_missing(struct loader *l, const struct merged_section *s)
 			    s->origin.file, s->origin.line, s->header, o->name, o->name,
 			    o->example);
 	}
+}
+
+void
+loader_read_fields(struct loader *l, const struct merged_section *s, void *base)
+{
+	option_set_defaults(s->kind, base);
+	for (size_t i = 0; i < s->nentries; i++)
+		free(loader_read_entry(l, s, &s->entries[i], base));
+	report_missing(l, s);
 }
 
 static bool
@@ -216,7 +225,7 @@ read_database(struct loader *l, const struct merged_section *s)
 	db->origin = (struct conf_origin){ xstrdup(s->origin.file), s->origin.line };
 	copy_database(db, &l->conf->defaults);
 	read_database_keys(l, s, db);
-	loader_report_missing(l, s);
+	report_missing(l, s);
 	e = merged_find(s, "databases");
 	if (e && db->all_databases && db->engine == ENGINE_SQLITE)
 		fail(l, s, e, "a SQLite file is one database; leave it out");
@@ -285,10 +294,7 @@ read_query(struct loader *l, const struct merged_section *s)
 	q = &c->queries[c->nqueries++];
 	*q = (struct conf_query){ .name = xstrdup(s->name),
 		.origin = { xstrdup(s->origin.file), s->origin.line } };
-	option_set_defaults(KIND_QUERY, q);
-	for (size_t i = 0; i < s->nentries; i++)
-		free(loader_read_entry(l, s, &s->entries[i], q));
-	loader_report_missing(l, s);
+	loader_read_fields(l, s, q);
 }
 
 static void
@@ -301,19 +307,8 @@ read_alert(struct loader *l, const struct merged_section *s)
 	a = &c->alerts[c->nalerts++];
 	*a = (struct conf_alert){ .name = xstrdup(s->name),
 		.origin = { xstrdup(s->origin.file), s->origin.line } };
-	option_set_defaults(KIND_ALERT, a);
-	for (size_t i = 0; i < s->nentries; i++)
-		free(loader_read_entry(l, s, &s->entries[i], a));
+	loader_read_fields(l, s, a);
 	alert_judge(a, s->header, l->outside, l->errors);
-}
-
-static void
-read_later(struct loader *l, const struct merged_section *s)
-{
-	_cleanup_free_ char *line = xasprintf("%s:%d: [%s]: not in effect in this version",
-	    s->origin.file, s->origin.line, s->header);
-
-	strv_add(&l->conf->not_in_effect, line);
 }
 
 /* Whether some configured database could answer to this name or glob. */
@@ -392,7 +387,6 @@ read_kind(struct loader *l, const struct merged *m, enum conf_kind kind)
 			loader_read_routine(l, s);
 			break;
 		case KIND_N:
-			read_later(l, s);
 			break;
 		}
 	}

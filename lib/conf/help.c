@@ -66,8 +66,6 @@ conf_help(void)
 		str_addf(&out, "%s[%s%s%s]\n", kind ? "\n" : "", s->name, s->argument ? " " : "",
 		    s->argument ? s->argument : "");
 		add_wrapped(&out, s->help);
-		if (s->later)
-			add_wrapped(&out, "Not in effect in this version.");
 		for (size_t i = 0; i < conf_noptions; i++)
 			if (conf_options[i].kind == (enum conf_kind)kind)
 				add_option(&out, &conf_options[i]);

@@ -9,8 +9,8 @@ struct loader {
 /* Expands and judges one value.  NULL when it was reported; base NULL: judged only. */
 char *loader_read_entry(struct loader *, const struct merged_section *, const struct merged_entry *,
     void *base) _must_check_;
-/* Reports the required keys that the section has not. */
-void loader_report_missing(struct loader *, const struct merged_section *);
+/* Defaults, then what the section says, into the struct at base; required keys are asked for. */
+void loader_read_fields(struct loader *, const struct merged_section *, void *base);
 
 /* backup.c */
 void loader_read_backup(struct loader *, const struct merged_section *);

@@ -157,7 +157,7 @@ merge_entry(
 	const struct conf_option *o = option_find(s->kind, e->key);
 	struct merged_entry *old = merged_find(s, e->key);
 
-	if (!o && !conf_sections[s->kind].later) {
+	if (!o) {
 		fail_unknown_key(path, s, e, errors);
 		return;
 	}

@@ -22,7 +22,6 @@ struct conf_section_type {
 	const char *name;     /* "database" */
 	const char *argument; /* "NAME" as the manual shows it, NULL: takes none */
 	const char *help;
-	bool later; /* its feature is not built yet: keys are not judged */
 };
 extern const struct conf_section_type conf_sections[KIND_N];
 

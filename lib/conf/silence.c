@@ -12,10 +12,7 @@ loader_read_silence(struct loader *l, const struct merged_section *s)
 	w = &c->silences[c->nsilences++];
 	*w = (struct conf_silence){ .name = xstrdup(s->name),
 		.origin = { xstrdup(s->origin.file), s->origin.line } };
-	option_set_defaults(KIND_SILENCE, w);
-	for (size_t i = 0; i < s->nentries; i++)
-		free(loader_read_entry(l, s, &s->entries[i], w));
-	loader_report_missing(l, s);
+	loader_read_fields(l, s, w);
 }
 
 static bool

@@ -125,6 +125,12 @@ str_ends(const char *s, const char *suffix)
 }
 
 bool
+str_same(const char *a, const char *b)
+{
+	return a && b ? streq(a, b) : a == b;
+}
+
+bool
 str_starts(const char *s, const char *prefix)
 {
 	return strncmp(s, prefix, strlen(prefix)) == 0;

@@ -19,6 +19,7 @@ const char *str_text(const struct str *); /* never NULL */
 bool str_is_name(const char *); /* letters, digits and _, no digit first */
 /* Trims blanks in place, returns the first that is none. */
 char *str_trim(char *);
+bool str_same(const char *, const char *); /* NULL is the same as NULL alone */
 bool str_starts(const char *s, const char *prefix);
 bool str_ends(const char *s, const char *suffix);
 /* The candidate nearest to word by edit distance, or NULL when none is near enough to suggest. */

@@ -9,26 +9,16 @@ conf_database_equal(const struct conf_database *a, const struct conf_database *b
 		return false;
 	if (!option_fields_equal(KIND_DATABASE, a, b))
 		return false;
-	for (size_t i = 0; i < a->noptions; i++) {
-		const char *va = a->options[i].value;
-		const char *vb = conf_database_get(b, a->options[i].name);
-
-		if (va && vb ? !streq(va, vb) : va != vb)
+	for (size_t i = 0; i < a->noptions; i++)
+		if (!str_same(a->options[i].value, conf_database_get(b, a->options[i].name)))
 			return false;
-	}
 	return true;
-}
-
-static bool
-text_equal(const char *a, const char *b)
-{
-	return a && b ? streq(a, b) : a == b;
 }
 
 static bool
 check_equal(const struct conf_check *a, const struct conf_check *b)
 {
-	if (!text_equal(a->database, b->database) || !streq(a->check, b->check) ||
+	if (!str_same(a->database, b->database) || !streq(a->check, b->check) ||
 	    a->nkeys != b->nkeys)
 		return false;
 	for (size_t i = 0; i < a->nkeys; i++)

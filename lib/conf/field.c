@@ -222,12 +222,6 @@ option_copy_fields(enum conf_kind kind, void *to, const void *from)
 }
 
 static bool
-text_equal(const char *a, const char *b)
-{
-	return a && b ? streq(a, b) : a == b;
-}
-
-static bool
 list_equal(char *const *a, char *const *b)
 {
 	size_t n = strv_len(a);
@@ -261,7 +255,7 @@ option_field_equal(const struct conf_option *o, const void *base_a, const void *
 
 	switch (storage_of(o)) {
 	case STORE_TEXT:
-		return text_equal(*(char *const *)a, *(char *const *)b);
+		return str_same(*(char *const *)a, *(char *const *)b);
 	case STORE_FLAG:
 		return *(const bool *)a == *(const bool *)b;
 	case STORE_NUMBER:

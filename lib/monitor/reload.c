@@ -286,7 +286,7 @@ move_of(const struct database *d, const struct conf_database *c)
 		return MOVE_NONE;
 	if (!streq(endpoint, old) && !streq(endpoint, server_endpoint(d->server)))
 		return MOVE_SERVER;
-	if (d->dynamic || (old_name && name ? streq(old_name, name) : old_name == name))
+	if (d->dynamic || str_same(old_name, name))
 		return MOVE_NONE;
 	return MOVE_NAME;
 }

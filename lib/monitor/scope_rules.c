@@ -54,9 +54,7 @@ ask_soon(struct checkup *c)
 static bool
 same_option(const struct conf_database *a, const struct conf_database *b, const char *key)
 {
-	const char *va = conf_database_get(a, key), *vb = conf_database_get(b, key);
-
-	return va && vb ? streq(va, vb) : va == vb;
+	return str_same(conf_database_get(a, key), conf_database_get(b, key));
 }
 
 /* Keys of [database] that the check's SQL, or its needs, stand on. */

@@ -59,6 +59,8 @@ test_str(void **state)
 	assert_string_equal(str_trim(nothing), "");
 	assert_true(str_starts("postgresql://x", "postgresql:"));
 	assert_false(str_starts("post", "postgresql:"));
+	assert_true(str_same(NULL, NULL) && str_same(text, "one two"));
+	assert_false(str_same(NULL, "") || str_same("", NULL) || str_same("a", "b"));
 }
 
 static void

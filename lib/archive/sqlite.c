@@ -1,47 +1,12 @@
 /* A SQLite file at one end: opened by the caller's own rights, in short transactions. */
 #include "archive/sqlite.h"
 
-#include <fcntl.h>
 #include <stdio.h>
 #include <sys/file.h>
 
 #define BUSY_MS 10000
 /* Says of the last deletion that it was committed; one row an archive. */
 #define MARKS "dbhealth_archived"
-
-int
-archive_lite_fail(const struct archive_lite *q, struct err *e)
-{
-	int code = sqlite3_errcode(q->handle);
-
-	return err_set(e, code == SQLITE_BUSY || code == SQLITE_LOCKED ? -EBUSY : -EIO,
-	    "%.200s: %.240s", q->path, sqlite3_errmsg(q->handle));
-}
-
-int
-archive_lite_prepare_sql(
-    const struct archive_lite *q, const char *sql, sqlite3_stmt **ret, struct err *e)
-{
-	return sqlite3_prepare_v2(q->handle, sql, -1, ret, NULL) == SQLITE_OK
-	           ? 0
-	           : archive_lite_fail(q, e);
-}
-
-int
-archive_lite_step(const struct archive_lite *q, sqlite3_stmt *s, struct err *e)
-{
-	int r = sqlite3_step(s);
-
-	return r == SQLITE_ROW ? 1 : r == SQLITE_DONE ? 0 : archive_lite_fail(q, e);
-}
-
-int
-archive_lite_do(const struct archive_lite *q, const char *sql, struct err *e)
-{
-	return sqlite3_exec(q->handle, sql, NULL, NULL, NULL) == SQLITE_OK
-	           ? 0
-	           : archive_lite_fail(q, e);
-}
 
 char *
 archive_lite_quote(const char *name)
@@ -57,23 +22,20 @@ on_free(struct archive_db *db)
 {
 	struct archive_lite *q = archive_lite_of(db);
 
-	sqlite3_close(q->handle);
-	if (q->fd >= 0)
-		close(q->fd);
-	free(q->path);
+	sqlite_held_done(&q->file);
 	free(q);
 }
 
 static int
 begin(struct archive_db *db, bool write, struct err *e)
 {
-	return archive_lite_do(archive_lite_of(db), write ? "BEGIN IMMEDIATE" : "BEGIN", e);
+	return sqlite_held_do(&archive_lite_of(db)->file, write ? "BEGIN IMMEDIATE" : "BEGIN", e);
 }
 
 static int
 commit(struct archive_db *db, struct err *e)
 {
-	return archive_lite_do(archive_lite_of(db), "COMMIT", e);
+	return sqlite_held_do(&archive_lite_of(db)->file, "COMMIT", e);
 }
 
 static void
@@ -81,8 +43,8 @@ rollback(struct archive_db *db)
 {
 	struct archive_lite *q = archive_lite_of(db);
 
-	if (!sqlite3_get_autocommit(q->handle))
-		sqlite3_exec(q->handle, "ROLLBACK", NULL, NULL, NULL);
+	if (!sqlite3_get_autocommit(q->file.handle))
+		sqlite3_exec(q->file.handle, "ROLLBACK", NULL, NULL, NULL);
 }
 
 static int
@@ -90,12 +52,12 @@ lock(const struct archive_table *t, struct err *e)
 {
 	const struct archive_lite *q = archive_lite_of(t->db);
 
-	if (flock(q->fd, LOCK_EX | LOCK_NB) == 0)
+	if (flock(q->file.fd, LOCK_EX | LOCK_NB) == 0)
 		return 0;
 	if (errno == EWOULDBLOCK)
 		return err_set(
-		    e, -EBUSY, "%.200s is being archived or migrated by another run", q->path);
-	return err_set(e, -errno, "%.200s: flock: %s", q->path, strerror(errno));
+		    e, -EBUSY, "%.200s is being archived or migrated by another run", q->file.path);
+	return err_set(e, -errno, "%.200s: flock: %s", q->file.path, strerror(errno));
 }
 
 static int
@@ -103,13 +65,13 @@ one_text(
     const struct archive_lite *q, const char *sql, const char *param, char **ret, struct err *e)
 {
 	_cleanup_stmt_ sqlite3_stmt *s = NULL;
-	int r = archive_lite_prepare_sql(q, sql, &s, e);
+	int r = sqlite_held_prepare(&q->file, sql, &s, e);
 
 	if (r < 0)
 		return r;
 	if (param)
 		sqlite3_bind_text(s, 1, param, -1, SQLITE_STATIC);
-	r = archive_lite_step(q, s, e);
+	r = sqlite_held_step(&q->file, s, e);
 	if (r > 0)
 		*ret = xstrdup((const char *)sqlite3_column_text(s, 0));
 	return r;
@@ -122,7 +84,7 @@ mark(struct archive_db *db, const char *archive, char **ret_token, struct err *e
 	struct archive_lite *q = archive_lite_of(db);
 	_cleanup_free_ char *token = NULL;
 	_cleanup_stmt_ sqlite3_stmt *s = NULL;
-	int r = archive_lite_do(q,
+	int r = sqlite_held_do(&q->file,
 	    "CREATE TABLE IF NOT EXISTS " MARKS
 	    "(archive TEXT NOT NULL PRIMARY KEY, token TEXT NOT NULL)",
 	    e);
@@ -130,13 +92,13 @@ mark(struct archive_db *db, const char *archive, char **ret_token, struct err *e
 	if (r >= 0)
 		r = one_text(q, "SELECT lower(hex(randomblob(16)))", NULL, &token, e);
 	if (r >= 0)
-		r = archive_lite_prepare_sql(
-		    q, "INSERT OR REPLACE INTO " MARKS " VALUES (?, ?)", &s, e);
+		r = sqlite_held_prepare(
+		    &q->file, "INSERT OR REPLACE INTO " MARKS " VALUES (?, ?)", &s, e);
 	if (r < 0)
 		return r;
 	sqlite3_bind_text(s, 1, archive, -1, SQLITE_STATIC);
 	sqlite3_bind_text(s, 2, token, -1, SQLITE_STATIC);
-	r = archive_lite_step(q, s, e);
+	r = sqlite_held_step(&q->file, s, e);
 	if (r >= 0)
 		*ret_token = TAKE_PTR(token);
 	return r;
@@ -163,13 +125,13 @@ query(struct archive_db *db, const char *sql, const char *const *params, size_t 
 	struct archive_lite *q = archive_lite_of(db);
 	_cleanup_(archive_rows_freep) struct archive_rows *rows = NULL;
 	_cleanup_stmt_ sqlite3_stmt *s = NULL;
-	int r = archive_lite_prepare_sql(q, sql, &s, e);
+	int r = sqlite_held_prepare(&q->file, sql, &s, e);
 
 	for (size_t i = 0; r >= 0 && i < n; i++)
 		if (params[i])
 			sqlite3_bind_text(s, (int)i + 1, params[i], -1, SQLITE_STATIC);
 	rows = archive_rows_new(r >= 0 ? (size_t)sqlite3_column_count(s) : 0);
-	while (r >= 0 && (r = archive_lite_step(q, s, e)) > 0) {
+	while (r >= 0 && (r = sqlite_held_step(&q->file, s, e)) > 0) {
 		struct archive_cell *row = archive_rows_add(rows);
 
 		for (int i = 0; i < sqlite3_column_count(s); i++)
@@ -217,19 +179,14 @@ int
 archive_db_open_sqlite(const char *path, bool create, struct archive_db **ret, struct err *e)
 {
 	struct archive_lite *q = xcalloc(1, sizeof(*q));
-	int r = 0;
+	int r;
 
 	q->db.ops = &ops;
-	q->path = xstrdup(path);
-	q->fd = open(path, O_RDWR | O_CLOEXEC | O_NOCTTY | (create ? O_CREAT : 0), 0640);
-	if (q->fd < 0)
-		r = err_set(e, -errno, "%.300s: %s", path, strerror(errno));
-	else if (sqlite3_open_v2(path, &q->handle, SQLITE_OPEN_READWRITE, NULL) != SQLITE_OK)
-		r = archive_lite_fail(q, e);
+	q->file.named = true;
+	r = sqlite_held_open(&q->file, path, create, 0640, BUSY_MS, e);
 	if (r >= 0) {
-		sqlite3_busy_timeout(q->handle, BUSY_MS);
 		/* FULL: what is said to be there is there when the power fails, whatever the default. */
-		r = archive_lite_do(q,
+		r = sqlite_held_do(&q->file,
 		    "PRAGMA trusted_schema = OFF; PRAGMA foreign_keys = ON; PRAGMA synchronous = "
 		    "FULL;"
 		    "SELECT 1 FROM sqlite_master",

@@ -1,31 +1,16 @@
 #pragma once
 #include "archive/db_impl.h"
-
-#include <sqlite3.h>
+#include "sqlite/held.h"
 /* SQLite's half, in two files; private to lib/archive. */
 struct archive_lite {
 	struct archive_db db;
-	sqlite3 *handle;
-	char *path;
-	int fd; /* flock(); closed after SQLite, which would lose its own locks by it */
+	struct sqlite_held file;
 };
 static inline struct archive_lite *
 archive_lite_of(const struct archive_db *db)
 {
 	return (struct archive_lite *)db;
 }
-static inline void
-archive_finalize(sqlite3_stmt **s)
-{
-	sqlite3_finalize(*s);
-}
-#define _cleanup_stmt_ _cleanup_(archive_finalize)
-int archive_lite_fail(const struct archive_lite *, struct err *);
-int archive_lite_prepare_sql(
-    const struct archive_lite *, const char *sql, sqlite3_stmt **ret, struct err *);
-/* 1: a row; 0: the end. */
-int archive_lite_step(const struct archive_lite *, sqlite3_stmt *, struct err *);
-int archive_lite_do(const struct archive_lite *, const char *sql, struct err *);
 /* "it", with its quotes. */
 char *archive_lite_quote(const char *) _must_check_;
 

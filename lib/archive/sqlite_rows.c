@@ -138,13 +138,13 @@ archive_lite_select(const struct archive_table *t, const struct archive_which *w
 	size_t norder = archive_order(t, w, order);
 	_cleanup_free_ char *sql = select_sql(t, w, order, norder, after != NULL);
 	_cleanup_stmt_ sqlite3_stmt *s = NULL;
-	int r = archive_lite_prepare_sql(q, sql, &s, e);
+	int r = sqlite_held_prepare(&q->file, sql, &s, e);
 
 	(void)lock;
 	for (size_t i = 0; r >= 0 && after && i < norder; i++)
 		bind(s, (int)i + 1, &t->columns[order[i]], &after[order[i]]);
 	while (r >= 0 && rows->n < n && rows->bytes < ARCHIVE_BATCH_BYTES &&
-	       (r = archive_lite_step(q, s, e)) > 0)
+	       (r = sqlite_held_step(&q->file, s, e)) > 0)
 		take_row(s, 0, t, rows);
 	if (r < 0)
 		return r;
@@ -184,10 +184,10 @@ archive_lite_read(const struct archive_table *t, const struct archive_rows *keys
 	str_addf(&sql, "SELECT %s, %s FROM %s AS at WHERE ", referenced ? referenced : "0", columns,
 	    t->from);
 	add_match(t, "at.", &sql);
-	r = archive_lite_prepare_sql(q, sql.s, &s, e);
+	r = sqlite_held_prepare(&q->file, sql.s, &s, e);
 	for (size_t i = 0; r >= 0 && i < keys->n; i++) {
 		bind_key(t, s, archive_rows_at(keys, i));
-		r = archive_lite_step(q, s, e);
+		r = sqlite_held_step(&q->file, s, e);
 		if (r > 0) {
 			ret[i] = (struct archive_found){ .there = true,
 				.referenced = sqlite3_column_int(s, 0),
@@ -217,7 +217,7 @@ archive_lite_insert(
 	for (size_t i = 1; i < n; i++)
 		str_add(&sql, ", ?");
 	str_add(&sql, ")");
-	r = archive_lite_prepare_sql(q, sql.s, &s, e);
+	r = sqlite_held_prepare(&q->file, sql.s, &s, e);
 	for (size_t i = 0; r >= 0 && i < rows->n; i++) {
 		const struct archive_cell *row = archive_rows_at(rows, i);
 		int at = 0;
@@ -227,7 +227,7 @@ archive_lite_insert(
 		for (size_t j = 0; j < t->ncolumns; j++)
 			if (!t->columns[j].generated)
 				bind(s, ++at, &t->columns[j], &row[j]);
-		r = archive_lite_step(q, s, e);
+		r = sqlite_held_step(&q->file, s, e);
 		sqlite3_reset(s);
 	}
 	return MIN(r, 0);
@@ -244,14 +244,14 @@ archive_lite_delete(const struct archive_table *t, const struct archive_rows *ro
 
 	str_addf(&sql, "DELETE FROM %s WHERE ", t->from);
 	add_match(t, "", &sql);
-	r = archive_lite_prepare_sql(q, sql.s, &s, e);
+	r = sqlite_held_prepare(&q->file, sql.s, &s, e);
 	for (size_t i = 0; r >= 0 && i < rows->n; i++) {
 		if (!pick[i])
 			continue;
 		bind_key(t, s, archive_rows_at(rows, i));
-		r = archive_lite_step(q, s, e);
+		r = sqlite_held_step(&q->file, s, e);
 		if (r >= 0)
-			*ret_n += (size_t)sqlite3_changes(q->handle);
+			*ret_n += (size_t)sqlite3_changes(q->file.handle);
 		sqlite3_reset(s);
 	}
 	return MIN(r, 0);

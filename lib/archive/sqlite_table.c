@@ -16,7 +16,7 @@ static int
 prepare_one(const struct archive_lite *q, const char *sql, const char *param, sqlite3_stmt **ret,
     struct err *e)
 {
-	int r = archive_lite_prepare_sql(q, sql, ret, e);
+	int r = sqlite_held_prepare(&q->file, sql, ret, e);
 
 	if (r >= 0)
 		sqlite3_bind_text(*ret, 1, param, -1, SQLITE_STATIC);
@@ -43,11 +43,11 @@ look_up(const struct archive_lite *q, const char *name, struct archive_table *t,
 	    "NOCASE",
 	    bare, &s, e);
 	if (r >= 0)
-		r = archive_lite_step(q, s, e);
+		r = sqlite_held_step(&q->file, s, e);
 	if (r < 0)
 		return r;
 	if (r == 0)
-		return err_set(e, -ENOENT, "%.150s: there is no table %.150s", q->path, bare);
+		return err_set(e, -ENOENT, "%.150s: there is no table %.150s", q->file.path, bare);
 	t->name = text(s, 0);
 	t->quoted = archive_lite_quote(t->name);
 	t->from = xstrdup(t->quoted);
@@ -81,7 +81,7 @@ read_columns(const struct archive_lite *q, struct archive_table *t, struct err *
 	    "SELECT name, type, pk, hidden, \"notnull\" FROM pragma_table_xinfo(?) ORDER BY cid",
 	    t->name, &s, e);
 
-	while (r >= 0 && (r = archive_lite_step(q, s, e)) > 0) {
+	while (r >= 0 && (r = sqlite_held_step(&q->file, s, e)) > 0) {
 		struct archive_column *c = archive_table_add(t);
 		int pk = sqlite3_column_int(s, 2);
 
@@ -118,7 +118,7 @@ read_unique(const struct archive_lite *q, struct archive_table *t, struct err *e
 	    " WHERE x.\"notnull\" IS NOT 1) ORDER BY j.seq LIMIT 1) ORDER BY c.seqno",
 	    t->name, &s, e);
 
-	while (r >= 0 && (r = archive_lite_step(q, s, e)) > 0) {
+	while (r >= 0 && (r = sqlite_held_step(&q->file, s, e)) > 0) {
 		t->key = xreallocarray(t->key, t->nkey + 1, sizeof(*t->key));
 		t->key[t->nkey++] = (size_t)sqlite3_column_int(s, 1);
 	}
@@ -136,7 +136,7 @@ read_fks(const struct archive_lite *q, struct archive_table *t, struct err *e)
 	    t->name, &s, e);
 	struct archive_fk *fk = NULL;
 
-	while (r >= 0 && (r = archive_lite_step(q, s, e)) > 0) {
+	while (r >= 0 && (r = sqlite_held_step(&q->file, s, e)) > 0) {
 		const char *to = (const char *)sqlite3_column_text(s, 4);
 		const char *action = (const char *)sqlite3_column_text(s, 5);
 		size_t seq = (size_t)sqlite3_column_int(s, 2);
@@ -179,8 +179,8 @@ archive_lite_find(
 		r = read_fks(q, t, e);
 	if (r < 0)
 		return r;
-	if (fstat(q->fd, &st) < 0)
-		return err_set(e, -errno, "%.200s: %s", q->path, strerror(errno));
+	if (fstat(q->file.fd, &st) < 0)
+		return err_set(e, -errno, "%.200s: %s", q->file.path, strerror(errno));
 	t->identity = xasprintf(
 	    "%llx:%llx:%s", (unsigned long long)st.st_dev, (unsigned long long)st.st_ino, t->name);
 	*ret = TAKE_PTR(t);
@@ -219,9 +219,9 @@ archive_lite_survey(struct archive_table *t, struct err *e)
 			str_addf(&sql, "%smax(typeof(%s) = '%s')", i + k > 0 ? ", " : "",
 			    t->columns[i].quoted, kinds[k]);
 	str_addf(&sql, " FROM %s", t->from);
-	r = archive_lite_prepare_sql(q, sql.s, &s, e);
+	r = sqlite_held_prepare(&q->file, sql.s, &s, e);
 	if (r >= 0)
-		r = archive_lite_step(q, s, e);
+		r = sqlite_held_step(&q->file, s, e);
 	for (size_t i = 0; r > 0 && i < t->ncolumns; i++) {
 		struct archive_column *c = &t->columns[i];
 		const char *plain = held(s, (int)(i * ARRAY_SIZE(kinds)), c->plain);
@@ -278,7 +278,7 @@ archive_lite_create(
 		str_addf(&sql, "%s%s", i > 0 ? ", " : "", column);
 	}
 	str_add(&sql, "))");
-	r = archive_lite_do(q, sql.s, e);
+	r = sqlite_held_do(&q->file, sql.s, e);
 	return r < 0 ? err_prefix(e, "cannot make %.150s", name) : 0;
 }
 
@@ -297,7 +297,7 @@ find_index(const struct archive_lite *q, const struct archive_table *t, struct a
 	if (r < 0)
 		return r;
 	sqlite3_bind_text(s, 2, w->column, -1, SQLITE_STATIC);
-	r = archive_lite_step(q, s, e);
+	r = sqlite_held_step(&q->file, s, e);
 	w->by_column = r > 0;
 	return r;
 }
@@ -344,7 +344,7 @@ archive_lite_prepare(const struct archive_table *t, struct archive_which *w, str
 		    "SELECT strftime('%Y-%m-%d %H:%M:%SZ', CAST(? AS INTEGER), 'unixepoch')",
 		    w->cutoff, &s, e);
 		if (r >= 0)
-			r = archive_lite_step(q, s, e);
+			r = sqlite_held_step(&q->file, s, e);
 		if (r > 0) {
 			free(w->cutoff);
 			w->cutoff = text(s, 0);
@@ -374,9 +374,9 @@ archive_lite_count(const struct archive_table *t, const struct archive_which *w,
 	for (size_t i = 0; i < t->nkey; i++)
 		str_addf(&sql, "%s%s IS NULL", i > 0 ? " OR " : "", t->columns[t->key[i]].quoted);
 	str_addf(&sql, ") FROM %s WHERE %s", t->from, w->old);
-	r = archive_lite_prepare_sql(q, sql.s, &s, e);
+	r = sqlite_held_prepare(&q->file, sql.s, &s, e);
 	if (r >= 0)
-		r = archive_lite_step(q, s, e);
+		r = sqlite_held_step(&q->file, s, e);
 	if (r <= 0)
 		return r;
 	ret->referenced = sqlite3_column_int64(s, 1);

@@ -1,14 +1,9 @@
-/*
- * SQLite: a transaction holds DDL too.  flock() on the file keeps other runners out: SQLite's own locks
- * are fcntl's, which it does not touch on local file systems, and the descriptor outlives SQLite's, since
- * closing any descriptor of a file drops all of a process's fcntl locks on it.
- */
+/* SQLite: a transaction holds DDL too.  flock() on the file keeps other runners out. */
 #include "base/clock.h"
 #include "base/str.h"
 #include "migrate/db_impl.h"
+#include "sqlite/held.h"
 
-#include <fcntl.h>
-#include <sqlite3.h>
 #include <stdio.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -19,9 +14,7 @@
 
 struct sqlite {
 	struct migrate_db db;
-	sqlite3 *handle;
-	char *path;
-	int fd; /* locked */
+	struct sqlite_held file; /* locked */
 };
 
 static struct sqlite *
@@ -35,10 +28,7 @@ on_free(struct migrate_db *db)
 {
 	struct sqlite *q = own(db);
 
-	sqlite3_close(q->handle);
-	if (q->fd >= 0)
-		close(q->fd);
-	free(q->path);
+	sqlite_held_done(&q->file);
 	free(q);
 }
 
@@ -50,48 +40,16 @@ version(const struct migrate_db *db)
 }
 
 static int
-fail(const struct sqlite *q, struct err *e)
-{
-	int code = sqlite3_errcode(q->handle);
-
-	return err_set(e, code == SQLITE_BUSY || code == SQLITE_LOCKED ? -EBUSY : -EIO, "%s",
-	    sqlite3_errmsg(q->handle));
-}
-
-static int
-prepare(struct sqlite *q, const char *sql, sqlite3_stmt **ret, struct err *e)
-{
-	return sqlite3_prepare_v2(q->handle, sql, -1, ret, NULL) == SQLITE_OK ? 0 : fail(q, e);
-}
-
-static int
-step(struct sqlite *q, sqlite3_stmt *s, struct err *e)
-{
-	int r = sqlite3_step(s);
-
-	return r == SQLITE_ROW ? 1 : r == SQLITE_DONE ? 0 : fail(q, e);
-}
-
-static void
-finalize(sqlite3_stmt **s)
-{
-	sqlite3_finalize(*s);
-}
-#define _cleanup_stmt_ _cleanup_(finalize)
-
-static int
 execute(struct migrate_db *db, const char *sql, struct err *e)
 {
-	struct sqlite *q = own(db);
-
-	return sqlite3_exec(q->handle, sql, NULL, NULL, NULL) == SQLITE_OK ? 0 : fail(q, e);
+	return sqlite_held_do(&own(db)->file, sql, e);
 }
 
 static enum migrate_where
 where(const struct migrate_db *db)
 {
-	return sqlite3_get_autocommit(((const struct sqlite *)db)->handle) ? WHERE_IDLE
-	                                                                   : WHERE_INSIDE;
+	return sqlite3_get_autocommit(((const struct sqlite *)db)->file.handle) ? WHERE_IDLE
+	                                                                        : WHERE_INSIDE;
 }
 
 /* ---- the tables ---- */
@@ -101,7 +59,7 @@ static int
 columns_of(struct sqlite *q, const char *name, char **ret, struct err *e)
 {
 	_cleanup_stmt_ sqlite3_stmt *s = NULL;
-	int r = prepare(q,
+	int r = sqlite_held_prepare(&q->file,
 	    "SELECT group_concat(c.name || ' ' || c.type, ', ') FROM main.sqlite_master AS m,"
 	    " pragma_table_info(m.name, 'main') AS c"
 	    " WHERE m.type = 'table' AND m.name = ? COLLATE NOCASE",
@@ -111,7 +69,7 @@ columns_of(struct sqlite *q, const char *name, char **ret, struct err *e)
 	if (r < 0)
 		return r;
 	sqlite3_bind_text(s, 1, name, -1, SQLITE_STATIC);
-	r = step(q, s, e);
+	r = sqlite_held_step(&q->file, s, e);
 	if (r < 0)
 		return r;
 	text = (const char *)sqlite3_column_text(s, 0);
@@ -140,7 +98,7 @@ find(struct migrate_db *db, struct err *e)
 	if (r >= 0)
 		r = columns_of(q, MIGRATE_OURS, &ours, e);
 	if (r < 0)
-		return err_prefix(e, "%.300s", q->path);
+		return err_prefix(e, "%.300s", q->file.path);
 	quoted = sqlite3_mprintf("\"%w\"", db->table);
 	free(db->theirs);
 	free(db->ours);
@@ -163,9 +121,9 @@ read_applied(
     struct sqlite *q, const char *sql, struct migrate_applied **v, size_t *n, struct err *e)
 {
 	_cleanup_stmt_ sqlite3_stmt *s = NULL;
-	int r = prepare(q, sql, &s, e);
+	int r = sqlite_held_prepare(&q->file, sql, &s, e);
 
-	while (r >= 0 && (r = step(q, s, e)) > 0) {
+	while (r >= 0 && (r = sqlite_held_step(&q->file, s, e)) > 0) {
 		*v = xreallocarray(*v, *n + 1, sizeof(**v));
 		(*v)[(*n)++] = (struct migrate_applied){
 			.version = cell(s, 0),
@@ -227,12 +185,12 @@ same_file(const struct sqlite *q, struct err *e)
 {
 	struct stat held, there;
 
-	if (fstat(q->fd, &held) < 0 || stat(q->path, &there) < 0)
-		return err_set(e, -errno, "%.300s: %s", q->path, strerror(errno));
+	if (fstat(q->file.fd, &held) < 0 || stat(q->file.path, &there) < 0)
+		return err_set(e, -errno, "%.300s: %s", q->file.path, strerror(errno));
 	if (held.st_ino == there.st_ino && held.st_dev == there.st_dev)
 		return 0;
 	return err_set(
-	    e, -ESTALE, "%.300s was replaced by another file meanwhile; try again", q->path);
+	    e, -ESTALE, "%.300s was replaced by another file meanwhile; try again", q->file.path);
 }
 
 static int
@@ -241,13 +199,14 @@ lock(struct migrate_db *db, int64_t wait_us, struct err *e)
 	struct sqlite *q = own(db);
 	int64_t until = clock_now_us() + wait_us;
 
-	while (flock(q->fd, LOCK_EX | LOCK_NB) < 0) {
+	while (flock(q->file.fd, LOCK_EX | LOCK_NB) < 0) {
 		if (errno != EWOULDBLOCK)
-			return err_set(
-			    e, -errno, "%.300s: cannot be locked: %s", q->path, strerror(errno));
+			return err_set(e, -errno, "%.300s: cannot be locked: %s", q->file.path,
+			    strerror(errno));
 		if (clock_now_us() >= until)
 			return err_set(e, -EBUSY,
-			    "somebody else migrates %.300s now (fuser %.300s)", q->path, q->path);
+			    "somebody else migrates %.300s now (fuser %.300s)", q->file.path,
+			    q->file.path);
 		nanosleep(&(struct timespec){ .tv_nsec = LOCK_STEP_US * 1000 }, NULL);
 	}
 	return same_file(q, e);
@@ -268,12 +227,12 @@ statement(struct migrate_db *db, const char *sql, size_t *ret_at, struct err *e)
 		const char *tail;
 
 		*ret_at = (size_t)(at - sql);
-		if (sqlite3_prepare_v2(q->handle, at, -1, &s, &tail) != SQLITE_OK) {
-			*ret_at += (size_t)MAX(sqlite3_error_offset(q->handle), 0);
-			return fail(q, e);
+		if (sqlite3_prepare_v2(q->file.handle, at, -1, &s, &tail) != SQLITE_OK) {
+			*ret_at += (size_t)MAX(sqlite3_error_offset(q->file.handle), 0);
+			return sqlite_held_fail(&q->file, e);
 		}
 		if (s)
-			while ((r = step(q, s, e)) > 0)
+			while ((r = sqlite_held_step(&q->file, s, e)) > 0)
 				;
 		at = tail;
 	}
@@ -283,7 +242,7 @@ statement(struct migrate_db *db, const char *sql, size_t *ret_at, struct err *e)
 static int
 settle(struct migrate_db *db, const struct migrate_run *run, struct err *e)
 {
-	sqlite3_busy_timeout(own(db)->handle,
+	sqlite3_busy_timeout(own(db)->file.handle,
 	    run->lock_timeout_us > 0 ? (int)MIN(run->lock_timeout_us / USEC_PER_MSEC, 3600000)
 	                             : BUSY_MS);
 	/* As SQLite has them, and dbmate's driver: what one file sets ends with it. */
@@ -305,12 +264,12 @@ static int
 check_keys(struct sqlite *q, const struct migrate_run *run, struct err *e)
 {
 	_cleanup_stmt_ sqlite3_stmt *s = NULL;
-	int r = prepare(
-	    q, "SELECT \"table\", rowid, parent FROM pragma_foreign_key_check LIMIT 1", &s, e);
+	int r = sqlite_held_prepare(&q->file,
+	    "SELECT \"table\", rowid, parent FROM pragma_foreign_key_check LIMIT 1", &s, e);
 
 	if (r < 0)
 		return r;
-	r = step(q, s, e);
+	r = sqlite_held_step(&q->file, s, e);
 	if (r > 0)
 		return err_set(e, -EINVAL,
 		    "%.200s: it would leave rows that name none: %.100s, rowid %lld, names no row "
@@ -372,17 +331,10 @@ migrate_db_open_sqlite(const char *path, bool create, const struct migrate_who *
     struct migrate_db **ret, struct err *e)
 {
 	struct sqlite *q = xcalloc(1, sizeof(*q));
-	int r = 0;
+	int r;
 
 	migrate_db_init(&q->db, &ops, who);
-	q->path = xstrdup(path);
-	q->fd = open(path, O_RDWR | O_CLOEXEC | O_NOCTTY | (create ? O_CREAT : 0), 0666);
-	if (q->fd < 0)
-		r = err_set(e, -errno, "%.300s: %s", path, strerror(errno));
-	else if (sqlite3_open_v2(path, &q->handle, SQLITE_OPEN_READWRITE, NULL) != SQLITE_OK)
-		r = fail(q, e);
-	else
-		sqlite3_busy_timeout(q->handle, BUSY_MS);
+	r = sqlite_held_open(&q->file, path, create, 0666, BUSY_MS, e);
 	if (r < 0) {
 		migrate_db_free(&q->db);
 		return r;

@@ -100,6 +100,19 @@ admin_target(const struct cli *cli, const char *arg, struct admin_target *ret)
 	return resolve(cli, arg, ret);
 }
 
+char *
+admin_words(const struct cli *cli, const char *arg, const struct admin_target *t)
+{
+	_cleanup_free_ char *config = cli->o.config ? shell_word(cli->o.config) : NULL;
+	_cleanup_free_ char *shown = !arg                      ? NULL
+	                             : streq(arg, t->db->name) ? xstrdup(arg)
+	                                                       : dsn_show(arg);
+	_cleanup_free_ char *word = shown ? shell_word(shown) : NULL;
+
+	return xasprintf("%s%s%s%s", config ? " -c " : "", config ? config : "", word ? " " : "",
+	    word ? word : "");
+}
+
 void
 admin_target_done(struct admin_target *t)
 {

@@ -14,4 +14,6 @@ struct admin_target {
 };
 /* arg: a configured name or a DSN; NULL: $DATABASE_URL.  0, or an exit code after having said why. */
 int admin_target(const struct cli *, const char *arg, struct admin_target *ret);
+/* How a command names it: " -c FILE NAME", " DSN" without its password, "" for $DATABASE_URL. */
+char *admin_words(const struct cli *, const char *arg, const struct admin_target *) _must_check_;
 void admin_target_done(struct admin_target *);

@@ -327,6 +327,18 @@ migrate_step_json(const struct migrate_step *s)
 
 /* ---- what is wrong ---- */
 
+char *
+migrate_command(const struct migrate_job *job, const char *action)
+{
+	const struct options *o = &job->cli->o;
+	_cleanup_free_ char *words = admin_words(job->cli, job->arg, &job->target);
+	_cleanup_free_ char *dir = o->dir ? shell_word(o->dir) : NULL;
+	_cleanup_free_ char *table = o->table ? shell_word(o->table) : NULL;
+
+	return xasprintf("dbhealth migrate %s%s%s%s%s%s", action, dir ? " --dir " : "",
+	    dir ? dir : "", table ? " --table " : "", table ? table : "", words);
+}
+
 static char *
 explain_unfinished(const struct migrate_job *job, const struct migrate_step *s)
 {
@@ -336,6 +348,7 @@ explain_unfinished(const struct migrate_job *job, const struct migrate_step *s)
 	size_t n = section && section->sql ? migrate_db_count(job->db, section) : 0;
 	const char *name = s->script ? s->script->file : s->version;
 	size_t through = (size_t)MAX(a->through, 0);
+	_cleanup_free_ char *command = migrate_command(job, "resolve");
 	_cleanup_str_ struct str text = { 0 };
 
 	str_addf(&text,
@@ -348,8 +361,7 @@ explain_unfinished(const struct migrate_job *job, const struct migrate_step *s)
 	else if (through < n)
 		str_addf(&text, "; that of line %d may be or may not",
 		    migrate_db_line(job->db, section, through));
-	str_addf(&text, ". Look, mend it, then say what it is: dbhealth migrate resolve %s %s",
-	    job->database, s->version);
+	str_addf(&text, ". Look, mend it, then say what it is: %s %s", command, s->version);
 	str_add(&text, " applied (all of it is there), pending (nothing of it is) or continue");
 	if (through < n)
 		str_addf(
@@ -361,6 +373,7 @@ char *
 migrate_explain(const struct migrate_job *job, const struct migrate_step *s)
 {
 	const struct migrate_applied *a = s->applied;
+	_cleanup_free_ char *command = migrate_command(job, "resolve");
 
 	switch (s->state) {
 	case MIGRATE_APPLIED:
@@ -375,15 +388,13 @@ migrate_explain(const struct migrate_job *job, const struct migrate_step *s)
 		return xasprintf(
 		    "%s is not the file that %s applied: it was changed since, or another tool "
 		    "applied it again. Bring that file back and put the change into a new one; if "
-		    "it changes nothing: dbhealth migrate resolve %s %s applied",
-		    s->script->file, a->who, job->database, s->version);
+		    "it changes nothing: %s %s applied",
+		    s->script->file, a->who, command, s->version);
 	case MIGRATE_MISSING:
 		return xasprintf(
 		    "%s is applied and has no file in %s. Bring the file back (another "
-		    "branch?); if it is gone for good: dbhealth migrate resolve %s %s "
-		    "pending",
-		    a->known && a->file ? a->file : s->version, job->dir, job->database,
-		    s->version);
+		    "branch?); if it is gone for good: %s %s pending",
+		    a->known && a->file ? a->file : s->version, job->dir, command, s->version);
 	case MIGRATE_UNFINISHED:
 		return explain_unfinished(job, s);
 	}

@@ -52,5 +52,7 @@ void migrate_say(const struct migrate_job *, const char *fmt, ...) _printf_(2, 3
 void migrate_note(struct migrate_job *, const char *fmt, ...) _printf_(2, 3);
 /* One migration for -o json, as docs/schema/migrate-status.json has it. */
 json_t *migrate_step_json(const struct migrate_step *) _must_check_;
+/* "dbhealth migrate ACTION" of this database and folder, as it was called; to be gone on with. */
+char *migrate_command(const struct migrate_job *, const char *action) _must_check_;
 /* What is wrong with a step and what to do, owned; NULL: nothing. */
 char *migrate_explain(const struct migrate_job *, const struct migrate_step *) _must_check_;

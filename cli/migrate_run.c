@@ -183,6 +183,7 @@ failed(struct migrate_job *job, const struct migrate_run *run, const struct err 
 	_cleanup_free_ char *file = xstrdup(run->script->file), *left = NULL;
 	json_t *o = json_pack("{s:s, s:s, s:o}", "version", run->script->version, "file", file,
 	    "reason", report_string(why->msg));
+	_cleanup_free_ char *command = migrate_command(job, "status");
 	struct err e = { 0 };
 	const char *current;
 
@@ -190,9 +191,8 @@ failed(struct migrate_job *job, const struct migrate_run *run, const struct err 
 	if (migrate_job_reopen(job, &e) < 0)
 		return migrate_end(job, EXIT_UNAVAILABLE,
 		    "%s: %s: %s. What became of it is not known: %s. When the database answers "
-		    "again: "
-		    "dbhealth migrate status %s.",
-		    job->cli->command->name, job->database, why->msg, e.msg, job->database);
+		    "again: %s.",
+		    job->cli->command->name, job->database, why->msg, e.msg, command);
 	left = what_is_left(job, run);
 	json_object_set_new(o, "left", report_string(left));
 	current = migrate_current(&job->plan);

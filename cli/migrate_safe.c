@@ -9,6 +9,7 @@
 #include "cli/backup.h"
 #include "migrate/touched.h"
 #include "pg/direct.h"
+#include "pg/plan.h"
 
 #include <stdio.h>
 #include <sys/stat.h>
@@ -55,13 +56,15 @@ static char *
 restore_command(const struct safe_means *m, const struct backup_place *p, const char *stamp)
 {
 	const struct cli *cli = m->cli;
+	_cleanup_free_ char *config = cli->o.config ? shell_word(cli->o.config) : NULL;
+	_cleanup_free_ char *root = shell_word(p->root), *name = shell_word(p->name);
 	_cleanup_free_ char *to = m->target->engine == ENGINE_SQLITE
 	                              ? xasprintf("sqlite:%s", m->target->path)
-	                              : xstrdup("postgresql:///NEWNAME");
+	                              : dsn_beside(m->target->dsn, "NEWNAME");
+	_cleanup_free_ char *to_word = shell_word(to);
 
 	return xasprintf("dbhealth backup restore%s%s --from %s --to %s %s %s",
-	    cli->o.config ? " -c " : "", cli->o.config ? cli->o.config : "", p->root, to, p->name,
-	    stamp);
+	    config ? " -c " : "", config ? config : "", root, to_word, name, stamp);
 }
 
 static int

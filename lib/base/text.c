@@ -206,3 +206,22 @@ text_columns(const char *s)
 	}
 	return columns;
 }
+
+char *
+shell_word(const char *s)
+{
+	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+	                            "-_./:@%+=,";
+	struct str out = { 0 };
+
+	if (*s && s[strspn(s, plain)] == '\0')
+		return xstrdup(s);
+	str_addc(&out, '\'');
+	for (; *s; s++)
+		if (*s == '\'')
+			str_add(&out, "'\\''");
+		else
+			str_addc(&out, *s);
+	str_addc(&out, '\'');
+	return str_take(&out);
+}

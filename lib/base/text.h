@@ -13,6 +13,8 @@ char *text_from_peer(const char *s, size_t len, size_t max_bytes) _must_check_;
 char *show_text(const char *) _must_check_;
 /* As show_text but newlines stay: for remedies and SQL that stand on lines of their own. */
 char *show_text_lines(const char *) _must_check_;
+/* A word of a command that people copy into a shell: quoted where it has to be. */
+char *shell_word(const char *) _must_check_;
 /* Cut to max_bytes on a character, with "..." when something was lost. */
 char *text_ellipsis(const char *, size_t max_bytes) _must_check_;
 /* Bytes of the well-formed UTF-8 character at s; 0: there is none. */

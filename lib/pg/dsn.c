@@ -207,13 +207,16 @@ dsn_split(const char *dsn, char **ret_endpoint, char **ret_dbname, struct err *e
 static void
 add_keyword(struct str *out, const char *keyword, const char *value)
 {
-	str_addf(out, "%s%s='", out->len > 0 ? " " : "", keyword);
+	bool quoted = !*value || strpbrk(value, " \t\n\r\f\v'\\");
+
+	str_addf(out, "%s%s=%s", out->len > 0 ? " " : "", keyword, quoted ? "'" : "");
 	for (; *value; value++) {
 		if (*value == '\\' || *value == '\'')
 			str_addc(out, '\\');
 		str_addc(out, *value);
 	}
-	str_addc(out, '\'');
+	if (quoted)
+		str_addc(out, '\'');
 }
 
 /* An empty password keeps that of the service or the environment away: libpq looks into the password
@@ -235,6 +238,24 @@ dsn_for_role(const char *dsn, const char *role, char **ret, struct err *e)
 	add_keyword(&out, "password", "");
 	*ret = str_take(&out);
 	return 0;
+}
+
+char *
+dsn_beside(const char *dsn, const char *dbname)
+{
+	_cleanup_secret_ char *text = dsn_for_libpq(dsn);
+	_cleanup_(conninfo_freep) PQconninfoOption *parsed = PQconninfoParse(text, NULL);
+	struct str out = { 0 };
+
+	for (PQconninfoOption *o = parsed; o && o->keyword; o++)
+		if (o->val && !streq(o->keyword, "dbname") && !strchr(o->dispchar, '*'))
+			add_keyword(&out, o->keyword, o->val);
+	if (out.len == 0) {
+		str_done(&out);
+		return xasprintf("postgresql:///%s", dbname);
+	}
+	add_keyword(&out, "dbname", dbname);
+	return str_take(&out);
 }
 
 /* SQLAlchemy: three slashes, then the path as it is; a fourth makes it absolute. */

@@ -42,6 +42,8 @@ int dsn_split(const char *dsn, char **ret_endpoint, char **ret_dbname, struct er
 /* The same DSN for another role, whose password is in the password file, if it has one: that of the
  * DSN is not its.  Holds secrets. */
 int dsn_for_role(const char *dsn, const char *role, char **ret, struct err *) _must_check_;
+/* Another database of the same server, without secrets: for commands that people run. */
+char *dsn_beside(const char *dsn, const char *dbname) _must_check_;
 /* sqlite:PATH, sqlite:///relative, sqlite:////absolute, bare path: the path, owned. */
 int dsn_sqlite_path(const char *dsn, char **ret, struct err *);
 /* For people: password and other secrets as ***; owned. */

@@ -5,6 +5,7 @@ import pathlib
 import pty
 import re
 import select
+import shlex
 import shutil
 import subprocess
 import time
@@ -139,6 +140,23 @@ def test_continue_of_what_was_never_begun_says_how_to_run_it(db):
     assert "was not cut off" in joined(db.run("resolve", VERSIONS[0], "continue"))
     db.write({"20260101120000_late.sql": "-- migrate:up\nCREATE TABLE late (a int);\n-- migrate:down\n"})
     assert "--out-of-order" in joined(db.run("resolve", "20260101120000", "continue"))
+
+
+@pytest.mark.parametrize("named", ["argument", "environment", "configuration"])
+def test_the_command_that_it_tells_can_be_run(db, named):
+    """With the database, the folder and the table as they were named, whatever is in their names."""
+    db.dir = db.dir.rename(db.dir.parent / "some where")
+    db.write({"20990101000000_half.sql": "-- migrate:up transaction:false\nCREATE TABLE half (a integer PRIMARY KEY);\n"
+                                         "INSERT INTO nowhere VALUES (1);\n-- migrate:down\nDROP TABLE half;\n"})
+    conf = db.folder.path / "a conf"
+    conf.write_text(f"[database app]\ndsn = {db.dsn}\nadmin_dsn = {db.dsn}\n")
+    words, env = {"argument": ([db.dsn], None), "environment": ([], {"DATABASE_URL": db.dsn}),
+                  "configuration": (["-c", conf, "app"], None)}[named]
+    failed = Cli(db.folder, "migrate", "upgrade", "--dir", db.dir, "--table", "applied", *words, env=env)
+    assert failed.status == 1, failed
+    told = " ".join(failed.err.split()).split("what it is: ")[1].split(" applied (")[0]
+    done = Cli(db.folder, *shlex.split(told)[1:], "applied", env=env)
+    assert done.status == 0 and "is applied, as its file is" in done.out, (told, done)
 
 
 def test_what_its_own_transaction_took_back_is_not_counted(db):
@@ -510,12 +528,11 @@ def test_safe_is_a_proved_backup_first_and_the_way_back_is_told(db, folder):
     failed = run("upgrade", "-o", "json", env={"DB_BACKUP_ON_MIGRATE": "true"})
     assert failed.status == 1 and failed.json["restore"] in failed.json["message"], failed
     assert db.sql("SELECT v FROM t") == [("y",)] and "unfinished" in db.states().values()
-    words = failed.json["restore"].split()
+    words = shlex.split(failed.json["restore"])
     assert words[:3] == ["dbhealth", "backup", "restore"]
     if db.engine == "postgresql":
         db.cluster.sql('DROP DATABASE IF EXISTS brought_back')
-        to = db.cluster.dsn("brought_back", user="postgres")
-        back = Cli(folder, *[to if w == "postgresql:///NEWNAME" else w for w in words[1:]], "--yes")
+        back = Cli(folder, *[w.replace("NEWNAME", "brought_back") for w in words[1:]], "--yes")
         assert back.status == 0 and db.cluster.sql("SELECT v FROM t", dbname="brought_back") == [("x",)], back
         db.cluster.sql('DROP DATABASE brought_back')
     else:

@@ -108,6 +108,26 @@ test_show_text_every_byte(void **state)
 }
 
 static void
+test_shell_word(void **state)
+{
+	static const char *const cases[][2] = {
+		{ "/srv/a-b_c.db", "/srv/a-b_c.db" },
+		{ "", "''" },
+		{ "a b", "'a b'" },
+		{ "a&b", "'a&b'" },
+		{ "it's", "'it'\\''s'" },
+		{ "$HOME", "'$HOME'" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		_cleanup_free_ char *word = shell_word(cases[i][0]);
+
+		assert_string_equal(word, cases[i][1]);
+	}
+}
+
+static void
 test_ellipsis_and_columns(void **state)
 {
 	static const struct {
@@ -417,6 +437,7 @@ main(void)
 		cmocka_unit_test(test_text_from_peer),
 		cmocka_unit_test(test_show_text),
 		cmocka_unit_test(test_show_text_every_byte),
+		cmocka_unit_test(test_shell_word),
 		cmocka_unit_test(test_ellipsis_and_columns),
 		cmocka_unit_test(test_duration_parse),
 		cmocka_unit_test(test_size_parse),

@@ -147,6 +147,27 @@ run_shown(void **state)
 }
 
 static void
+run_beside(void **state)
+{
+	static const struct {
+		const char *dsn, *beside;
+	} cases[] = {
+		{ "postgresql:///d", "postgresql:///n" },
+		{ "postgresql://u:geheim@h:5433/d", "user=u host=h port=5433 dbname=n" },
+		{ "postgresql+asyncpg://h/d?sslmode=require", "host=h sslmode=require dbname=n" },
+		{ "host='/a b' password=geheim dbname=d", "host='/a b' dbname=n" },
+		{ "no DSN", "postgresql:///n" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		_cleanup_free_ char *beside = dsn_beside(cases[i].dsn, "n");
+
+		assert_string_equal(beside, cases[i].beside);
+	}
+}
+
+static void
 run_syntax(void **state)
 {
 	static const struct {
@@ -456,6 +477,7 @@ main(void)
 		cmocka_unit_test(run_kinds),
 		cmocka_unit_test(run_sqlite_paths),
 		cmocka_unit_test(run_shown),
+		cmocka_unit_test(run_beside),
 		cmocka_unit_test(run_syntax),
 		cmocka_unit_test(run_plan),
 		cmocka_unit_test(run_hosts),

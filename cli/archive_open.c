@@ -296,6 +296,7 @@ archive_job_open(struct archive_job *j, bool look)
 	if (r < 0 && look) {
 		_cleanup_free_ char *why = xasprintf("%s.", e.msg);
 
+		text_one_stop(why);
 		strv_add(&j->refused, why);
 		return 0;
 	}

@@ -119,10 +119,10 @@ int
 archive_fail(const struct archive_job *j, int code, const struct err *e, const char *what)
 {
 	_cleanup_free_ char *why = show_text(e->msg), *message = NULL;
-	const char *stop = why[0] && why[strlen(why) - 1] == '.' ? "" : ".";
 
-	message = xasprintf("archive %s: %s%s%s%s", j->archive->name, what ? what : "",
-	    what ? ": " : "", why, stop);
+	message = xasprintf(
+	    "archive %s: %s%s%s.", j->archive->name, what ? what : "", what ? ": " : "", why);
+	text_one_stop(message);
 	if (j->cli->o.output == OUTPUT_JSON) {
 		print(j, head(j, false, message));
 		return code;

@@ -9,6 +9,7 @@
 #include "pg/plan.h"
 #include "report/layout.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
 
@@ -97,6 +98,39 @@ backup_place_done(struct backup_place *p)
 	*p = (struct backup_place){ 0 };
 }
 
+/* A folder of the configuration may not be there yet; one that a person names has to be. */
+char *
+backup_from_fault(const struct cli *cli, int *ret_code)
+{
+	const char *from = cli->o.from;
+	_cleanup_close_ int fd = from ? open(from, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+	int error = errno;
+
+	if (!from || fd >= 0)
+		return NULL;
+	*ret_code = error == EACCES ? EXIT_PERMISSION : EXIT_USAGE;
+	if (error == ENOENT)
+		return xasprintf("%s: --from %s: there is no such folder. Name the one in which "
+		                 "each database has a folder of its own.",
+		    cli->command->name, from);
+	if (error == ENOTDIR)
+		return xasprintf(
+		    "%s: --from %s: it is a file, not a folder.", cli->command->name, from);
+	return xasprintf("%s: --from %s: %s.", cli->command->name, from, strerror(error));
+}
+
+int
+backup_from_check(const struct cli *cli)
+{
+	int code = 0;
+	_cleanup_free_ char *raw = backup_from_fault(cli, &code), *clean = NULL;
+
+	if (!raw)
+		return 0;
+	clean = text_from_peer(raw, strlen(raw), TEXT_MAX_BYTES);
+	return backup_answer(cli, NULL, false, clean, code);
+}
+
 /* ---- told ---- */
 
 char *
@@ -117,13 +151,15 @@ backup_age(int64_t at_sec)
 int
 backup_answer(const struct cli *cli, json_t *o, bool ok, const char *message, int code)
 {
-	_cleanup_free_ char *shown = show_text(message);
+	_cleanup_free_ char *said = xstrdup(message), *shown = NULL;
 	_cleanup_str_ struct str line = { 0 };
 
+	text_one_stop(said);
+	shown = show_text(said);
 	if (cli->o.output == OUTPUT_JSON) {
 		o = o ? o : json_object();
 		json_object_set_new(o, "ok", json_boolean(ok));
-		json_object_set_new(o, "message", json_string(message));
+		json_object_set_new(o, "message", json_string(said));
 		cli_print_json(cli, o);
 	} else if (ok) {
 		layout_message(&line, "", 4, shown);

@@ -15,6 +15,10 @@ struct backup_place {
 int backup_place_of(
     const struct cli *, const char *arg, bool with_target, struct backup_place *ret);
 void backup_place_done(struct backup_place *);
+/* Why the folder that --from names cannot be looked at, owned, with an exit code; NULL: it can. */
+char *backup_from_fault(const struct cli *, int *ret_code) _must_check_;
+/* The same said as the answer of `dbhealth backup`: 0 or the exit code. */
+int backup_from_check(const struct cli *);
 /* "4 GB" */
 char *backup_size(int64_t bytes) _must_check_;
 char *backup_age(int64_t at_sec) _must_check_; /* "2 h ago" */

@@ -134,8 +134,10 @@ run_list(struct cli *cli)
 	json_t *o = json_object(), *backups = json_array(), *unfinished = json_array();
 	const char *name = cli->nargs > 0 ? cli->args[0] : NULL;
 	struct err e = { 0 };
-	int r = name ? backup_place_of(cli, name, false, &place) : 0;
+	int r = backup_from_check(cli);
 
+	if (r == 0 && name)
+		r = backup_place_of(cli, name, false, &place);
 	if (r == 0 && name)
 		r = list_one(place.root, place.name, &out, backups, unfinished, &e);
 	else if (r == 0)
@@ -235,8 +237,10 @@ run_prune(struct cli *cli)
 	struct err e = { 0 };
 	struct keep keep;
 	json_t *o;
-	int r = backup_place_of(cli, cli->args[0], false, &place);
+	int r = backup_from_check(cli);
 
+	if (r == 0)
+		r = backup_place_of(cli, cli->args[0], false, &place);
 	if (r == 0)
 		r = wanted_keep(cli, &place, &keep);
 	if (r == 0)

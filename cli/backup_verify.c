@@ -21,9 +21,11 @@ static int
 place_for_verify(const struct cli *cli, struct backup_place *place)
 {
 	bool quick = cli->o.checksums, own = !quick && !cli->o.scratch;
-	int r = backup_place_of(cli, cli->args[0], false, place);
+	int r = backup_from_check(cli);
 	struct admin_target t;
 
+	if (r == 0)
+		r = backup_place_of(cli, cli->args[0], false, place);
 	if (r != 0)
 		return r;
 	if (!own || place->target.conf || !conf_find(place->conf, cli->args[0]))
@@ -145,7 +147,9 @@ run_restore(struct cli *cli)
 		return cli_refuse(cli, EXIT_USAGE,
 		    "backup restore: where to? Write --to postgresql:///NEWNAME or --to "
 		    "sqlite:FILE.");
-	r = backup_place_of(cli, cli->args[0], false, &place);
+	r = backup_from_check(cli);
+	if (r == 0)
+		r = backup_place_of(cli, cli->args[0], false, &place);
 	if (r == 0)
 		r = target_of(cli, &target, &to);
 	if (r != 0)

@@ -49,6 +49,7 @@ count(struct archive_job *j)
 	    archive_db_count(j->source, &j->which, &j->count, &e) < 0) {
 		_cleanup_free_ char *why = xasprintf("%s.", e.msg);
 
+		text_one_stop(why);
 		strv_add(&j->refused, why);
 	}
 	if (j->count.cost)

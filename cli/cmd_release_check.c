@@ -206,11 +206,17 @@ static int
 run(struct cli *cli)
 {
 	struct release r = { .cli = cli, .arg = cli->nargs > 0 ? cli->args[0] : NULL };
-	int code;
+	_cleanup_free_ char *fault = NULL, *shown = NULL;
+	int code = EXIT_USAGE;
 
 	log_init(LOG_LEVEL_ERROR, NULL, NULL);
 	if (cli->o.output == OUTPUT_NAGIOS)
 		return cli_fail(cli, EXIT_USAGE, "release-check: text, json or markdown.");
+	fault = backup_from_fault(cli, &code);
+	if (fault) {
+		shown = show_text(fault);
+		return cli_refuse(cli, code, "%s", shown);
+	}
 	code = admin_target(cli, r.arg, &r.target);
 	if (code == 0) {
 		r.database = r.target.db->name;

@@ -1,6 +1,7 @@
 /* dbhealth: reads the command line, runs one command, exits with what it found. */
 #include "base/clock.h"
 #include "base/str.h"
+#include "base/text.h"
 #include "cli/cli.h"
 #include "cli/options.h"
 #include "host/host.h"
@@ -50,8 +51,10 @@ const struct command_group command_groups[] = {
 };
 
 static int
-fail(const struct cli *cli, int code, bool wrap, const char *message)
+fail(const struct cli *cli, int code, bool wrap, char *message)
 {
+	/* What others said is in it, with marks of theirs. */
+	text_one_stop(message);
 	if (cli->o.output == OUTPUT_NAGIOS) {
 		_cleanup_free_ char *line = report_nagios_failure(message);
 

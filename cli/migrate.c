@@ -35,6 +35,7 @@ migrate_end(struct migrate_job *job, int code, const char *fmt, ...)
 	va_start(ap, fmt);
 	raw = vformat(fmt, ap);
 	va_end(ap);
+	text_one_stop(raw);
 	text = show_text(raw);
 	if (job->cli->o.output == OUTPUT_JSON) {
 		json_object_set_new(job->out, "ok", json_boolean(code == EXIT_OK));

@@ -142,27 +142,17 @@ run_downgrade(struct cli *cli)
 
 /* ---- resolve ---- */
 
-/* " DB" as a person types it; "" where $DATABASE_URL says it.  A DSN may hold a password. */
-static char *
-typed_database(const struct migrate_job *job)
-{
-	if (!job->arg)
-		return xstrdup("");
-	return xasprintf(" %s", job->target.engine == ENGINE_SQLITE ? job->arg : job->database);
-}
-
 static int
 never_begun(struct migrate_job *job, const struct migrate_step *s)
 {
-	_cleanup_free_ char *database = typed_database(job);
-	const char *dir = job->cli->o.dir;
 	bool late = s->state == MIGRATE_OUT_OF_ORDER;
+	_cleanup_free_ char *command =
+	    migrate_command(job, late ? "upgrade --out-of-order" : "upgrade");
 
 	return migrate_end(job, EXIT_WARNING,
 	    "migrate resolve: %s: %s is pending: it was never begun%s, so there is nothing to "
-	    "continue. Nothing was changed. Run it: dbhealth migrate upgrade%s%s%s%s %s.",
-	    job->database, s->version, late ? ", and is older than what is applied" : "",
-	    late ? " --out-of-order" : "", dir ? " --dir " : "", dir ? dir : "", database,
+	    "continue. Nothing was changed. Run it: %s %s.",
+	    job->database, s->version, late ? ", and is older than what is applied" : "", command,
 	    s->version);
 }
 

@@ -225,3 +225,32 @@ shell_word(const char *s)
 	str_addc(&out, '\'');
 	return str_take(&out);
 }
+
+/* Of the text before the stop at s[i].  "..", "a/.." are folders, "..." is no end. */
+static bool
+has_its_mark(const char *s, size_t i)
+{
+	if (i == 0)
+		return false;
+	if (s[i - 1] == '?' || s[i - 1] == '!')
+		return true;
+	if (s[i - 1] != '.' || i == 1)
+		return false;
+	if (s[i - 2] == '.')
+		return i >= 3 && s[i - 3] == '.';
+	return !strchr(" /\n", s[i - 2]);
+}
+
+void
+text_one_stop(char *s)
+{
+	size_t to = 0;
+
+	for (size_t i = 0; s[i]; i++) {
+		bool ends = s[i] == '.' && (s[i + 1] == '\0' || strchr(" \n", s[i + 1]));
+
+		if (!ends || !has_its_mark(s, i))
+			s[to++] = s[i];
+	}
+	s[to] = '\0';
+}

@@ -21,3 +21,5 @@ char *text_ellipsis(const char *, size_t max_bytes) _must_check_;
 size_t text_character(const char *s, size_t len);
 /* Columns that a terminal gives a UTF-8 string (wcwidth-like, locale-independent). */
 size_t text_columns(const char *);
+/* In place: a full stop behind a sentence that had its mark already, as "Is it running?.", goes. */
+void text_one_stop(char *);

@@ -299,3 +299,24 @@ def test_stopped_by_a_person_nothing_is_left(server, folder):
     assert [p.name for p in (folder.path / "b/stopped").iterdir()] == [".lock"]
     wait_until(lambda: not server.one("SELECT count(*) FROM pg_stat_activity WHERE datname = 'stopped'"), 30,
                "its sessions are gone")
+
+
+def test_a_folder_that_is_not_there_is_no_empty_one(cli, folder):
+    file = folder.path / "a-file"
+    file.write_text("")
+    nowhere = folder.path / "nowhere"
+    actions = [("list",), ("list", "app"), ("verify", "app"), ("prune", "app", "--keep", "1d"),
+               ("restore", "app", "--to", f"sqlite:{folder.path}/back.db")]
+    for action, *more in actions:
+        done = cli("backup", action, "--from", nowhere, *more)
+        assert done.status == 64 and done.out == "", done
+        assert f"backup {action}: --from {nowhere}: there is no such folder." in " ".join(done.err.split()), done
+        done = cli("backup", action, "--from", file, *more)
+        assert done.status == 64 and "is a file, not a folder" in " ".join(done.err.split()), done
+    answer = cli("backup", "list", "--from", nowhere, "-o", "json")
+    jsonschema.validate(answer.json, SCHEMA)
+    assert answer.status == 64 and answer.json["ok"] is False and str(nowhere) in answer.json["message"], answer
+    release = cli("release-check", "--from", nowhere, f"sqlite:{folder.path}/app.db")
+    assert release.status == 64 and "there is no such folder" in " ".join(release.err.split()) and release.out == "", release
+    empty = cli("backup", "list", "--from", folder.sub("empty"))
+    assert (empty.status, empty.out) == (0, "No backups.\n"), empty

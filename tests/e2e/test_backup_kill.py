@@ -51,6 +51,8 @@ class Here:
         return made.json
 
     def listed(self):
+        if not os.path.exists(self.root):  # killed before it was made
+            return {"backups": [], "unfinished": []}
         answer = self.cli("list", "--from", self.root, self.name)
         assert answer.status == 0, answer
         return answer.json

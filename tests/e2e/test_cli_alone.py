@@ -290,3 +290,11 @@ def test_an_id_is_looked_at_though_off_by_default_and_a_glob_is_not(cli, cluster
     assert found("--check", "fk-undeclare*") == []
     assert found("--check", "fk-undeclare*", "--enable", "fk-undeclared") == here
     assert "fk-undeclared" not in {check for check, _ in found()}
+
+
+def test_what_others_ask_ends_with_one_mark(cli, folder):
+    """libpq's hint is a question."""
+    for args in (["migrate", "status", "--dir", folder.sub("migrations")], ["diff"], ["backup", "create", "--to", folder.path]):
+        done = cli(*args, "postgresql://nobody@127.0.0.1:1/orders", *(["sqlite::memory:"] if args == ["diff"] else []))
+        said = " ".join(done.err.split())
+        assert done.status != 0 and "connections?" in said and "?." not in said and ".." not in said, done

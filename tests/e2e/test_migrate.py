@@ -130,13 +130,8 @@ def test_continue_of_what_was_never_begun_says_how_to_run_it(db):
     said = fits(refused)
     assert refused.status == 1 and f"{VERSIONS[1]} is pending" in said and "never begun" in said, refused
     assert "cut off" not in said and db.recorded() == VERSIONS[:1]
-    named = db.dsn if db.engine == "sqlite" else db.name
     command = next(line.strip() for line in refused.err.splitlines() if "migrate upgrade" in line)
-    assert command == f"dbhealth migrate upgrade --dir {db.dir} {named} {VERSIONS[1]}."
-    if db.engine == "sqlite":
-        assert Cli(db.folder, *command.removesuffix(".").split()[1:]).status == 0 and db.recorded() == VERSIONS[:2]
-    else:
-        assert db.run("upgrade").status == 0
+    assert Cli(db.folder, *shlex.split(command.removesuffix("."))[1:]).status == 0 and db.recorded() == VERSIONS[:2], command
     assert "was not cut off" in joined(db.run("resolve", VERSIONS[0], "continue"))
     db.write({"20260101120000_late.sql": "-- migrate:up\nCREATE TABLE late (a int);\n-- migrate:down\n"})
     assert "--out-of-order" in joined(db.run("resolve", "20260101120000", "continue"))

@@ -90,6 +90,35 @@ test_show_text(void **state)
 }
 
 static void
+test_one_stop(void **state)
+{
+	static const char *const t[][2] = {
+		{ "it is so.", "it is so." },
+		{ "accepting TCP/IP connections?.", "accepting TCP/IP connections?" },
+		{ "connections?. Nothing was changed.", "connections? Nothing was changed." },
+		{ "gone!.", "gone!" },
+		{ "it is so..", "it is so." },
+		{ "it is so.. Go", "it is so. Go" },
+		{ "and more...", "and more..." },
+		{ "and more....", "and more..." },
+		{ "dbhealth migrate --dir .. now", "dbhealth migrate --dir .. now" },
+		{ "in ../..", "in ../.." },
+		{ "a?.b", "a?.b" },
+		{ "..", ".." },
+		{ ".", "." },
+		{ "", "" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(t); i++) {
+		_cleanup_free_ char *s = xstrdup(t[i][0]);
+
+		text_one_stop(s);
+		assert_string_equal(s, t[i][1]);
+	}
+}
+
+static void
 test_show_text_every_byte(void **state)
 {
 	(void)state;
@@ -438,6 +467,7 @@ main(void)
 		cmocka_unit_test(test_show_text),
 		cmocka_unit_test(test_show_text_every_byte),
 		cmocka_unit_test(test_shell_word),
+		cmocka_unit_test(test_one_stop),
 		cmocka_unit_test(test_ellipsis_and_columns),
 		cmocka_unit_test(test_duration_parse),
 		cmocka_unit_test(test_size_parse),

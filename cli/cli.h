@@ -168,7 +168,6 @@ struct command_group {
 	const char *name, *summary;
 	const char *help; /* paragraphs, or NULL */
 };
-extern const struct command_group command_groups[]; /* ended by a NULL name */
 extern const struct command command_status, command_findings, command_explain, command_checks,
     command_run, command_check, command_checklist, command_ack, command_init, command_baseline,
     command_diff, command_stats, command_optimize, command_events, command_history, command_silence,

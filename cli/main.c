@@ -25,31 +25,6 @@
 const struct worker_role *const worker_roles[] = { &resolve_role, &sqlite_role, &host_role,
 	&migration_role, &fleet_role, &sqlite_write_role, NULL };
 
-const struct command *const commands[] = { &command_status, &command_findings, &command_explain,
-	&command_checks, &command_run, &command_check, &command_checklist, &command_ack,
-	&command_init, &command_silence, &command_silences, &command_unsilence, &command_accept,
-	&command_accepts, &command_unaccept, &command_baseline, &command_diff, &command_sync,
-	&command_schema, &command_release_check, &command_stats, &command_optimize, &command_events,
-	&command_history, &command_top, &command_archive, &command_jobs, &command_migrate_revision,
-	&command_migrate_status, &command_migrate_history, &command_migrate_upgrade,
-	&command_migrate_downgrade, &command_migrate_verify, &command_migrate_resolve,
-	&command_backup_create, &command_backup_list, &command_backup_verify,
-	&command_backup_restore, &command_backup_prune, &command_migrate_lint,
-	&command_migrate_wrap, NULL };
-
-const struct command_group command_groups[] = {
-	{ "migrate", "schema migrations: files of SQL in dbmate's format",
-	    "Files are VERSION_name.sql with -- migrate:up and -- migrate:down, in --dir, the\n"
-	    "section's migrations_dir, $DBMATE_MIGRATIONS_DIR or ./db/migrations. What is\n"
-	    "applied is kept in dbmate's table, with when, how long, by whom and a checksum\n"
-	    "in dbhealth_migrations beside it." },
-	{ "backup", "backups: make, list, verify, restore, prune",
-	    "A backup is a folder, ROOT/DATABASE/STAMP, with a manifest of all that is in it;\n"
-	    "ROOT is \"to\" of the [backup] section, else backups in state_dir. The daemon\n"
-	    "makes them too, as schedule = says." },
-	{ NULL },
-};
-
 static int
 fail(const struct cli *cli, int code, bool wrap, char *message)
 {

@@ -5,6 +5,7 @@
 #include "cli/diff.h"
 #include "base/str.h"
 #include "base/text.h"
+#include "base/words.h"
 #include "cli/diff_plan.h"
 #include "report/report.h"
 #include <ctype.h>
@@ -189,12 +190,45 @@ look_for_tree(const char *part, const char *value, void *arg)
 	t->differs = t->differs || !other || only_tree_differs(value, other);
 }
 
+/*
+ * Tables of ours in a database that we migrate or archive from and to: an account of what was done there,
+ * no part of its schema.
+ */
+static bool
+is_own(const char *object)
+{
+	static const char *const names[] = { "dbhealth_migrations", "dbhealth_archived",
+		"dbhealth_archives" };
+	const char *name;
+
+	if (!str_starts(object, "table "))
+		return false;
+	name = strrchr(object, '.');
+	name = name ? name + 1 : object + strlen("table ");
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		if (streq(name, names[i]))
+			return true;
+	return false;
+}
+
+static size_t
+count_objects(const struct shape *s)
+{
+	const char *object;
+	size_t n = 0;
+
+	for (size_t iter = 0; shape_next(s, &iter, &object);)
+		n += !is_own(object);
+	return n;
+}
+
 static void
 note_object(const struct shape_difference *d, void *arg)
 {
 	json_t *seen = arg;
 
-	json_object_set_new(seen, d->object, json_true());
+	if (!is_own(d->object))
+		json_object_set_new(seen, d->object, json_true());
 }
 
 char *
@@ -210,7 +244,7 @@ diff_wanted(const struct diff *d, size_t from, size_t max)
 	for (size_t iter = 0; shape_next(d->a.now, &iter, &object);) {
 		struct tilde t = { d, object, false };
 
-		if (shape_has(d->b.now, object))
+		if (shape_has(d->b.now, object) && !is_own(object))
 			shape_parts(d->a.now, object, look_for_tree, &t);
 		if (t.differs)
 			json_object_set_new(seen, object, json_true());
@@ -328,6 +362,8 @@ add_item(const struct shape_difference *x, void *arg)
 	struct diff *d = arg;
 	struct diff_item *i;
 
+	if (is_own(x->object))
+		return;
 	if (x->part && streq(x->part, "definition") && str_starts(x->object, "table ") &&
 	    same_table_text(d, x->object))
 		return;
@@ -393,7 +429,7 @@ diff_make(struct diff *d)
 	for (size_t iter = 0; shape_next(d->a.now, &iter, &object);) {
 		struct trees t = { d, object };
 
-		if (shape_has(d->b.now, object))
+		if (shape_has(d->b.now, object) && !is_own(object))
 			shape_parts(d->a.now, object, add_tree, &t);
 	}
 	note_locked(d, &d->a);
@@ -431,8 +467,8 @@ diff_text(const struct diff *d)
 	const char *last = "";
 
 	if (d->n == 0)
-		str_addf(&out, "%s and %s have the same schema: %zu objects\n", d->a.name,
-		    d->b.name, shape_count(d->a.now));
+		str_addf(&out, "%s and %s have the same schema: %zu object%s\n", d->a.name,
+		    d->b.name, count_objects(d->a.now), words_s(count_objects(d->a.now)));
 	else
 		str_addf(&out, "%s and %s differ: %zu difference%s\n", d->a.name, d->b.name, d->n,
 		    d->n == 1 ? "" : "s");

@@ -225,21 +225,12 @@ place_all(const struct sync *s, struct changes *c)
 	}
 }
 
-/* Each database keeps its own account of what was run on it. */
+/* Each database keeps its own account of what was run on it; ours is no difference at all. */
 static bool
 is_account(const struct diff_item *i)
 {
-	static const char *const names[] = { "schema_migrations", "dbhealth_migrations" };
-
-	for (size_t n = 0; n < ARRAY_SIZE(names); n++) {
-		_cleanup_free_ char *dotted = xasprintf(".%s", names[n]),
-		                    *plain = xasprintf("table %s", names[n]);
-
-		if (str_starts(i->object, "table ") &&
-		    (str_ends(i->object, dotted) || streq(i->object, plain)))
-			return true;
-	}
-	return false;
+	return str_starts(i->object, "table ") && (str_ends(i->object, ".schema_migrations") ||
+	                                              streq(i->object, "table schema_migrations"));
 }
 
 static void

@@ -97,6 +97,12 @@ severity_parse(const char *s, enum severity *ret)
 	return 0;
 }
 
+const char *
+words_s(size_t n)
+{
+	return n == 1 ? "" : "s";
+}
+
 enum status
 status_worse(enum status a, enum status b)
 {

@@ -51,5 +51,7 @@ int engine_parse(const char *, enum engine *ret); /* 0 or -EINVAL, as the next t
 int probe_parse(const char *, enum probe *ret);
 int severity_parse(const char *, enum severity *ret);  /* info warning critical */
 enum routine_item routine_item_find(const char *name); /* ROUTINE_MANUAL: none of them */
+/* The ending of a plural: "" of one, else "s". */
+const char *words_s(size_t n);
 /* The worse of two: critical, warning, unknown, ok. */
 enum status status_worse(enum status, enum status);

@@ -192,6 +192,30 @@ def test_sqlite_with_sqlite(cli, sqlite):
     assert "DROP" not in ddl.out
 
 
+OWN = "".join(f"CREATE TABLE {name}(a INTEGER PRIMARY KEY, b TEXT);" for name in
+              ("dbhealth_migrations", "dbhealth_archived", "dbhealth_archives"))
+
+
+def test_our_own_tables_are_no_schema(cluster, cli, sqlite):
+    a, b = sqlite("a"), sqlite("b")
+    a.sql("CREATE TABLE t(a INTEGER PRIMARY KEY);" + OWN)
+    b.sql("CREATE TABLE t(a INTEGER PRIMARY KEY)")
+    server = cluster("own")
+    for name in ("own_a", "own_b"):
+        server.createdb(name)
+        server.sql("CREATE TABLE t(a int PRIMARY KEY)", dbname=name)
+    server.sql(OWN, dbname="own_a")
+    # PostgreSQL counts the schema public and plpgsql, too
+    for first, second, n in ((a.dsn, b.dsn, "1 object"), (dsn(server, "own_a"), dsn(server, "own_b"), "3 objects")):
+        for args in ((first, second), (second, first)):
+            done = cli("diff", *args)
+            assert done.status == 0 and f"have the same schema: {n}\n" in done.out, done
+            synced = cli("sync", *args)
+            assert synced.status == 0 and "dbhealth_arch" not in synced.out + synced.err, synced
+    b.sql("CREATE TABLE dbhealth_of_theirs(a INTEGER PRIMARY KEY)")
+    assert "table dbhealth_of_theirs: only in b" in cli("diff", a.dsn, b.dsn).out
+
+
 def other_servers():
     """The oldest and the newest that tests/matrix/servers.sh has made; none where it was not run."""
     made = sorted(pathlib.Path(os.environ.get("MATRIX") or TOP / "build/matrix").glob("*/made"), key=lambda p: int(p.parent.name))

@@ -29,10 +29,37 @@ text_of(const json_t *o, const char *key)
 
 /* ---- the probes ---- */
 
+/* Those that one thing keeps from an answer (no right, no server) are one line. */
+static void
+tell_unknown(struct release_step *s, const json_t *unknown)
+{
+	const json_t *u, *other;
+	size_t i, k, told = 0;
+
+	json_array_foreach (unknown, i, u) {
+		const char *reason = text_of(u, "reason");
+		size_t same = 0;
+		bool first = true;
+
+		json_array_foreach (unknown, k, other)
+			if (streq(text_of(other, "reason"), reason)) {
+				first &= k >= i;
+				same++;
+			}
+		if (!first || ++told > FINDINGS_SHOWN)
+			continue;
+		if (same > 1)
+			release_line(s, "unknown %s and %zu more: %s", text_of(u, "check"),
+			    same - 1, reason);
+		else
+			release_line(s, "unknown %s: %s", text_of(u, "check"), reason);
+	}
+}
+
 static void
 judge_findings(struct release_step *s, const json_t *answer)
 {
-	const json_t *list = json_object_get(answer, "findings"), *f, *u;
+	const json_t *list = json_object_get(answer, "findings"), *f;
 	size_t i, critical = 0, warning = 0, info = 0,
 	          unknown = json_array_size(json_object_get(answer, "unknown"));
 
@@ -46,10 +73,7 @@ judge_findings(struct release_step *s, const json_t *answer)
 			release_line(s, "%s %s %s: %s", severity, text_of(f, "check"),
 			    text_of(f, "object"), text_of(f, "message"));
 	}
-	json_array_foreach (json_object_get(answer, "unknown"), i, u)
-		if (i < FINDINGS_SHOWN)
-			release_line(
-			    s, "unknown %s: %s", text_of(u, "check"), text_of(u, "reason"));
+	tell_unknown(s, json_object_get(answer, "unknown"));
 	s->summary = xasprintf("%zu critical, %zu warning, %zu info; %zu checks are unknown",
 	    critical, warning, info, unknown);
 	if (warning + unknown > 0)

@@ -232,6 +232,9 @@ diff_data_text(const struct diff_data *d)
 	if (d->ndiffer > 0)
 		str_addf(&out, "%s and %s differ in their rows: %zu of %zu tables\n", d->names[0],
 		    d->names[1], d->ndiffer, d->n);
+	else if (d->nunknown > 0 && d->nunknown == d->n)
+		str_addf(&out, "whether %s and %s have the same rows is not known\n", d->names[0],
+		    d->names[1]);
 	else
 		str_addf(&out, "%s and %s have the same rows: %zu tables\n", d->names[0],
 		    d->names[1], d->n - d->nunknown);

@@ -67,6 +67,16 @@ restore_command(const struct safe_means *m, const struct backup_place *p, const 
 	    config ? " -c " : "", config ? config : "", root, to_word, name, stamp);
 }
 
+/* Of some tables: into a database that is there and has them not; what is in both a person chooses. */
+static char *
+restore_tables_command(const struct safe_means *m, const struct backup_made *made)
+{
+	_cleanup_free_ char *to = dsn_beside(m->target->dsn, "NEWNAME"), *to_word = shell_word(to);
+	_cleanup_free_ char *dump = xasprintf("%s/dump", made->path), *dump_word = shell_word(dump);
+
+	return xasprintf("pg_restore --dbname %s %s", to_word, dump_word);
+}
+
 static int
 make_and_prove(const struct safe_means *m, struct backup_place *p, char *const *only,
     struct safe_point *ret, struct err *e)
@@ -99,7 +109,8 @@ make_and_prove(const struct safe_means *m, struct backup_place *p, char *const *
 		    proof.message ? proof.message : "it did not verify");
 	ret->what = xasprintf("backup %s%s, restored and compared", made.stamp,
 	    only ? " of the tables that are named" : "");
-	ret->restore = restore_command(m, p, made.stamp);
+	ret->restore = only && !o.encrypt ? restore_tables_command(m, &made)
+	                                  : restore_command(m, p, made.stamp);
 	return 0;
 }
 

@@ -122,8 +122,8 @@ find_identity(const char **ret, struct err *err)
 
 	if (!file || !*file)
 		return err_set(err, -EKEYREJECTED,
-		    "it is encrypted with age. Name the file with its identity: --identity FILE, "
-		    "or " IDENTITY_ENV);
+		    "it is encrypted with age. Name the file with its identity: " IDENTITY_ENV
+		    ", or --identity FILE of dbhealth backup");
 	if (access(file, R_OK) < 0)
 		return err_set(err, -EKEYREJECTED, "identity %.200s: %s", file, strerror(errno));
 	*ret = file;
@@ -172,9 +172,15 @@ decrypt_failed(const char *said, int r, struct err *err)
 	static const char *const no_key[] = { "no identity matched", "No secret key",
 		"Bad passphrase", "incorrect passphrase", "Inappropriate ioctl", "Timeout" };
 
-	for (size_t i = 0; i < ARRAY_SIZE(no_key); i++)
-		if (strstr(said, no_key[i]))
-			return err_set(
-			    err, -EKEYREJECTED, "it cannot be decrypted by this key: %.300s", said);
+	for (size_t i = 0; i < ARRAY_SIZE(no_key); i++) {
+		const char *at = strstr(said, no_key[i]);
+
+		if (!at)
+			continue;
+		while (at > said && at[-1] != '\n')
+			at--;
+		return err_set(err, -EKEYREJECTED, "it cannot be decrypted by this key: %.*s",
+		    (int)MIN(strcspn(at, "\n"), 300U), at);
+	}
 	return r;
 }

@@ -494,6 +494,18 @@ give_name(struct backup_copy_job *job, struct pg_scratch *s, const char *name, b
 	return 0;
 }
 
+/* Beside other tables it is a person who knows which rows count. */
+static int
+refuse_partial(const struct backup_copy_job *job, const char *name, struct err *e)
+{
+	_cleanup_free_ char *to = dsn_beside(job->restore->to, name), *word = shell_word(to);
+
+	return err_set(e, -ENOTSUP,
+	    "the backup has some tables alone: put them into a database that is there with "
+	    "pg_restore --dbname %.300s %.300s/dump",
+	    word, job->path);
+}
+
 int
 pg_restore(struct backup_copy_job *job, struct err *e)
 {
@@ -503,11 +515,11 @@ pg_restore(struct backup_copy_job *job, struct err *e)
 	int r;
 
 	if (!name)
-		return err_set(e, -EINVAL, "the DSN does not name the database to restore to");
+		return err_set(e, -EINVAL,
+		    "it is a backup of PostgreSQL: name the database to restore to, as in "
+		    "postgresql:///NAME");
 	if (is_partial(job->manifest))
-		return err_set(e, -ENOTSUP,
-		    "the backup has some tables alone; put them back with: pg_restore %s/dump",
-		    job->path);
+		return refuse_partial(job, name, e);
 	r = pg_scratch_open(job->restore->to, name, job->manifest, job->watch, &s, e);
 	if (r == 0)
 		r = has_database(s.server, name, &there, e);

@@ -588,6 +588,10 @@ def test_safe_by_the_tables_that_are_named(module_cluster, folder):
     manifest = next((folder.path / "state/backups/app").glob("2*/manifest.json")).read_text()
     assert "public.t" in manifest or '"t"' in manifest
     assert "big" not in manifest
+    module_cluster.createdb("some_tables")
+    back = subprocess.run([w.replace("NEWNAME", "some_tables") for w in shlex.split(done.json["restore"])], check=False,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    assert back.returncode == 0 and module_cluster.sql("SELECT v FROM t", dbname="some_tables") == [("x",)], back.stdout
 
 
 def test_safe_by_another_tools_backup_and_a_restore_point(cluster, folder):

@@ -205,3 +205,10 @@ def test_schema_as_a_document(cluster, cli):
     assert max(map(len, text.splitlines())) <= 80
     page = cli("schema", "-o", "markdown", url).out
     assert "## table public.we\\|ird\\\\n\\`x\\`" in page, page
+
+
+def test_what_one_thing_keeps_from_an_answer_is_told_once(folder, cli):
+    (folder.path / "none").mkdir()
+    done = cli("release-check", "--dir", folder.path / "none", f"postgresql://nobody@/gone?host={folder.path}")
+    said = [line.split()[0] for line in done.out.splitlines() if "unknown " in line[:20]]
+    assert done.status == 2 and said == ["unknown"] and " more: " in done.out, done

@@ -266,8 +266,8 @@ archive_print_done(const struct archive_job *j, int code, const struct err *e)
 		layout_message(&out, "", 4, shown);
 	if (t->resumed > 0)
 		line(&out, "  resumed",
-		    xasprintf("a batch of %lld rows that an earlier run had left",
-		        (long long)t->resumed));
+		    xasprintf("a batch of %lld row%s that an earlier run had left",
+		        (long long)t->resumed, words_s((size_t)t->resumed)));
 	if (t->already > 0)
 		line(&out, "  already",
 		    xasprintf("%lld were there, the same, from before", (long long)t->already));

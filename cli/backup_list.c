@@ -144,7 +144,8 @@ run_list(struct cli *cli)
 		r = list_all(cli, &out, backups, unfinished, &e);
 	json_object_set(o, "backups", backups);
 	json_object_set_new(o, "unfinished", unfinished);
-	message = xasprintf("%zu backups", json_array_size(backups));
+	message =
+	    xasprintf("%zu backup%s", json_array_size(backups), words_s(json_array_size(backups)));
 	json_decref(backups);
 	if (r != 0) {
 		json_decref(o);
@@ -214,10 +215,10 @@ ask(const struct cli *cli, const struct backup_place *place, const struct keep *
 		return 0;
 	if (!isatty(STDIN_FILENO) || !isatty(STDERR_FILENO))
 		return cli_refuse(cli, EXIT_USAGE,
-		    "backup prune: %zu backups would be removed for good, and nobody is here to "
+		    "backup prune: %zu backup%s would be removed for good, and nobody is here to "
 		    "ask. "
 		    "Look with --dry-run, then --yes.",
-		    strv_len(p.removed));
+		    strv_len(p.removed), words_s(strv_len(p.removed)));
 	for (size_t i = 0; p.removed[i]; i++)
 		fprintf(stderr, "  %s\n", p.removed[i]);
 	fprintf(stderr, "Remove these %zu, and keep %zu? [y/N] ", strv_len(p.removed),
@@ -251,8 +252,8 @@ run_prune(struct cli *cli)
 	if (r < 0)
 		return backup_failed(cli, place.name, r, &e);
 	size = backup_size(p.bytes);
-	message = xasprintf("%s: %zu backups %s, %s; %zu stay%s", place.name, strv_len(p.removed),
-	    cli->o.dry_run ? "would be removed" : "removed", size,
+	message = xasprintf("%s: %zu backup%s %s, %s; %zu stay%s", place.name, strv_len(p.removed),
+	    words_s(strv_len(p.removed)), cli->o.dry_run ? "would be removed" : "removed", size,
 	    strv_len(p.kept) + strv_len(p.busy),
 	    strv_len(p.busy) > 0 ? ", some are being read" : "");
 	o = json_pack("{s:s, s:b, s:o, s:o, s:o, s:I}", "database", place.name, "dry_run",

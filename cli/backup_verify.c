@@ -45,8 +45,8 @@ with_findings(const struct backup_proof *p)
 	if (critical + warning == 0)
 		return xstrdup(p->message);
 	return xasprintf(
-	    "%s; findings on the copy as on the original: %lld critical, %lld warnings", p->message,
-	    (long long)critical, (long long)warning);
+	    "%s; findings on the copy as on the original: %lld critical, %lld warning%s",
+	    p->message, (long long)critical, (long long)warning, words_s((size_t)warning));
 }
 
 static void
@@ -178,8 +178,9 @@ run_restore(struct cli *cli)
 	if (r < 0)
 		return backup_failed(cli, place.name, r, &e);
 	took = duration_format(done.took_us);
-	str_addf(&text, "%s: backup %s restored to %s in %s, %zu tables with %lld rows compared",
-	    place.name, done.stamp, done.to, took, done.tables, (long long)done.rows);
+	str_addf(&text, "%s: backup %s restored to %s in %s, %zu table%s with %lld row%s compared",
+	    place.name, done.stamp, done.to, took, done.tables, words_s(done.tables),
+	    (long long)done.rows, words_s((size_t)done.rows));
 	if (done.aside)
 		str_addf(&text, "; what was there is now %s", done.aside);
 	if (done.note)

@@ -74,8 +74,8 @@ judge_findings(struct release_step *s, const json_t *answer)
 			    text_of(f, "object"), text_of(f, "message"));
 	}
 	tell_unknown(s, json_object_get(answer, "unknown"));
-	s->summary = xasprintf("%zu critical, %zu warning, %zu info; %zu checks are unknown",
-	    critical, warning, info, unknown);
+	s->summary = xasprintf("%zu critical, %zu warning, %zu info; %zu check%s unknown", critical,
+	    warning, info, unknown, unknown == 1 ? " is" : "s are");
 	if (warning + unknown > 0)
 		release_worsen(s, RELEASE_WARNING);
 	if (critical > 0)

@@ -135,10 +135,10 @@ add_ranges(struct str *out, const struct data_result *x, const struct diff_data 
 		_cleanup_free_ char *after = show_text(r->after ? r->after : "");
 		_cleanup_free_ char *to = show_text(r->to ? r->to : "");
 
-		str_addf(out, "  differs %s%s%s%s%s: %lld rows in %s, %lld in %s\n",
+		str_addf(out, "  differs %s%s%s%s%s: %lld row%s in %s, %lld in %s\n",
 		    r->after ? "behind " : "", after, r->after && r->to ? " " : "",
-		    r->to ? "up to " : "", to, (long long)r->rows[0], d->names[0],
-		    (long long)r->rows[1], d->names[1]);
+		    r->to ? "up to " : "", to, (long long)r->rows[0], words_s((size_t)r->rows[0]),
+		    d->names[0], (long long)r->rows[1], d->names[1]);
 	}
 }
 
@@ -202,17 +202,19 @@ add_table(struct str *out, const struct data_result *x, const struct diff_data *
 	case DATA_ONLY_B:
 		str_addf(out, "\n%s: only in %s", name, d->names[x->state == DATA_ONLY_B]);
 		if (x->rows[x->state == DATA_ONLY_B] >= 0)
-			str_addf(out, ", %lld rows", (long long)x->rows[x->state == DATA_ONLY_B]);
+			str_addf(out, ", %lld row%s", (long long)x->rows[x->state == DATA_ONLY_B],
+			    words_s((size_t)x->rows[x->state == DATA_ONLY_B]));
 		str_addc(out, '\n');
 		return;
 	case DATA_SAME:
 		if (x->by_row && !x->unshared)
 			return;
-		str_addf(out, "\n%s: %lld rows in both\n", name, (long long)x->rows[0]);
+		str_addf(out, "\n%s: %lld row%s in both\n", name, (long long)x->rows[0],
+		    words_s((size_t)x->rows[0]));
 		break;
 	case DATA_DIFFERS:
-		str_addf(out, "\n%s: %lld rows in %s, %lld in %s\n", name, (long long)x->rows[0],
-		    d->names[0], (long long)x->rows[1], d->names[1]);
+		str_addf(out, "\n%s: %lld row%s in %s, %lld in %s\n", name, (long long)x->rows[0],
+		    words_s((size_t)x->rows[0]), d->names[0], (long long)x->rows[1], d->names[1]);
 		add_different(out, x, d);
 		break;
 	case DATA_NOT_COMPARED:
@@ -230,16 +232,16 @@ diff_data_text(const struct diff_data *d)
 	struct str out = { 0 };
 
 	if (d->ndiffer > 0)
-		str_addf(&out, "%s and %s differ in their rows: %zu of %zu tables\n", d->names[0],
-		    d->names[1], d->ndiffer, d->n);
+		str_addf(&out, "%s and %s differ in their rows: %zu of %zu table%s\n", d->names[0],
+		    d->names[1], d->ndiffer, d->n, words_s(d->n));
 	else if (d->nunknown > 0 && d->nunknown == d->n)
 		str_addf(&out, "whether %s and %s have the same rows is not known\n", d->names[0],
 		    d->names[1]);
 	else
-		str_addf(&out, "%s and %s have the same rows: %zu tables\n", d->names[0],
-		    d->names[1], d->n - d->nunknown);
+		str_addf(&out, "%s and %s have the same rows: %zu table%s\n", d->names[0],
+		    d->names[1], d->n - d->nunknown, words_s(d->n - d->nunknown));
 	if (d->nunknown > 0)
-		str_addf(&out, "not compared: %zu tables\n", d->nunknown);
+		str_addf(&out, "not compared: %zu table%s\n", d->nunknown, words_s(d->nunknown));
 	for (size_t i = 0; i < d->n; i++)
 		add_table(&out, &d->v[i], d);
 	return str_take(&out);

@@ -318,8 +318,9 @@ lint_pending(
 	if (n == 0)
 		s->summary = xstrdup("nothing is pending");
 	else
-		s->summary = xasprintf("%zu files: %zu critical, %zu warning, %zu info", n,
-		    count[SEVERITY_CRITICAL], count[SEVERITY_WARNING], count[SEVERITY_INFO]);
+		s->summary =
+		    xasprintf("%zu file%s: %zu critical, %zu warning, %zu info", n, words_s(n),
+		        count[SEVERITY_CRITICAL], count[SEVERITY_WARNING], count[SEVERITY_INFO]);
 }
 
 static void
@@ -341,7 +342,8 @@ look_at_folder(struct release *r, struct cli *one)
 			release_worsen(s, RELEASE_FAILED);
 			n = 0;
 		} else {
-			s->summary = xasprintf("%zu files, %zu pending", job.folder.n, n);
+			s->summary = xasprintf(
+			    "%zu file%s, %zu pending", job.folder.n, words_s(job.folder.n), n);
 			try_on_copy(r, &job, v, n);
 			lint_pending(r, &job, v, n);
 		}

@@ -117,7 +117,8 @@ summary_of(const struct release *r)
 		failed += r->steps[i].state == RELEASE_FAILED;
 		warned += r->steps[i].state == RELEASE_WARNING;
 	}
-	return xasprintf("%zu steps, %zu failed, %zu with warnings", r->nsteps, failed, warned);
+	return xasprintf("%zu step%s, %zu failed, %zu with warnings", r->nsteps, words_s(r->nsteps),
+	    failed, warned);
 }
 
 static void

@@ -342,11 +342,11 @@ add_notes(const struct sync *s, const struct changes *c, enum place place, struc
 		lost += c->v[i].place == place && loses(c, c->v[i].up);
 	}
 	str_addf(out, "-- Bring %s to the schema of %s\n--\n-- Business context:\n", b, a);
-	str_addf(out, "--   %s: %s differs from %s in %zu places that this closes\n",
-	    migrate_note_names[NOTE_REASON], b, a, n);
+	str_addf(out, "--   %s: %s differs from %s in %zu place%s that this closes\n",
+	    migrate_note_names[NOTE_REASON], b, a, n, words_s(n));
 	if (lost > 0)
-		str_addf(out, "--   %s: what only %s has is dropped with its data: %zu objects\n",
-		    migrate_note_names[NOTE_DATA_IMPACT], b, lost);
+		str_addf(out, "--   %s: what only %s has is dropped with its data: %zu object%s\n",
+		    migrate_note_names[NOTE_DATA_IMPACT], b, lost, words_s(lost));
 	else
 		str_addf(out, "--   %s: no row is changed or lost\n",
 		    migrate_note_names[NOTE_DATA_IMPACT]);

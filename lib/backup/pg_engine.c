@@ -277,10 +277,11 @@ note(struct dump *d)
 	for (size_t i = 0; i < m->ntables; i++)
 		not_counted += m->tables[i].rows < 0;
 	if (d->job->options->only)
-		d->job->note = xasprintf(
-		    "%zu tables alone, not the whole database", strv_len(d->job->options->only));
+		d->job->note = xasprintf("%zu table%s alone, not the whole database",
+		    strv_len(d->job->options->only), words_s(strv_len(d->job->options->only)));
 	else if (not_counted > 0)
-		d->job->note = xasprintf("rows of %zu tables were not counted", not_counted);
+		d->job->note = xasprintf(
+		    "rows of %zu table%s were not counted", not_counted, words_s(not_counted));
 }
 
 /* A dump is smaller than its database, by how much the one before it tells. */

@@ -363,13 +363,15 @@ refuse_busy(struct pg_direct *server, const char *name, struct err *e)
 	    "SELECT count(*) FROM pg_stat_activity WHERE datname = $1"
 	    " AND application_name NOT LIKE 'dbhealth%'",
 	    &name, 1, &rows, e);
+	bool one;
 
 	if (r < 0 || streq(pg_rows_get(rows, 0, 0), "0"))
 		return r;
+	one = streq(pg_rows_get(rows, 0, 0), "1");
 	return err_set(e, -EBUSY,
-	    "%s sessions are connected to the database %.63s: stop what uses it, or restore under "
+	    "%s session%s connected to the database %.63s: stop what uses it, or restore under "
 	    "another name",
-	    pg_rows_get(rows, 0, 0), name);
+	    pg_rows_get(rows, 0, 0), one ? " is" : "s are", name);
 }
 
 static void

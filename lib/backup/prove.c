@@ -168,8 +168,9 @@ summary(const struct opened *o, const struct backup_proof *p)
 		return xasprintf("backup %s is not good: %s%s", o->stamp, p->faults[0],
 		    strv_len(p->faults) > 1 ? ", and more" : "");
 	if (p->depth == BACKUP_RESTORED)
-		return xasprintf("backup %s is good: restored, %zu tables with %lld rows compared",
-		    o->stamp, p->tables, (long long)p->rows);
+		return xasprintf(
+		    "backup %s is good: restored, %zu table%s with %lld row%s compared", o->stamp,
+		    p->tables, words_s(p->tables), (long long)p->rows, words_s((size_t)p->rows));
 	return xasprintf("backup %s: every byte is as it was written; not restored", o->stamp);
 }
 

@@ -199,10 +199,12 @@ verdict(const json_t *digest)
 	                                ? report_checklist_summary(checklist, NULL)
 	                                : xstrdup("no routine is configured");
 
-	return xasprintf("%s; %zu findings came, %zu went, %zu need attention", what,
+	return xasprintf("%s; %zu finding%s came, %zu went, %zu need%s attention", what,
 	    json_array_size(json_object_get(digest, "opened")),
+	    words_s(json_array_size(json_object_get(digest, "opened"))),
 	    json_array_size(json_object_get(digest, "resolved")),
-	    json_array_size(json_object_get(digest, "attention")));
+	    json_array_size(json_object_get(digest, "attention")),
+	    json_array_size(json_object_get(digest, "attention")) == 1 ? "s" : "");
 }
 
 /* ---- forms ---- */

@@ -111,7 +111,9 @@ def test_made_verified_and_brought_back(server, backup, folder):
     assert databases(server) == before, "the scratch database is gone"
     # A look at the bytes takes nothing back.
     backup("verify", "--checksums", dsn)
-    (entry,) = backup("list", NAME)["backups"]
+    listed = backup("list", NAME)
+    assert listed["message"] == "1 backup"
+    (entry,) = listed["backups"]
     assert entry["good"] and entry["verified"]["depth"] == "restored"
     assert entry["tables"]['"we""ird sch\'ema"."ta\nble; --"'] == 5000
     assert "postgres" not in entry["where"].split("@")[0] or "password" not in entry["where"]
@@ -136,7 +138,7 @@ def test_what_is_there_is_moved_aside_only_when_told(server, backup):
     assert server.one("SELECT count(*) FROM t", dbname="aside") == 101
     with contextlib.closing(server.session("aside")):
         busy = backup("restore", "aside", "--yes", "--to", dsn, status=1)
-        assert "1 sessions are connected" in busy["message"]
+        assert "1 session is connected" in busy["message"]
     back = backup("restore", "aside", "--yes", "--to", dsn)
     assert server.one("SELECT count(*) FROM t", dbname="aside") == 100
     assert server.one("SELECT count(*) FROM t", dbname=back["aside"]) == 101

@@ -65,6 +65,24 @@ def test_there_and_back(cluster, cli, migrations):
 
 
 @pytest.mark.skipif(sanitized(), reason="the code is that of the test before")
+def test_partitions_that_rows_need_stand_as_comments(cluster, cli, migrations):
+    """Nobody compares them: they come and go.  A new table without them takes no row."""
+    c = cluster()
+    c.createdb("stage", "prod")
+    c.script("""CREATE TABLE part (at date NOT NULL) PARTITION BY RANGE (at);
+        CREATE TABLE "one
+DROP TABLE x; --" PARTITION OF part FOR VALUES FROM ('2026-01-01') TO ('2026-02-01');
+        CREATE TABLE "Two" PARTITION OF part DEFAULT""", dbname="stage")
+    _done, files = sync(cli, migrations, dsn(c, "stage"), dsn(c, "prod"))
+    text = files[0][1]
+    assert "has these:\n" in text and not re.search(r"^DROP TABLE x", text, flags=re.M)
+    made = re.findall(r"^--   (CREATE TABLE .*;)$", text, flags=re.M)
+    assert len(made) == 2
+    migrate(cli, migrations, "upgrade", dsn(c, "prod"))
+    c.script(made[0] + 'INSERT INTO part VALUES (\'2027-01-01\')', dbname="prod")
+    same(cli, dsn(c, "stage"), dsn(c, "prod"))
+
+
 def test_what_loses_data_is_a_comment(cluster, cli, migrations):
     """The other way round: everything that NEW adds is to go."""
     c = cluster()

@@ -11,6 +11,10 @@
 #include <sys/stat.h>
 
 #define COUNT_LEAST_US (60 * USEC_PER_SEC)
+/* What is locked for a moment does not cost the night's backup. */
+#define LOCKS_WAIT "120s"
+/* Who waits behind the dump for a table would wait for a count behind him. */
+#define COUNT_WAIT "2s"
 
 struct dump {
 	struct backup_job *job;
@@ -92,7 +96,8 @@ hold_snapshot(struct dump *d, struct err *e)
 	    "('statement_timeout',"
 	    " 'idle_in_transaction_session_timeout', 'transaction_timeout');"
 	    /* Rows that we may not see are an error, never a smaller number. */
-	    "SET LOCAL row_security = off",
+	    "SET LOCAL row_security = off;"
+	    "SET LOCAL lock_timeout = '" LOCKS_WAIT "'",
 	    e);
 	if (r == 0)
 		r = pg_direct_query(d->session, "SELECT pg_export_snapshot()", NULL, 0, &rows, e);
@@ -149,20 +154,18 @@ count_rows(struct dump *d, struct err *e)
 {
 	struct manifest *m = d->job->manifest;
 	int64_t until = 0;
+	int r = pg_direct_do(d->session, "SET LOCAL lock_timeout = '" COUNT_WAIT "'", e);
 
-	for (size_t i = 0; i < m->ntables; i++) {
+	for (size_t i = 0; r == 0 && i < m->ntables; i++) {
 		int64_t now = clock_now_us();
-		int r;
 
 		if (until == 0 && child_poll(d->child, 0) == 1)
 			until = now + MAX(now - d->start_us, COUNT_LEAST_US);
 		if (until > 0 && now >= until)
 			return 0;
 		r = count_one(d, &m->tables[i], e);
-		if (r < 0)
-			return r;
 	}
-	return 0;
+	return r;
 }
 
 /* ---- programs ---- */
@@ -197,7 +200,7 @@ dump_words(const struct dump *d)
 	}
 	strv_add(&v, snapshot);
 	strv_add(&v, "--no-password");
-	strv_add(&v, "--lock-wait-timeout=120s");
+	strv_add(&v, "--lock-wait-timeout=" LOCKS_WAIT);
 	for (size_t i = 0; only && only[i]; i++) {
 		_cleanup_free_ char *table = xasprintf("--table=%s", only[i]);
 

@@ -168,6 +168,27 @@ def test_rows_are_of_the_snapshot_while_others_write(server, backup):
         writer.join()
 
 
+def test_a_table_that_is_locked_for_a_moment_is_waited_for(server, backup):
+    dsn = small(server, "locked")
+    with contextlib.closing(server.session("locked")) as session, session.cursor() as cursor:
+        cursor.execute("ALTER TABLE t ADD PRIMARY KEY (i); CREATE TABLE u (i integer REFERENCES t)")
+        cursor.execute("BEGIN")
+        cursor.execute("LOCK TABLE t IN ACCESS EXCLUSIVE MODE")
+
+        def release():  # as soon as the backup has waited for longer than a look at a database would
+            waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND now() - query_start > '3 s'"
+            wait_until(lambda: server.one(waits) > 0, 60, "the backup waits")
+            cursor.execute("ROLLBACK")
+
+        other = threading.Thread(target=release)
+        other.start()
+        try:
+            made = backup("create", dsn)
+        finally:
+            other.join()
+    assert made["verified"]["depth"] == "checksums" and made["rows"] > 0
+
+
 def test_by_section_of_the_configuration(server, cli, folder):
     name, jobs = "conf1", 3
     dsn = small(server, name)

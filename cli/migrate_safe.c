@@ -2,6 +2,7 @@
 #include "cli/migrate_safe.h"
 
 #include "backup/child.h"
+#include "backup/encrypt.h"
 #include "base/clock.h"
 #include "base/str.h"
 #include "base/text.h"
@@ -97,8 +98,13 @@ make_and_prove(const struct safe_means *m, struct backup_place *p, char *const *
 		.only = only,
 		.on_progress = backup_show,
 		.arg = (void *)(uintptr_t)m->cli };
-	int r = backup_create(&source, &o, &made, e);
+	_cleanup_strv_ char **decrypt = NULL;
+	int r = 0;
 
+	if (o.encrypt) /* one that nobody here can read is not proved: said before the time is spent */
+		r = decrypt_command(o.encrypt, &decrypt, e);
+	if (r >= 0)
+		r = backup_create(&source, &o, &made, e);
 	backup_show_done(m->cli);
 	if (r >= 0)
 		r = backup_prove(m->cli, p, made.stamp, NULL, BACKUP_RESTORED, &proof, e);

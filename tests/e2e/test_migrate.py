@@ -559,6 +559,23 @@ def test_safe_refuses_in_words(db, folder):
     assert "(dbhealth migrate lint)" in listed.err, listed
 
 
+def test_safe_makes_no_backup_that_nobody_here_can_read(db, folder):
+    safe_files(db)
+    run = configured(db, folder)
+    key = subprocess.run(["age-keygen"], capture_output=True, text=True, check=True).stdout
+    recipient = next(line.split()[-1] for line in key.splitlines() if "public key" in line)
+    root = folder.path / "sealed"
+    with open(folder.path / "safe.conf", "a", encoding="utf-8") as conf:
+        conf.write(f"[backup sealed]\ndatabases = app\nto = {root}\nencrypt = age:{recipient}\n")
+    refused = run("upgrade", "--safe", env={"AGE_IDENTITY_FILE": ""})
+    assert refused.status == 1 and "AGE_IDENTITY_FILE" in refused.err and db.recorded() == [], refused
+    assert not [path for path in root.rglob("*") if path.is_file() and path.stat().st_size > 0], "nothing was dumped"
+    (folder.path / "key").write_text(key)
+    done = run("upgrade", "--safe", env={"AGE_IDENTITY_FILE": str(folder.path / "key")})
+    assert done.status == 0 and "restored and compared" in done.out and db.columns("t") == ["id", "v"], done
+    assert any(path.suffix == ".age" for path in root.rglob("*"))
+
+
 def test_safe_by_a_command_and_what_comes_with_it_is_told(folder, sqlite):
     db = Migrated(folder, "sqlite", "commanded")
     safe_files(db)

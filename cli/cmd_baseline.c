@@ -64,8 +64,9 @@ answer_text(const json_t *a)
 	size_t i;
 
 	if (!json_is_object(baseline))
-		str_addf(&out, "%s: no baseline is pinned; version %lld, %lld objects\n", name,
-		    number_of(a, "version"), number_of(a, "objects"));
+		str_addf(&out, "%s: no baseline is pinned; version %lld, %lld object%s\n", name,
+		    number_of(a, "version"), number_of(a, "objects"),
+		    words_s((size_t)number_of(a, "objects")));
 	else
 		str_addf(&out, "%s: %s (version %lld, pinned %.16sZ by %s)\n", name,
 		    n == 0   ? "as its baseline"

@@ -161,9 +161,9 @@ document(const char *name, const json_t *tables, bool markdown)
 	if (markdown) {
 		str_add(&out, "# Schema of ");
 		release_escape(&out, name);
-		str_addf(&out, "\n\n%zu tables and views.\n", json_array_size(tables));
+		str_addf(&out, "\n\nTables and views: %zu.\n", json_array_size(tables));
 	} else {
-		str_addf(&out, "%s: %zu tables and views\n", shown, json_array_size(tables));
+		str_addf(&out, "%s: tables and views: %zu\n", shown, json_array_size(tables));
 	}
 	json_array_foreach (tables, i, t) {
 		if (markdown)
@@ -235,7 +235,7 @@ release_documents(struct release *r)
 		release_worsen(s, RELEASE_FAILED);
 	} else {
 		s->summary = xasprintf(
-		    "%zu tables and views in %s", json_array_size(tables), r->cli->o.docs);
+		    "tables and views: %zu, in %s", json_array_size(tables), r->cli->o.docs);
 		s->facts = json_pack("{s:s}", "file", r->cli->o.docs);
 	}
 	json_decref(tables);

@@ -376,7 +376,8 @@ too_busy(const struct archive_move *m, const struct archive_load *load)
 	if (m->max_lag_us > 0 && load->lag_s * 1e6 > (double)m->max_lag_us)
 		return xasprintf("a standby is %.0f s behind", load->lag_s);
 	if (m->max_active > 0 && load->active > m->max_active)
-		return xasprintf("%lld sessions are at work", (long long)load->active);
+		return xasprintf("%lld session%s at work", (long long)load->active,
+		    words_s((size_t)load->active));
 	return NULL;
 }
 

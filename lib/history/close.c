@@ -2,6 +2,7 @@
  * A log that is over becomes a segment of its samples, sorted by series, and one of their averages.
  * The averages come first: of a log that is still there all of it is done once more.
  */
+#include "base/words.h"
 #include "history/private.h"
 #include <stdio.h>
 
@@ -104,10 +105,12 @@ gather_log(struct history *h, uint64_t seq, struct gathering *g, struct err *e)
 	if (r < 0)
 		return r;
 	if (scan.damaged > 0)
-		history_say(h, "history: %010llu.log was damaged in %zu places: %s",
-		    (unsigned long long)seq, scan.damaged, "the samples there are lost");
+		history_say(h, "history: %010llu.log was damaged in %zu place%s: %s",
+		    (unsigned long long)seq, scan.damaged, words_s(scan.damaged),
+		    "the samples there are lost");
 	if (g->odd > 0)
-		history_say(h, "history: %zu samples of impossible times are not kept", g->odd);
+		history_say(h, "history: %zu sample%s of an impossible time not kept", g->odd,
+		    words_s(g->odd));
 	if (g->n > 0)
 		qsort(g->v, g->n, sizeof(*g->v), by_series);
 	return 0;

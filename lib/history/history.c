@@ -1,5 +1,6 @@
 /* The writer: opens the folder, takes batches into the log, and does the housework step by step. */
 #include "history/history.h"
+#include "base/words.h"
 #include "history/code.h"
 #include "history/file.h"
 #include "history/private.h"
@@ -155,9 +156,10 @@ open_names(struct history *h, uint64_t max_id, struct err *e)
 		    torn, known ? "" : ": the past of the series that were named there is lost");
 	else
 		history_say(h,
-		    "history: the list of series was damaged in %zu places: the past of the series "
+		    "history: the list of series was damaged in %zu place%s: the past of the "
+		    "series "
 		    "that were named there is lost, %zu are left",
-		    damaged, names_count(h->names));
+		    damaged, words_s(damaged), names_count(h->names));
 	return names_rewrite(h->names, h->dirfd, INT64_MIN, e);
 }
 

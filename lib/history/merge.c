@@ -2,6 +2,7 @@
  * The averages of a day become one segment of 5 minutes and one of hours.  That of hours comes
  * first: a range that has none is not merged yet.
  */
+#include "base/words.h"
 #include "history/private.h"
 #include <stdio.h>
 
@@ -127,8 +128,9 @@ say_damage(struct history *h, const struct merge *m)
 		if (segment_damaged(m->v[i].segment) == 0)
 			continue;
 		segment_name_text(&m->v[i].name, name);
-		history_say(h, "history: %s was damaged in %zu places: the averages there are lost",
-		    name, segment_damaged(m->v[i].segment));
+		history_say(h,
+		    "history: %s was damaged in %zu place%s: the averages there are lost", name,
+		    segment_damaged(m->v[i].segment), words_s(segment_damaged(m->v[i].segment)));
 	}
 }
 

@@ -132,7 +132,8 @@ look_at(struct health *h, const struct checkup *self, const struct checkup *c, i
 		name_check(&h->rights, "%s", id);
 		return;
 	}
-	name_check(&h->missed, "%s %s %u times", id, miss_word(c->reason), c->unknown_runs);
+	name_check(&h->missed, "%s %s %u time%s", id, miss_word(c->reason), c->unknown_runs,
+	    words_s(c->unknown_runs));
 	h->missed.most = MAX(h->missed.most, c->unknown_runs);
 }
 

@@ -150,8 +150,12 @@ judge_backup(struct release_step *s, const struct backup_place *place, const str
 	    : newest->proof.at_us == 0 ? "never verified"
 	    : newest->proof.ok         ? "verified by checksums only"
 	                               : "and its verification failed");
-	s->facts = json_pack("{s:s, s:I, s:b}", "stamp", newest->stamp, "at",
-	    (json_int_t)newest->at_sec, "verified", proved);
+	s->facts = json_pack("{s:s, s:I, s:b, s:s}", "stamp", newest->stamp, "at",
+	    (json_int_t)newest->at_sec, "verified", proved, "of",
+	    newest->manifest.where ? newest->manifest.where : "");
+	/* Backups are found by name, and another server may have a database of that name. */
+	if (newest->manifest.where)
+		release_line(s, "made of %s", newest->manifest.where);
 	if (time(NULL) - newest->at_sec > max_us / USEC_PER_SEC) {
 		_cleanup_free_ char *most = duration_format(max_us);
 

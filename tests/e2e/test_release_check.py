@@ -212,3 +212,17 @@ def test_what_one_thing_keeps_from_an_answer_is_told_once(folder, cli):
     done = cli("release-check", "--dir", folder.path / "none", f"postgresql://nobody@/gone?host={folder.path}")
     said = [line.split()[0] for line in done.out.splitlines() if "unknown " in line[:20]]
     assert done.status == 2 and said == ["unknown"] and " more: " in done.out, done
+
+
+def test_the_newest_backup_is_judged_and_whose_it_is_told(cli, sqlite, migrations, folder):
+    f = sqlite("app.db", "CREATE TABLE users(id INTEGER PRIMARY KEY); INSERT INTO users VALUES (1)")
+    root = folder.path / "backups"
+    made = cli("backup", "create", "--to", str(root), f.dsn)
+    assert made.status == 0, made
+    _done, steps = check(cli, f.dsn, migrations, "--from", str(root))
+    assert steps["backup"]["state"] == "warning" and steps["backup"]["facts"]["verified"] is False, steps["backup"]
+    assert steps["backup"]["lines"][0] == f"made of {f.path}" == f"made of {steps['backup']['facts']['of']}"
+    assert any(line.startswith("prove it: dbhealth backup verify") for line in steps["backup"]["lines"])
+    assert cli("backup", "verify", "--from", str(root), f.dsn).status == 0
+    _done, steps = check(cli, f.dsn, migrations, "--from", str(root))
+    assert steps["backup"]["state"] == "ok" and "restored and compared" in steps["backup"]["summary"], steps["backup"]

@@ -21,8 +21,7 @@ init_note(struct init_plan *p, const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	if (vasprintf(&text, fmt, ap) < 0)
-		abort();
+	text = xvasprintf(fmt, ap);
 	va_end(ap);
 	if (!strv_has(p->notes, text))
 		strv_add(&p->notes, text);

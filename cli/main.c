@@ -50,8 +50,7 @@ cli_fail(const struct cli *cli, int code, const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	if (vasprintf(&message, fmt, ap) < 0)
-		abort();
+	message = xvasprintf(fmt, ap);
 	va_end(ap);
 	return fail(cli, code, false, message);
 }
@@ -63,8 +62,7 @@ cli_refuse(const struct cli *cli, int code, const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	if (vasprintf(&message, fmt, ap) < 0)
-		abort();
+	message = xvasprintf(fmt, ap);
 	va_end(ap);
 	return fail(cli, code, true, message);
 }

@@ -21,8 +21,7 @@ static _printf_(1, 0) char *vformat(const char *fmt, va_list ap)
 {
 	char *text = NULL;
 
-	if (vasprintf(&text, fmt, ap) < 0)
-		abort();
+	text = xvasprintf(fmt, ap);
 	return text;
 }
 

@@ -46,8 +46,7 @@ say(const struct wrap *w, const char *fmt, ...)
 	if (w->cli->o.quiet)
 		return;
 	va_start(ap, fmt);
-	if (vasprintf(&text, fmt, ap) < 0)
-		abort();
+	text = xvasprintf(fmt, ap);
 	va_end(ap);
 	cli_note(text);
 	free(text);

@@ -36,8 +36,7 @@ release_line(struct release_step *s, const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	if (vasprintf(&text, fmt, ap) < 0)
-		abort();
+	text = xvasprintf(fmt, ap);
 	va_end(ap);
 	strv_add(&s->lines, text);
 	free(text);

@@ -44,8 +44,7 @@ static void _printf_(3, 4) setf(json_t *o, const char *name, const char *fmt, ..
 	va_list ap;
 
 	va_start(ap, fmt);
-	if (vasprintf(&value, fmt, ap) < 0)
-		out_of_memory();
+	value = xvasprintf(fmt, ap);
 	va_end(ap);
 	set(o, name, value);
 }
@@ -393,8 +392,7 @@ entry_note(enum entry_kind kind, const char *reason, size_t count, const char *f
 	va_list ap;
 
 	va_start(ap, fmt);
-	if (vasprintf(&message, fmt, ap) < 0)
-		out_of_memory();
+	message = xvasprintf(fmt, ap);
 	va_end(ap);
 	set_message(o, "", message, "");
 	if (reason)

@@ -29,8 +29,7 @@ backup_fault(struct backup_proof *p, const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	if (vasprintf(&text, fmt, ap) < 0)
-		abort();
+	text = xvasprintf(fmt, ap);
 	va_end(ap);
 	clean = text_from_peer(text, strlen(text), TEXT_MAX_BYTES);
 	free(text);

@@ -1,6 +1,7 @@
 #pragma once
 #include <assert.h>
 #include <errno.h>
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -70,6 +71,7 @@ void *xreallocarray(void *, size_t n, size_t size) _must_check_;
 char *xstrdup(const char *) _must_check_; /* NULL gives NULL */
 char *xstrndup(const char *, size_t) _must_check_;
 char *xasprintf(const char *fmt, ...) _printf_(1, 2) _must_check_;
+char *xvasprintf(const char *fmt, va_list) _printf_(1, 0) _must_check_;
 
 /* A NULL-terminated, owned array of owned strings.  NULL is the empty one. */
 char **strv_free(char **); /* returns NULL */

@@ -21,8 +21,7 @@ _printf_(3, 4) static void refuse(
 	va_list ap;
 
 	va_start(ap, fmt);
-	if (vasprintf(&text, fmt, ap) < 0)
-		out_of_memory();
+	text = xvasprintf(fmt, ap);
 	va_end(ap);
 	err_list_add(
 	    l->errors, "%s:%d: [routine] %s: %s", e->origin.file, e->origin.line, e->key, text);

@@ -19,8 +19,7 @@ history_say(struct history *h, const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	if (vasprintf(&text, fmt, ap) < 0)
-		out_of_memory();
+	text = xvasprintf(fmt, ap);
 	va_end(ap);
 	if (h->on_lost)
 		h->on_lost(text, h->arg);

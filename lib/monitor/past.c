@@ -113,8 +113,7 @@ static void _printf_(3, 4) add_word(struct words *w, const char *first, const ch
 	if (w->n++ >= NAMED_MAX)
 		return;
 	va_start(ap, fmt);
-	if (vasprintf(&word, fmt, ap) < 0)
-		out_of_memory();
+	word = xvasprintf(fmt, ap);
 	va_end(ap);
 	str_addf(&w->text, "%s%s", w->named++ ? ", " : first, word);
 }
@@ -276,8 +275,7 @@ static void _printf_(5, 6)
 	if (!really)
 		return;
 	va_start(ap, fmt);
-	if (vasprintf(&text, fmt, ap) < 0)
-		out_of_memory();
+	text = xvasprintf(fmt, ap);
 	va_end(ap);
 	fn(what, text, 1, arg);
 }

@@ -24,8 +24,7 @@ static void _printf_(3, 4) tell(struct monitor *m, const struct silence *s, cons
 	if (!m->callbacks.on_silence)
 		return;
 	va_start(ap, fmt);
-	if (vasprintf(&text, fmt, ap) < 0)
-		out_of_memory();
+	text = xvasprintf(fmt, ap);
 	va_end(ap);
 	m->callbacks.on_silence(s, text, m->arg);
 	free(text);

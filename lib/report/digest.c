@@ -25,8 +25,7 @@ _printf_(2, 3) static void add(struct section *s, const char *fmt, ...)
 		return;
 	}
 	va_start(ap, fmt);
-	if (vasprintf(&text, fmt, ap) < 0)
-		out_of_memory();
+	text = xvasprintf(fmt, ap);
 	va_end(ap);
 	strv_add(&s->lines, text);
 	free(text);

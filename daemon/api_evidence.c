@@ -80,13 +80,14 @@ on_end(bool ok, bool all, void *arg)
 	json_t *look;
 	size_t i;
 
-	(void)all;
 	json_array_foreach (json_object_get(w->answer, "then"), i, look)
 		if (json_is_null(json_object_get(look, "rows")) &&
 		    json_is_null(json_object_get(look, "error")))
 			json_object_set_new(look, "error",
-			    json_string(ok ? "its rows are not in the state any more"
-			                   : "its rows cannot be read now"));
+			    json_string(!ok    ? "its rows cannot be read now"
+			                : !all ? "its rows are not in the state yet, which "
+			                         "cannot be written now"
+			                       : "its rows are not in the state any more"));
 	wait_end(w);
 }
 

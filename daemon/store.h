@@ -63,7 +63,7 @@ struct store_query {
 	size_t limit; /* 0: STORE_AGAIN_MAX, which is the most */
 };
 typedef void (*store_again_fn)(uint64_t sequence, const char *json, void *arg);
-/* ok: they could be read; all: none that on_event has told still waits to be written. */
+/* ok: they could be read; all: with what was given before they were asked for, which is on disk. */
 typedef void (*store_again_end_fn)(bool ok, bool all, void *arg);
 /* The texts are copied.  The handle is valid until on_end; NULL: too many wait (STORE_READS_MAX). */
 struct store_read;
@@ -71,8 +71,8 @@ struct store_read;
 struct store_read *store_read_events(struct store *, const struct store_query *,
     store_again_fn on_event, store_again_end_fn on_end, void *arg) _must_check_;
 /*
- * Rows of such a kind by their keys ("": none, there is nothing to read), with what was given before:
- * on_event has the place of the key, from 0.  ok: they could be read.
+ * Rows of such a kind by their keys ("": none, there is nothing to read): on_event has the place of
+ * the key, from 0.
  */
 struct store_read *store_read_rows(struct store *, const char *kind, char *const *keys,
     store_again_fn on_row, store_again_end_fn on_end, void *arg) _must_check_;

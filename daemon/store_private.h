@@ -24,6 +24,7 @@ struct cursor {
 struct store_read {
 	TAILQ_ENTRY(store_read) link;
 	uint32_t type;           /* STORE_AGAIN or STORE_FETCH */
+	int64_t after;           /* the batch that has what was given before */
 	struct str words;        /* fields of the request behind folder and outlets */
 	store_again_fn on_event; /* NULL: cancelled */
 	store_again_end_fn on_end;
@@ -55,7 +56,7 @@ struct store {
 	/* the batch under way; NULL parts: none */
 	struct str *parts;
 	size_t nparts, part;
-	int64_t batch;
+	int64_t batch, written; /* numbers of the latest one, and of the latest one on disk */
 	bool sync;
 	struct str
 	    loading; /* frames of what is being read: type, then its fields; told as a whole */
@@ -65,6 +66,7 @@ struct store {
 };
 
 /* ---- store.c ---- */
+bool store_gathers(const struct store *);              /* something is not in a batch yet */
 void store_set_turn(struct store *, int64_t after_us); /* never later than it is set already */
 void store_set_trouble(struct store *, const char *why);
 void store_clear_trouble(struct store *);

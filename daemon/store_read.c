@@ -170,6 +170,7 @@ on_again_end(enum worker_end end, const struct err *err, void *arg)
 	store_again_end_fn on_end = r->on_event ? r->on_end : NULL;
 	bool ok = end == WORKER_DONE && s->read_ok;
 	void *on_arg = r->arg;
+	bool all = r->after <= s->written;
 
 	(void)err;
 	s->job = NULL;
@@ -178,7 +179,7 @@ on_again_end(enum worker_end end, const struct err *err, void *arg)
 	s->reading = false;
 	read_free(s, r);
 	if (on_end)
-		on_end(ok, !s->parts, on_arg);
+		on_end(ok, all, on_arg);
 	store_set_turn(s, s->parts ? s->retry_us : 0);
 }
 
@@ -195,6 +196,11 @@ store_again_begin(struct store *s)
 	if (!first->on_event) {
 		read_free(s, first);
 		store_again_begin(s);
+		return;
+	}
+	/* What was given before comes first, unless that cannot be written now. */
+	if (first->after > s->written && !s->trouble) {
+		store_set_turn(s, 0);
 		return;
 	}
 	s->reading = true;
@@ -218,6 +224,7 @@ read_add(
 	struct store_read *r = xcalloc(1, sizeof(*r));
 
 	r->type = type;
+	r->after = s->batch + store_gathers(s);
 	r->on_event = on_event;
 	r->on_end = on_end;
 	r->arg = arg;

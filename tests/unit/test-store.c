@@ -241,6 +241,30 @@ test_large_rows_are_asked_for(void **state)
 	folder_remove(dir);
 }
 
+/* Also what is given while a batch of earlier things is on its way. */
+static void
+test_large_rows_are_there_at_once(void **state)
+{
+	char *dir = folder_make();
+	char a[] = "a", *keys[] = { a, NULL };
+	struct str got = { 0 };
+	struct life l;
+
+	(void)state;
+	life_begin(&l, dir);
+	store_transition(l.store, "f-1", 1, "one");
+	event_base_loop(l.base, EVLOOP_ONCE); /* the turn, in which the batch is sent */
+	assert_int_equal(store_queued(l.store), 1);
+	assert_int_equal(l.events.len, 0);
+	store_put(l.store, "x-rows", "a", "{}");
+	assert_non_null(store_read_rows(l.store, "x-rows", keys, on_large_row, on_large_end, &got));
+	wait_for(&l, got.len > 2 && streq(got.s + got.len - 3, "end"));
+	assert_string_equal(got.s, "0={} end");
+	str_done(&got);
+	life_end(&l, true);
+	folder_remove(dir);
+}
+
 static void
 test_told_after_stored_and_once(void **state)
 {
@@ -920,6 +944,7 @@ main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_wire_refuses_what_is_cut),
 		cmocka_unit_test(test_large_rows_are_asked_for),
+		cmocka_unit_test(test_large_rows_are_there_at_once),
 		cmocka_unit_test(test_rows_come_back),
 		cmocka_unit_test(test_told_after_stored_and_once),
 		cmocka_unit_test(test_old_transitions_go),

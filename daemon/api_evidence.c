@@ -73,6 +73,16 @@ on_row(uint64_t place, const char *json, void *arg)
 	fill(json_array_get(json_object_get(w->answer, "then"), place), json);
 }
 
+static const char *
+why_no_rows(bool ok, bool all)
+{
+	if (!ok)
+		return "its rows cannot be read now";
+	if (!all)
+		return "its rows are not in the state yet, which cannot be written now";
+	return "its rows are not in the state any more";
+}
+
 static void
 on_end(bool ok, bool all, void *arg)
 {
@@ -83,11 +93,7 @@ on_end(bool ok, bool all, void *arg)
 	json_array_foreach (json_object_get(w->answer, "then"), i, look)
 		if (json_is_null(json_object_get(look, "rows")) &&
 		    json_is_null(json_object_get(look, "error")))
-			json_object_set_new(look, "error",
-			    json_string(!ok    ? "its rows cannot be read now"
-			                : !all ? "its rows are not in the state yet, which "
-			                         "cannot be written now"
-			                       : "its rows are not in the state any more"));
+			json_object_set_new(look, "error", json_string(why_no_rows(ok, all)));
 	wait_end(w);
 }
 

@@ -233,8 +233,6 @@ batch_begin(struct store *s)
 	s->batch++;
 	if (s->parts)
 		part_send(s);
-	else
-		s->written = s->batch;
 }
 
 void
@@ -303,7 +301,6 @@ on_write_end(enum worker_end end, const struct err *err, void *arg)
 		return;
 	}
 	batch_free(s);
-	s->written = s->batch;
 	s->crashed = false;
 	store_clear_trouble(s);
 	tell_sending(s);
@@ -541,27 +538,15 @@ store_trouble(const struct store *s)
 	return s->trouble;
 }
 
-static size_t
-count_gathered(const struct store *s)
+size_t
+store_queued(const struct store *s)
 {
-	size_t n = map_size(s->rows) + s->nevents, iter = 0;
+	size_t n = map_size(s->rows) + s->nevents + s->nparts, iter = 0;
 	void *value;
 
 	while (map_next(s->cursors, &iter, NULL, &value))
 		n += ((const struct cursor *)value)->dirty;
 	return n;
-}
-
-bool
-store_gathers(const struct store *s)
-{
-	return count_gathered(s) > 0;
-}
-
-size_t
-store_queued(const struct store *s)
-{
-	return count_gathered(s) + s->nparts;
 }
 
 static void

@@ -56,7 +56,7 @@ struct store {
 	/* the batch under way; NULL parts: none */
 	struct str *parts;
 	size_t nparts, part;
-	int64_t batch, written; /* numbers of the latest one, and of the latest one on disk */
+	int64_t batch; /* its number, or that of the one written last */
 	bool sync;
 	struct str
 	    loading; /* frames of what is being read: type, then its fields; told as a whole */
@@ -66,7 +66,6 @@ struct store {
 };
 
 /* ---- store.c ---- */
-bool store_gathers(const struct store *);              /* something is not in a batch yet */
 void store_set_turn(struct store *, int64_t after_us); /* never later than it is set already */
 void store_set_trouble(struct store *, const char *why);
 void store_clear_trouble(struct store *);

@@ -162,6 +162,13 @@ on_again_message(uint32_t type, const char *payload, size_t len, void *arg)
 		r->on_event(strtoull(sequence, NULL, 10), json, r->arg);
 }
 
+/* What was given before is on disk: its batch is the one written last, or an earlier one. */
+static bool
+has_earlier(const struct store *s, const struct store_read *r)
+{
+	return r->after <= s->batch - (s->parts != NULL);
+}
+
 static void
 on_again_end(enum worker_end end, const struct err *err, void *arg)
 {
@@ -170,7 +177,7 @@ on_again_end(enum worker_end end, const struct err *err, void *arg)
 	store_again_end_fn on_end = r->on_event ? r->on_end : NULL;
 	bool ok = end == WORKER_DONE && s->read_ok;
 	void *on_arg = r->arg;
-	bool all = r->after <= s->written;
+	bool all = has_earlier(s, r);
 
 	(void)err;
 	s->job = NULL;
@@ -199,7 +206,7 @@ store_again_begin(struct store *s)
 		return;
 	}
 	/* What was given before comes first, unless that cannot be written now. */
-	if (first->after > s->written && !s->trouble) {
+	if (!has_earlier(s, first) && !s->trouble) {
 		store_set_turn(s, 0);
 		return;
 	}
@@ -224,7 +231,7 @@ read_add(
 	struct store_read *r = xcalloc(1, sizeof(*r));
 
 	r->type = type;
-	r->after = s->batch + store_gathers(s);
+	r->after = s->batch + (store_queued(s) > s->nparts);
 	r->on_event = on_event;
 	r->on_end = on_end;
 	r->arg = arg;

@@ -68,7 +68,7 @@ def first_look(bench, writer, path, rounds, seconds):
 
 def halted_and_not(pid, writer, pairs, seconds):
     """Rounds in which the loop goes on, and rounds in which it is halted: so short and so many that what else the
-    machine does, which is more than a daemon that takes 0.2 % of a core, weighs on both alike."""
+    machine does, which weighs more than the daemon, weighs on both alike."""
     watched, alone = [], []
     try:
         for i in range(2 * pairs):

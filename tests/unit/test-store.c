@@ -193,17 +193,34 @@ test_rows_come_back(void **state)
 	folder_remove(dir);
 }
 
+/* What a reading of large rows told. */
+struct large {
+	struct str rows; /* "PLACE=JSON " */
+	const char *end; /* NULL: it goes on */
+};
+
 static void
 on_large_row(uint64_t place, const char *json, void *arg)
 {
-	str_addf(arg, "%d=%s ", (int)place, json);
+	str_addf(&((struct large *)arg)->rows, "%d=%s ", (int)place, json);
 }
 
 static void
 on_large_end(bool ok, bool all, void *arg)
 {
-	(void)all;
-	str_add(arg, ok ? "end" : "failed");
+	((struct large *)arg)->end = !ok ? "failed" : all ? "all" : "not all";
+}
+
+static void
+expect_large(struct life *l, const char *kind, char *const *keys, const char *rows, const char *end)
+{
+	struct large got = { 0 };
+
+	assert_non_null(store_read_rows(l->store, kind, keys, on_large_row, on_large_end, &got));
+	wait_for(l, got.end);
+	assert_string_equal(str_text(&got.rows), rows);
+	assert_string_equal(got.end, end);
+	str_done(&got.rows);
 }
 
 /* Large rows are not loaded; who asks for them has what was given just before, too. */
@@ -214,7 +231,7 @@ test_large_rows_are_asked_for(void **state)
 	char a[] = "a", none[] = "", gone[] = "gone", b[] = "b",
 	     *keys[] = { a, none, gone, b, NULL };
 	struct store_read *read;
-	struct str got = { 0 };
+	struct large got = { 0 };
 	struct life l;
 
 	(void)state;
@@ -227,16 +244,12 @@ test_large_rows_are_asked_for(void **state)
 	assert_int_equal(map_size(l.rows), 1);
 	store_put(l.store, "x-rows", "b", "{\"b\":1}");
 	store_put(l.store, "x-rows", "gone", NULL);
-	assert_non_null(store_read_rows(l.store, "x-rows", keys, on_large_row, on_large_end, &got));
-	wait_for(&l, got.len > 3 && streq(got.s + got.len - 3, "end"));
-	assert_string_equal(got.s, "0={\"a\":1} 3={\"b\":1} end");
-	str_reset(&got);
+	expect_large(&l, "x-rows", keys, "0={\"a\":1} 3={\"b\":1} ", "all");
 	read = store_read_rows(l.store, "x-rows", keys, on_large_row, on_large_end, &got);
 	store_read_cancel(read);
-	assert_non_null(store_read_rows(l.store, "x", keys, on_large_row, on_large_end, &got));
-	wait_for(&l, got.len > 3 && streq(got.s + got.len - 3, "end"));
-	assert_string_equal(got.s, "0={} end");
-	str_done(&got);
+	expect_large(&l, "x", keys, "0={} ", "all");
+	assert_int_equal(got.rows.len, 0);
+	assert_null(got.end);
 	life_end(&l, true);
 	folder_remove(dir);
 }
@@ -247,7 +260,6 @@ test_large_rows_are_there_at_once(void **state)
 {
 	char *dir = folder_make();
 	char a[] = "a", *keys[] = { a, NULL };
-	struct str got = { 0 };
 	struct life l;
 
 	(void)state;
@@ -257,10 +269,7 @@ test_large_rows_are_there_at_once(void **state)
 	assert_int_equal(store_queued(l.store), 1);
 	assert_int_equal(l.events.len, 0);
 	store_put(l.store, "x-rows", "a", "{}");
-	assert_non_null(store_read_rows(l.store, "x-rows", keys, on_large_row, on_large_end, &got));
-	wait_for(&l, got.len > 2 && streq(got.s + got.len - 3, "end"));
-	assert_string_equal(got.s, "0={} end");
-	str_done(&got);
+	expect_large(&l, "x-rows", keys, "0={} ", "all");
 	life_end(&l, true);
 	folder_remove(dir);
 }
@@ -666,6 +675,7 @@ test_full_and_read_only_disk(void **state)
 	char *dir = folder_make();
 	_cleanup_free_ char *filler = xasprintf("%s/filler", dir);
 	char *text = xcalloc(1, 200000);
+	char b[] = "b", *keys[] = { b, NULL };
 	struct life l;
 
 	(void)state;
@@ -692,9 +702,12 @@ test_full_and_read_only_disk(void **state)
 	assert_string_equal(str_text(&l.events), "one ");
 	assert_int_equal(store_flush(l.store, in_seconds(10)), -EIO);
 	assert_int_equal(l.troubles, 1);
+	store_put(l.store, "k-rows", "b", "{}");
+	expect_large(&l, "k-rows", keys, "", "not all");
 	unlink(filler);
 	assert_int_equal(store_flush(l.store, in_seconds(10)), 0);
 	assert_int_equal(l.recovered, 1);
+	expect_large(&l, "k-rows", keys, "0={} ", "all");
 	assert_string_equal(str_text(&l.events), "one ");
 	life_end(&l, true);
 
